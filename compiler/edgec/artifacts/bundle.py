@@ -1,0 +1,52 @@
+"""A rendered bundle before it is written: every file's bytes and mode, and the digests that name it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """One file of a bundle: its bytes, or the path of a file to copy them from (then already hash-checked)."""
+
+    content: bytes | Path
+    executable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """``files`` maps a relative POSIX path to its File, ``SHA256SUMS`` included; ``digest`` is the sha256 of SHA256SUMS.
+
+    ``measurements`` and ``report`` lie beside the tarball: they hold what a clock measured.
+    """
+
+    name: str
+    version: str
+    target: str
+    files: Mapping[str, File]
+    digest: str
+    measurements: bytes
+    report: bytes
+    rejected: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """Where a bundle lies on disk; the tarball's sha256 was read back after writing."""
+
+    folder: Path
+    tarball: Path
+    tarball_sha256: str
+    measurements: Path
+    report: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runner:
+    """A native runner that was built: the executable, the shared libraries it needs, and what built it."""
+
+    executable: Path
+    libraries: tuple[Path, ...]
+    toolchain: Mapping[str, str]

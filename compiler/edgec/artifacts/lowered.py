@@ -1,0 +1,101 @@
+"""What one lowering job produced: the artifact's digest, its signature, what is inside it, and how it compares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """One input or output of the artifact; ``shape`` has the upper bound where an axis is dynamic."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """One kind of compute operator in the graph; ``reason`` is the partitioner's, where it gave one."""
+
+    name: str
+    delegated: int
+    left: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Bytes by kind: planned arenas, delegate blobs (code and packed constants), named weights, constants."""
+
+    arenas: tuple[int, ...]
+    delegate_blobs: int
+    weights: int
+    constants: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boundary:
+    """One comparison on real inputs: ``before`` against ``after``, over ``samples`` inputs.
+
+    ``sqnr`` is 10*log10(signal power / error power) in decibels over all samples; ``agreement`` the share of samples whose
+    arg-max is unchanged; ``worst`` the id of the sample with the largest absolute error.
+    """
+
+    before: str
+    after: str
+    samples: int
+    max_abs_error: float
+    max_relative_error: float
+    sqnr: float
+    agreement: float
+    worst: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Golden:
+    """One golden vector: raw little-endian tensors, one file an input and an output, relative to the job's folder."""
+
+    sample: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    input_shapes: tuple[tuple[int, ...], ...]
+    output_shapes: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lowered:
+    """The record beside ``model.pte`` in a job's folder (``lowered.json``); figures hold no clock and no host name.
+
+    ``kernels`` are the operators that run outside the delegates (``aten::permute_copy.out`` …), ``backends`` the delegate ids
+    (``XnnpackBackend``). ``resolved`` records what ``auto`` became. ``evaluation`` is the .npz with, for every evaluation
+    sample, ``ids``, ``labels`` (where the task has them), ``output.<i>`` of the artifact and ``reference.<i>`` of eager fp32.
+    ``tolerance`` is (absolute, relative) for the golden vectors on hardware like the one that made them.
+    ``versions`` maps package name to version; ``output_range`` is the largest absolute golden output.
+    """
+
+    pte_sha256: str
+    pte_bytes: int
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    kernels: tuple[str, ...]
+    backends: tuple[str, ...]
+    operators: tuple[Operator, ...]
+    memory: Memory
+    boundaries: tuple[Boundary, ...]
+    golden: tuple[Golden, ...]
+    tolerance: tuple[float, float]
+    output_range: float
+    evaluation: str | None
+    resolved: Mapping[str, str]
+    parameters: int
+    versions: Mapping[str, str]
+    weights_sha256: str
+
+    @property
+    def delegation(self) -> float:
+        """Share of compute operators that run on a delegate, 0..1."""
+        delegated = sum(operator.delegated for operator in self.operators)
+        total = delegated + sum(operator.left for operator in self.operators)
+        return delegated / total if total else 0.0

@@ -1,0 +1,128 @@
+"""A manifest that passed the schema: every quantity parsed, every shorthand spelled out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from edgec.artifacts.document import Json, Route
+
+Options = Mapping[str, Json]
+BudgetKind = Literal["accuracy", "latency", "throughput", "size", "memory", "delegation"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A plugin that the manifest names, with the options given to it (``NAME`` or ``{name, options}``)."""
+
+    name: str
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dimension:
+    """One axis of a tensor; fixed when ``minimum == maximum``, else dynamic between the two."""
+
+    minimum: int
+    maximum: int
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the axis has one size."""
+        return self.minimum == self.maximum
+
+    @property
+    def middle(self) -> int:
+        """The size halfway between minimum and maximum."""
+        return (self.minimum + self.maximum) // 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """How pictures become the input: RGB NHWC in 0..255; ``(x / 255 - mean) / std`` is compiled into the model."""
+
+    width: int
+    height: int
+    fit: Literal["stretch", "cover", "contain"] = "cover"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """One input of the artifact, as the device feeds it; an image is float32 [1, height, width, 3]."""
+
+    name: str
+    dtype: str
+    shape: tuple[Dimension, ...]
+    image: Image | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """One data set of the manifest: ``role`` is calibration, evaluation or training."""
+
+    role: str
+    format: str
+    options: Options
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """One limit. ``limit`` is in base units: seconds, hertz, bytes, or a share of 1 for accuracy shares and delegation.
+
+    ``statistic`` is the percentile (``p90``) of a latency, the metric's name of an accuracy, else ``""``.
+    ``sense`` says which side is allowed: ``max`` (at most), ``min`` (at least), ``max_drop`` (at most this far under fp32).
+    ``text`` is the limit as the user wrote it; ``route`` is where.
+    """
+
+    kind: BudgetKind
+    statistic: str
+    sense: Literal["min", "max", "max_drop"]
+    limit: float
+    text: str
+    route: Route
+
+    @property
+    def name(self) -> str:
+        """A stable name, such as ``latency.p90`` or ``accuracy.top1.max_drop``."""
+        parts = [self.kind, self.statistic, self.sense if self.kind == "accuracy" else ""]
+        return ".".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetChoice:
+    """One entry of ``targets``: a row by name, with the manifest's overrides; None means not overridden."""
+
+    name: str
+    base: str
+    cpu: str | None = None
+    memory: int | None = None
+    threads: int | None = None
+    delegate: tuple[Choice, ...] | None = None
+    quantization: Choice | None = None
+    budgets: tuple[Budget, ...] | None = None
+    route: Route = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """One validated manifest; paths inside options are as written, relative to the manifest's folder."""
+
+    name: str
+    version: str
+    description: str
+    model: Choice
+    inputs: tuple[Input, ...]
+    task: Choice
+    data: tuple[Data, ...]
+    quantization: Choice
+    delegate: tuple[Choice, ...]
+    targets: tuple[TargetChoice, ...]
+    threads: int | None
+    budgets: tuple[Budget, ...]
+
+    def dataset(self, role: str) -> Data | None:
+        """Return the data set of that role, or None."""
+        return next((data for data in self.data if data.role == role), None)

@@ -1,0 +1,37 @@
+"""Where a manifest's relative paths lead: its folder, and the root that they may not leave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgec.diagnostics import Diagnostic, Failure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """``root`` and ``folder`` are absolute and resolved; ``folder`` (the manifest's) lies in ``root``."""
+
+    root: Path
+    folder: Path
+    offline: bool = False
+
+    def resolve(self, path: str) -> Path:
+        """Return the absolute path of ``path`` as a manifest writes it, symbolic links followed.
+
+        Raises Failure ``path-outside-root`` when it leaves the root, also by a symbolic link, or is absolute.
+        """
+        found = (self.folder / path).resolve()
+        if Path(path).is_absolute() or not found.is_relative_to(self.root):
+            raise Failure(
+                Diagnostic(
+                    code="path-outside-root",
+                    message=f"{path!r} lies outside the project's root",
+                    hint="use a path relative to the manifest that stays inside the root (--root DIR widens it)",
+                )
+            )
+        return found
+
+    def relative(self, path: Path) -> str:
+        """Return ``path`` relative to the root, with forward slashes."""
+        return path.relative_to(self.root).as_posix()

@@ -1,0 +1,33 @@
+"""Data on its way through a model: one sample, and a model's answers to a whole data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One sample: ``id`` is stable and free of absolute paths; ``tensors`` maps input name to an array of its shape.
+
+    ``label`` is the task's truth for it (class index, value, array), or None.
+    """
+
+    id: str
+    tensors: Mapping[str, NDArray[Any]]
+    label: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Answers to N samples: ``outputs`` the artifact's and ``reference`` eager fp32's, each array [N, ...] per output."""
+
+    ids: tuple[str, ...]
+    outputs: tuple[NDArray[np.float32], ...]
+    reference: tuple[NDArray[np.float32], ...]
+    labels: NDArray[Any] | None

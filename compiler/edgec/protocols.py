@@ -1,0 +1,117 @@
+"""The shape of each kind of plugin: a module of plain functions whose top level imports no torch.
+
+Every plugin module holds SUMMARY (one line for `edgec list`), OPTIONS (the JSON Schema of its options: an object schema
+with ``additionalProperties: false``, titles, descriptions and defaults) and NEEDS (import names of optional packages).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from edgec.artifacts.document import Json
+from edgec.artifacts.manifest import Input, Options
+from edgec.artifacts.project import Project
+from edgec.artifacts.samples import Evaluation, Sample
+from edgec.diagnostics import Diagnostic
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+
+class Plugin(Protocol):
+    """What every plugin has."""
+
+    SUMMARY: str
+    OPTIONS: Json
+    NEEDS: tuple[str, ...]
+
+
+class Source(Plugin, Protocol):
+    """Where a model comes from. OPTIONS describes the keys of ``model`` beside ``source``."""
+
+    RUNS_CODE: bool
+
+    def check(self, options: Options, project: Project) -> list[Diagnostic]:
+        """Return what can be known wrong without torch; locations are routes relative to ``model``."""
+
+    def files(self, options: Options, project: Project) -> list[Path]:
+        """Return the project's files that loading reads (weights, code), sorted; they are hashed into the plan."""
+
+    def trust(self, options: Options) -> str | None:
+        """Return the entry (``module:callable``, ``file.pt2``) that must be trusted before it loads, or None."""
+
+    def load(self, options: Options, project: Project) -> torch.nn.Module:
+        """Return the float32 model in evaluation mode. Raises Failure with exit code 4 (8 for the network)."""
+
+
+class Dataset(Plugin, Protocol):
+    """A format of data on disk. OPTIONS describes the keys of a ``data`` entry beside ``format``."""
+
+    def check(self, options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> list[Diagnostic]:
+        """Return what can be known wrong without decoding every sample; routes are relative to the data entry."""
+
+    def files(self, options: Options, project: Project) -> list[Path]:
+        """Return every file that ``samples`` reads, sorted, as absolute paths."""
+
+    def samples(
+        self, options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]
+    ) -> Sequence[Sample]:
+        """Return the samples in a stable order, decoded when indexed. Raises Failure ``data-…`` on a bad sample."""
+
+
+class Recipe(Plugin, Protocol):
+    """A way to trade precision for speed and size. PRECISION is what the delegate computes in."""
+
+    PRECISION: str
+    NEEDS_CALIBRATION: bool
+
+    def export(self, model: torch.nn.Module, example: tuple[Any, ...], dynamic: Any, options: Options) -> Any:
+        """Return the ExportedProgram of the float model as this recipe wants it (fp16 converts before export)."""
+
+    def quantize(self, program: Any, calibration: Iterable[tuple[Any, ...]], delegate: Delegate, options: Options) -> Any:
+        """Return the ExportedProgram to lower; the same program where the recipe quantizes nothing."""
+
+
+class Delegate(Plugin, Protocol):
+    """A backend that runs parts of the graph. Hooks are called by stages/lower.py in the order they stand here."""
+
+    RECIPES: tuple[str, ...]
+
+    def missing(self) -> str | None:
+        """Return what must be installed before this delegate can lower here, or None; imports nothing heavy."""
+
+    def quantizer(self, per_channel: bool, dynamic: bool, options: Options) -> Any:
+        """Return the PT2E quantizer whose patterns this delegate takes."""
+
+    def partitioners(self, precision: str, options: Options) -> list[Any]:
+        """Return the partitioners for ``to_edge_transform_and_lower``, in order."""
+
+
+class Metric(Plugin, Protocol):
+    """One figure of merit. SHARE: its value is a share of 1, written in percent. NEEDS_LABELS: it compares with truth."""
+
+    SHARE: bool
+    HIGHER_IS_BETTER: bool
+    NEEDS_LABELS: bool
+
+    def value(self, evaluation: Evaluation, options: Options) -> float:
+        """Return the metric of the artifact's outputs."""
+
+    def scores(self, outputs: tuple[NDArray[Any], ...], evaluation: Evaluation, options: Options) -> NDArray[Any] | None:
+        """Return one score a sample whose mean is the metric, or None where it is not such a mean."""
+
+
+class Task(Plugin, Protocol):
+    """What the outputs mean. METRICS are those that make sense for it; the first is the default."""
+
+    METRICS: tuple[str, ...]
+    LABELLED: bool
+
+    def check(self, options: Options, project: Project) -> list[Diagnostic]:
+        """Return what can be known wrong without torch; routes are relative to ``task``."""
+
+    def labels(self, options: Options, project: Project) -> tuple[str, ...]:
+        """Return the class names in index order, or () where the task has none."""

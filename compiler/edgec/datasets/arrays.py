@@ -1,0 +1,97 @@
+"""Arrays that a data file holds, held against the manifest's inputs; what npz and csv share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgec.artifacts.manifest import Input
+from edgec.artifacts.samples import Sample
+from edgec.diagnostics import Diagnostic, Failure, Key, Location, Severity
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows(Sequence[Sample]):
+    """Samples cut out of arrays [N, ...] along axis 0; ``name`` and the row number make the ids."""
+
+    name: str
+    tensors: Mapping[str, NDArray[Any]]
+    labels: NDArray[Any] | None
+    rows: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return one Sample, or a tuple of them for a slice; batch dimension 1 is kept."""
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(*index.indices(len(self))))
+        row = self.rows[index]
+        cut = {name: array[row : row + 1] for name, array in self.tensors.items()}
+        label = None if self.labels is None else self.labels[row].item()
+        return Sample(id=f"{self.name}#{row}", tensors=cut, label=label)
+
+
+def fitted(array: NDArray[Any], entry: Input, shown: str) -> NDArray[Any]:
+    """Return ``array`` as [N, *shape without the batch axis] of the input's dtype, made contiguous.
+
+    Pictures may be uint8. Raises Failure ``data-mismatch`` for another dtype or shape, ``data-not-finite`` for NaN.
+    """
+    import numpy as np
+
+    wanted = np.dtype(entry.dtype)
+    if array.dtype != wanted and not np.can_cast(array.dtype, wanted, "safe"):
+        message = f"{shown}: {entry.name!r} is {array.dtype}, the input is {entry.dtype}"
+        raise Failure(wrong("data-mismatch", message, hint=f"save it with .astype({entry.dtype!r})"))
+    axes = entry.shape[1:]
+    fits = array.ndim == len(entry.shape) and all(
+        axis.minimum <= size <= axis.maximum for axis, size in zip(axes, array.shape[1:], strict=False)
+    )
+    if not fits:
+        shape = ", ".join(["N", *(f"{a.minimum}" if a.fixed else f"{a.minimum}..{a.maximum}" for a in axes)])
+        message = f"{shown}: {entry.name!r} has shape {list(array.shape)}, the input wants [{shape}]"
+        raise Failure(wrong("data-mismatch", message, hint="the first axis counts the samples"))
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        row = int(np.argwhere(~np.isfinite(array))[0][0])
+        raise Failure(wrong("data-not-finite", f"{shown}: sample {row} of {entry.name!r} holds NaN or infinity"))
+    return np.ascontiguousarray(array, wanted)
+
+
+def class_indices(array: NDArray[Any], labels: Sequence[str], shown: str) -> NDArray[Any]:
+    """Return truths [N] as the task wants them: class names become indices, indices are checked; else the values.
+
+    Raises Failure ``data-labels``.
+    """
+    import numpy as np
+
+    if array.ndim != 1 or array.dtype.kind not in "iufUb":
+        raise Failure(
+            wrong("data-labels", f"{shown}: label is {array.dtype}{list(array.shape)}, one value a sample is due")
+        )
+    if not labels:
+        return array
+    if array.dtype.kind == "U":
+        positions = {label: index for index, label in enumerate(labels)}
+        if unknown := sorted({str(name) for name in array} - set(positions)):
+            raise Failure(wrong("data-labels", f"{shown}: the label {unknown[0]!r} is not among the task's labels"))
+        return np.array([positions[str(name)] for name in array], np.int64)
+    if array.dtype.kind not in "iu" or (len(array) and not 0 <= array.min() <= array.max() < len(labels)):
+        message = f"{shown}: labels must be class names, or whole numbers from 0 to {len(labels) - 1}"
+        raise Failure(wrong("data-labels", message))
+    return array.astype(np.int64)
+
+
+def wrong(
+    code: str,
+    message: str,
+    *,
+    hint: str | None = None,
+    severity: Severity = "error",
+    route: tuple[Key, ...] = ("path",),
+) -> Diagnostic:
+    """Return a finding about a data set, at ``path`` of its entry."""
+    return Diagnostic(code=code, message=message, severity=severity, where=Location(file="", route=route), hint=hint)

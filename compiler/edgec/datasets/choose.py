@@ -1,0 +1,34 @@
+"""A fixed, class-balanced choice of N samples out of a sorted list."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def choose(items: Sequence[Item], classes: Sequence[Hashable], count: int | None) -> list[Item]:
+    """Return ``count`` of ``items`` in their order: an equal share of each class, as far as it goes, evenly spaced.
+
+    ``classes`` holds each item's class. All items are returned when ``count`` is None or not fewer than there are.
+    """
+    if count is None or count >= len(items):
+        return list(items)
+    members: dict[Hashable, list[int]] = {}
+    for index, name in enumerate(classes):
+        members.setdefault(name, []).append(index)
+    chosen: list[int] = []
+    for group, share in zip(members.values(), _shares([len(group) for group in members.values()], count), strict=True):
+        chosen += [group[i * len(group) // share] for i in range(share)]
+    return [items[index] for index in sorted(chosen)]
+
+
+def _shares(sizes: list[int], count: int) -> list[int]:
+    """Deal ``count`` places out one at a time, in rounds, to groups that still have members."""
+    shares = [0] * len(sizes)
+    while sum(shares) < count:
+        for group, size in enumerate(sizes):
+            if shares[group] < size and sum(shares) < count:
+                shares[group] += 1
+    return shares

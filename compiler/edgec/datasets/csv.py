@@ -1,0 +1,161 @@
+"""A CSV file with a header: one row a sample, one column a number of the one tensor input; or a list of pictures."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgec.artifacts.document import Json
+from edgec.artifacts.manifest import Input, Options
+from edgec.artifacts.project import Project
+from edgec.artifacts.samples import Sample
+from edgec.datasets.arrays import Rows, class_indices, fitted, wrong
+from edgec.datasets.choose import choose
+from edgec.datasets.pictures import Pictures
+from edgec.diagnostics import Diagnostic, Failure
+from edgec.store.files import collected, located
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SUMMARY = "a CSV table: one row a sample, or a list of pictures with labels"
+NEEDS: tuple[str, ...] = ()
+OPTIONS: Json = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["path"],
+    "properties": {
+        "path": {
+            "type": "string",
+            "minLength": 1,
+            "title": "File",
+            "description": "A UTF-8 file with a header, relative to the manifest. For a tensor input every column but "
+            "`label` is one number of it, row-major. For an image input the column `path` names a picture, relative to "
+            "the CSV file. `label` is a class name, or a number where the task has no labels.",
+            "examples": ["data/test.csv"],
+        },
+        "samples": {
+            "type": "integer",
+            "minimum": 1,
+            "title": "Samples",
+            "description": "Use this many rows: as many of each class as can be, evenly spaced. Default: all.",
+        },
+    },
+}
+
+Table = tuple[list[str], list[list[str]]]
+
+
+def check(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> list[Diagnostic]:
+    """Return a missing or broken table, wrong columns, values that are no numbers, and pictures that are not there."""
+    return collected(lambda: samples(options, project, inputs, labels))
+
+
+def files(options: Options, project: Project) -> list[Path]:
+    """Return the table and the pictures that it names."""
+    header, rows = _table(options, project)
+    table = _path(options, project)
+    return sorted({table, *(_pictures(header, rows, options, project) if "path" in header else [])})
+
+
+def samples(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> Sequence[Sample]:
+    """Return the samples in the table's order. Raises Failure ``data-…``."""
+    if len(inputs) != 1:
+        message = f"csv feeds one input; the manifest has {len(inputs)}"
+        raise Failure(wrong("data-mismatch", message, hint="use format npz for several inputs"))
+    header, rows = _table(options, project)
+    truth = _truth(header, rows, labels, options)
+    classes = [0] * len(rows) if truth is None else truth.tolist()
+    chosen = choose(range(len(rows)), classes, options.get("samples"))
+    if inputs[0].image is None:
+        tensor = fitted(_numbers(header, rows, inputs[0], options), inputs[0], str(options["path"]))
+        name = Path(options["path"]).name
+        return Rows(name=name, tensors={inputs[0].name: tensor}, labels=truth, rows=chosen)
+    paths = _pictures(header, rows, options, project)
+    column = header.index("path")
+    return Pictures(
+        paths=tuple(paths[row] for row in chosen),
+        names=tuple(rows[row][column] for row in chosen),
+        labels=tuple(None if truth is None else truth[row].item() for row in chosen),
+        input=inputs[0].name,
+        image=inputs[0].image,
+    )
+
+
+def _path(options: Options, project: Project) -> Path:
+    return located(project, str(options["path"]), ("path",), code="data-missing")
+
+
+def _table(options: Options, project: Project) -> Table:
+    """The header and the rows, every row as long as the header. Raises Failure ``data-…``."""
+    shown = str(options["path"])
+    try:
+        with _path(options, project).open(encoding="utf-8-sig", newline="") as handle:
+            header, *rows = [row for row in csv.reader(handle, strict=True) if row] or [[]]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise Failure(wrong("data-unreadable", f"{shown} is not a UTF-8 CSV file: {error}")) from None
+    if not rows:
+        raise Failure(wrong("data-empty", f"{shown} holds no row below its header"))
+    if twice := [name for index, name in enumerate(header) if name in header[:index]]:
+        raise Failure(wrong("data-mismatch", f"{shown} has two columns {twice[0]!r}"))
+    for number, row in enumerate(rows):
+        if len(row) != len(header):
+            message = f"{shown}: row {number} has {len(row)} values, the header {len(header)}"
+            raise Failure(wrong("data-unreadable", message))
+    return header, rows
+
+
+def _truth(header: list[str], rows: list[list[str]], labels: Sequence[str], options: Options) -> NDArray[Any] | None:
+    """Truths [N]: indices where the task has labels (always names in a table: "3" means the label 3), else numbers."""
+    import numpy as np
+
+    if "label" not in header:
+        return None
+    column, shown = header.index("label"), str(options["path"])
+    words = [row[column] for row in rows]
+    if labels:
+        return class_indices(np.array(words), labels, shown)
+    return np.array([_number(word, "label", row, shown) for row, word in enumerate(words)])
+
+
+def _numbers(header: list[str], rows: list[list[str]], entry: Input, options: Options) -> NDArray[Any]:
+    """The values [N, *shape], of the input's dtype."""
+    import numpy as np
+
+    shown = str(options["path"])
+    if not all(axis.fixed for axis in entry.shape[1:]):
+        message = f"csv feeds inputs of one size; {entry.name!r} has a dynamic dimension"
+        raise Failure(wrong("data-mismatch", message, hint="use format npz"))
+    shape = [axis.maximum for axis in entry.shape[1:]]
+    columns = [index for index, name in enumerate(header) if name != "label"]
+    if len(columns) != int(np.prod(shape)):
+        message = (
+            f"{shown} has {len(columns)} columns of numbers; {entry.name!r} is {[1, *shape]}"
+        )
+        raise Failure(wrong("data-mismatch", message))
+    values = [[_number(row[i], header[i], number, shown) for i in columns] for number, row in enumerate(rows)]
+    wide = np.array(values, np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):  # infinity and unequal values are reported below and by fitted()
+        cast = wide.astype(entry.dtype)
+    if np.dtype(entry.dtype).kind in "iu" and not (cast == wide).all():
+        raise Failure(wrong("data-mismatch", f"{shown} holds values that are not {entry.dtype}"))
+    return cast.reshape(len(rows), *shape)
+
+
+def _number(word: str, column: str, row: int, shown: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        message = f"{shown}: row {row}, column {column!r}: {word!r} is not a number"
+        raise Failure(wrong("data-unreadable", message, hint="rows count from 0 below the header")) from None
+
+
+def _pictures(header: list[str], rows: list[list[str]], options: Options, project: Project) -> list[Path]:
+    """The pictures' paths in the table's order; they resolve against the table's folder."""
+    if "path" not in header:
+        raise Failure(wrong("data-mismatch", f"{options['path']} has no column 'path' to name the pictures"))
+    beside = Project(root=project.root, folder=_path(options, project).parent)
+    column = header.index("path")
+    return [located(beside, row[column], ("path",), code="data-missing") for row in rows]

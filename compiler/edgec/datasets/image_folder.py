@@ -1,0 +1,161 @@
+"""A folder of PNG and JPEG pictures, one folder a class; or a flat folder, where no truth is needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from edgec.artifacts.document import Json
+from edgec.artifacts.manifest import Input, Options
+from edgec.artifacts.project import Project
+from edgec.artifacts.samples import Sample
+from edgec.datasets.arrays import wrong
+from edgec.datasets.choose import choose
+from edgec.datasets.pictures import Pictures
+from edgec.datasets.pixels import SUFFIXES
+from edgec.diagnostics import Diagnostic, Failure, nearest
+from edgec.store.files import collected, located
+
+SUMMARY = "a folder of PNG or JPEG pictures, one folder a class"
+NEEDS: tuple[str, ...] = ()
+OPTIONS: Json = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["path"],
+    "properties": {
+        "path": {
+            "type": "string",
+            "minLength": 1,
+            "title": "Folder",
+            "description": "Folder of pictures, relative to the manifest. Its sub-folders are named like the task's "
+            "labels; pictures straight in it have no label and serve calibration only.",
+            "examples": ["data/digits/train"],
+        },
+        "samples": {
+            "type": "integer",
+            "minimum": 1,
+            "title": "Samples",
+            "description": "Use this many pictures: as many of each class as can be, evenly spaced. Default: all.",
+            "examples": [256],
+        },
+    },
+}
+
+UNREAD = (".bmp", ".gif", ".heic", ".tif", ".tiff", ".webp", ".avif")
+
+
+def check(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> list[Diagnostic]:
+    """Return what is wrong with the folder, its class names and the inputs; no picture is decoded."""
+    if [entry.image is not None for entry in inputs] != [True]:
+        message = f"image-folder feeds exactly one image input; the manifest has {len(inputs)} inputs"
+        if len(inputs) == 1:
+            message = f"image-folder feeds an image input; {inputs[0].name!r} is a plain tensor"
+        return [wrong("data-mismatch", message, hint="give the input an `image:` block, or use format npz or csv")]
+    if found := collected(lambda: _folder(options, project)):
+        return found
+    folder = _folder(options, project)
+    if found := collected(lambda: _pictures(options, project)):
+        return found
+    names = [name for _, name in _pictures(options, project)]
+    return _strays(folder, project) + _class_problems(names, labels, folder, project)
+
+
+def files(options: Options, project: Project) -> list[Path]:
+    """Return every picture that ``samples`` reads, sorted, as absolute paths."""
+    return sorted({path for path, _ in _pictures(options, project)})
+
+
+def samples(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> Sequence[Sample]:
+    """Return the pictures sorted by path. Indexing raises Failure ``data-unreadable`` for a corrupt picture."""
+    problems = [finding for finding in check(options, project, inputs, labels) if finding.severity == "error"]
+    if problems:
+        raise Failure(*problems)
+    pictures = _pictures(options, project)
+    image = inputs[0].image
+    assert image is not None  # check() saw to it
+    folder = _folder(options, project)
+    return Pictures(
+        paths=tuple(path for path, _ in pictures),
+        names=tuple(path.relative_to(folder).as_posix() for path, _ in pictures),
+        labels=tuple(labels.index(name) if name is not None and name in labels else None for _, name in pictures),
+        input=inputs[0].name,
+        image=image,
+    )
+
+
+def _folder(options: Options, project: Project) -> Path:
+    return located(project, str(options["path"]), ("path",), code="data-missing", kind="folder")
+
+
+def _found(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Every visible file below ``folder``, sorted by path. Raises Failure for links that lead to folders."""
+    with os.scandir(folder) as entries:
+        ordered = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    for entry in ordered:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _found(Path(entry.path))
+        elif entry.is_dir():
+            raise Failure(wrong("data-unreadable", f"{entry.name!r} is a symbolic link to a folder: not followed"))
+        else:
+            yield entry
+
+
+def _pictures(options: Options, project: Project) -> list[tuple[Path, str | None]]:
+    """The chosen pictures, sorted by path, each with the name of its class folder or None."""
+    folder = _folder(options, project)
+    found = [_picture(entry, folder, project) for entry in _found(folder) if entry.name.lower().endswith(SUFFIXES)]
+    if not found:
+        hint = "pictures end in " + ", ".join(SUFFIXES)
+        raise Failure(wrong("data-empty", f"{options['path']!r} holds no PNG or JPEG picture", hint=hint))
+    return choose(found, [name for _, name in found], options.get("samples"))
+
+
+def _picture(entry: os.DirEntry[str], folder: Path, project: Project) -> tuple[Path, str | None]:
+    path = Path(entry.path)
+    inside = path.relative_to(folder)
+    if entry.is_symlink() and not path.resolve().is_relative_to(project.root):
+        message = f"{inside.as_posix()!r} is a symbolic link out of the project's root"
+        raise Failure(wrong("path-outside-root", message, hint="copy the picture into the project"))
+    if not entry.is_file():
+        raise Failure(wrong("data-unreadable", f"{inside.as_posix()!r} is not a file, or a link that leads nowhere"))
+    return path, inside.parts[0] if len(inside.parts) > 1 else None
+
+
+def _strays(folder: Path, project: Project) -> list[Diagnostic]:
+    """Pictures in a format that is not read are named, so that no data is left out in silence."""
+    strays = [entry for entry in _found(folder) if entry.name.lower().endswith(UNREAD)]
+    if not strays:
+        return []
+    first = project.relative(Path(strays[0].path))
+    message = f"pictures left out because they are neither PNG nor JPEG: {len(strays)}, first {first!r}"
+    return [wrong("data-unreadable", message, severity="warning", hint="convert them to PNG or JPEG")]
+
+
+def _class_problems(
+    names: Sequence[str | None], labels: Sequence[str], folder: Path, project: Project
+) -> list[Diagnostic]:
+    """Class folders that no label names, labels without a picture, and pictures beside class folders."""
+    classes = sorted({name for name in names if name is not None})
+    if not labels or not classes:
+        return []
+    found = []
+    for name in classes:
+        if name not in labels:
+            close = nearest(name, labels)
+            hint = f"did you mean {close!r}?" if close else f"labels are {_listed(labels)}"
+            message = f"the class folder {project.relative(folder / name)!r} is not among the task's labels"
+            found.append(wrong("data-labels", message, hint=hint))
+    if None in names:
+        message = f"{names.count(None)} pictures lie in no class folder, beside {len(classes)} class folders"
+        found.append(wrong("data-labels", message, hint="move each picture into the folder of its class"))
+    if empty := [label for label in labels if label not in classes]:
+        message = f"no picture for {len(empty)} of {len(labels)} labels: {_listed(empty)}"
+        found.append(
+            wrong("data-labels", message, severity="warning", hint="add pictures, or accept that these are not tested")
+        )
+    return found
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(repr(word) for word in words[:10]) + (" …" if len(words) > 10 else "")

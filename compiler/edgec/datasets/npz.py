@@ -1,0 +1,108 @@
+"""Arrays in a NumPy ``.npz`` file: one named like each input, [N, ...], and ``label`` where the task has one."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgec.artifacts.document import Json
+from edgec.artifacts.manifest import Input, Options
+from edgec.artifacts.project import Project
+from edgec.artifacts.samples import Sample
+from edgec.datasets.arrays import Rows, class_indices, fitted, wrong
+from edgec.datasets.choose import choose
+from edgec.diagnostics import Diagnostic, Failure, nearest
+from edgec.store.files import collected, located
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SUMMARY = "arrays in a NumPy .npz file, named like the inputs"
+NEEDS: tuple[str, ...] = ()
+OPTIONS: Json = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["path"],
+    "properties": {
+        "path": {
+            "type": "string",
+            "minLength": 1,
+            "title": "File",
+            "description": "An .npz file, relative to the manifest. Each input has an array of its name whose first "
+            "axis counts the samples; images are [N, height, width, 3] in 0..255. `label` holds names or indices.",
+            "examples": ["data/test.npz"],
+        },
+        "samples": {
+            "type": "integer",
+            "minimum": 1,
+            "title": "Samples",
+            "description": "Use this many samples: as many of each class as can be, evenly spaced. Default: all.",
+        },
+    },
+}
+
+
+def check(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> list[Diagnostic]:
+    """Return a missing or broken file, and arrays that are missing or not inputs; their content is not read."""
+    return collected(lambda: _known_keys(options, project, inputs))
+
+
+def files(options: Options, project: Project) -> list[Path]:
+    """Return the file."""
+    return [_path(options, project)]
+
+
+def samples(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> Sequence[Sample]:
+    """Return the samples in the file's order. Raises Failure ``data-…``."""
+    import numpy as np
+
+    shown = str(options["path"])
+    arrays = _arrays(options, project, _known_keys(options, project, inputs))
+    tensors = {entry.name: fitted(arrays[entry.name], entry, shown) for entry in inputs}
+    truth = class_indices(arrays["label"], labels, shown) if "label" in arrays else None
+    counts = {name: len(array) for name, array in {**tensors, **({} if truth is None else {"label": truth})}.items()}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise Failure(wrong("data-mismatch", f"{shown}: the arrays hold different numbers of samples: {listed}"))
+    if not (total := next(iter(counts.values()))):
+        raise Failure(wrong("data-empty", f"{shown} holds no sample"))
+    classes = [0] * total if truth is None else np.asarray(truth).tolist()
+    rows = choose(range(total), classes, options.get("samples"))
+    return Rows(name=Path(shown).name, tensors=tensors, labels=truth, rows=rows)
+
+
+def _path(options: Options, project: Project) -> Path:
+    return located(project, str(options["path"]), ("path",), code="data-missing")
+
+
+def _known_keys(options: Options, project: Project, inputs: Sequence[Input]) -> list[str]:
+    """The arrays to read: one an input, and ``label`` if it is there. Read from the zip's directory alone."""
+    path, shown = _path(options, project), str(options["path"])
+    try:
+        with zipfile.ZipFile(path) as archive:
+            keys = [name.removesuffix(".npy") for name in archive.namelist()]
+    except (zipfile.BadZipFile, OSError) as error:
+        raise Failure(wrong("data-unreadable", f"{shown} is not an .npz file: {error}")) from None
+    names = [entry.name for entry in inputs]
+    if missing := [name for name in names if name not in keys]:
+        close = nearest(missing[0], keys)
+        hint = f"did you mean {close!r}?" if close else f"it holds {', '.join(keys) or 'nothing'}"
+        raise Failure(wrong("data-mismatch", f"{shown} has no array {missing[0]!r}, which is an input", hint=hint))
+    if extra := [key for key in keys if key not in (*names, "label")]:
+        message = f"{shown} holds an array {extra[0]!r} that is neither an input nor 'label'"
+        raise Failure(wrong("data-mismatch", message, hint=f"inputs are {', '.join(names)}"))
+    return [*names, *(["label"] if "label" in keys else [])]
+
+
+def _arrays(options: Options, project: Project, keys: list[str]) -> dict[str, NDArray[Any]]:
+    import numpy as np
+
+    shown = str(options["path"])
+    try:
+        with np.load(_path(options, project), allow_pickle=False) as archive:
+            return {key: archive[key] for key in keys}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError, MemoryError) as error:
+        reason = "it holds Python objects" if "allow_pickle" in str(error) else str(error)
+        raise Failure(wrong("data-unreadable", f"{shown} cannot be read: {reason}")) from None

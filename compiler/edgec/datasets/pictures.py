@@ -1,0 +1,35 @@
+"""Pictures on disk as samples, each decoded when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgec.artifacts.manifest import Image
+from edgec.artifacts.samples import Sample
+from edgec.datasets.pixels import pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures(Sequence[Sample]):
+    """``names`` are the samples' ids; ``input`` is the image input's name; ``labels`` are class indices or None."""
+
+    paths: tuple[Path, ...]
+    names: tuple[str, ...]
+    labels: tuple[int | None, ...]
+    input: str
+    image: Image
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return one Sample ({input: float32 [1, height, width, 3] in 0..255}), or a tuple of them for a slice."""
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(*index.indices(len(self))))
+        import numpy as np
+
+        array = pixels(self.paths[index], self.image, self.names[index])[np.newaxis].astype(np.float32)
+        return Sample(id=self.names[index], tensors={self.input: array}, label=self.labels[index])

@@ -1,0 +1,120 @@
+"""One picture (PNG or JPEG) to the pixels that the model is fed: the only definition in Python of decode and fit.
+
+``templates/runner`` holds the same in C++, equal pixel for pixel on PNG; change both or neither.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from edgec.artifacts.manifest import Image
+from edgec.diagnostics import Diagnostic, Failure, Location
+
+if TYPE_CHECKING:
+    import numpy as np
+    import PIL.Image
+    from numpy.typing import NDArray
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+PIXEL_LIMIT = 64_000_000
+"""Largest picture that is decoded: 64 megapixels, 192 MB as RGB."""
+
+Box = tuple[float, float, float, float]
+
+
+def pixels(picture: Path | bytes, image: Image, name: str | None = None) -> NDArray[np.uint8]:
+    """Return ``picture`` (a path or a file's bytes) as RGB [image.height, image.width, 3].
+
+    ``name`` is what a message calls the picture. Raises Failure ``data-unreadable`` for anything that is not a whole
+    PNG or JPEG of at most PIXEL_LIMIT pixels.
+    """
+    import numpy as np
+
+    return np.array(fit(decode(picture, name), image.width, image.height, image.fit), dtype=np.uint8)
+
+
+def decode(picture: Path | bytes, name: str | None = None) -> PIL.Image.Image:
+    """Return the picture in mode RGB: 16 bits keep their high byte, alpha is dropped, EXIF rotation is not applied."""
+    import PIL.Image
+
+    shown = name or (str(picture) if isinstance(picture, Path) else "the picture")
+    try:
+        content = picture.read_bytes() if isinstance(picture, Path) else picture
+        with warnings.catch_warnings():
+            # Pillow warns of its own pixel limit; ours, which is lower, is enforced below before a pixel is decoded.
+            warnings.simplefilter("ignore")
+            opened = PIL.Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
+            if opened.width * opened.height > PIXEL_LIMIT:
+                raise PIL.Image.DecompressionBombError
+            opened.load()
+            return _rgb(opened)
+    except PIL.UnidentifiedImageError:
+        raise _unreadable(shown, "it is neither a PNG nor a JPEG picture") from None
+    except PIL.Image.DecompressionBombError:
+        raise _unreadable(shown, "it has more pixels than the limit of 64 megapixels") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        # Pillow reports a broken PNG chunk as SyntaxError and a truncated stream as OSError, EOFError or ValueError.
+        raise _unreadable(shown, str(error) or type(error).__name__) from None
+
+
+def fit(picture: PIL.Image.Image, width: int, height: int, how: Literal["stretch", "cover", "contain"]) -> Any:
+    """Return ``picture`` at ``width`` x ``height``, resized by antialiased bilinear (Pillow's BILINEAR).
+
+    ``stretch`` ignores the aspect ratio; ``cover`` crops the centre (a float box, single precision inside Pillow,
+    whose edges still take in the pixels just outside it); ``contain`` fits the whole picture and centres it on black.
+    A picture that has the size already is left as it is.
+    """
+    import PIL.Image
+
+    bilinear = PIL.Image.Resampling.BILINEAR
+    if how == "cover":
+        return picture.resize((width, height), bilinear, box=cover_box(picture.size, (width, height)))
+    if how == "stretch":
+        return picture.resize((width, height), bilinear)
+    inner = contain_size(picture.size, (width, height))
+    canvas = PIL.Image.new("RGB", (width, height))
+    canvas.paste(picture.resize(inner, bilinear), ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return canvas
+
+
+def cover_box(source: tuple[int, int], target: tuple[int, int]) -> Box:
+    """Return the centred box (left, upper, right, lower) of ``source`` that has the aspect ratio of ``target``."""
+    (width, height), (wide, high) = source, target
+    if width * high > height * wide:
+        cropped = height * wide / high
+        left = (width - cropped) / 2
+        return left, 0.0, min(left + cropped, float(width)), float(height)
+    cropped = width * high / wide
+    upper = (height - cropped) / 2
+    return 0.0, upper, float(width), min(upper + cropped, float(height))
+
+
+def contain_size(source: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+    """Return the largest size with the aspect ratio of ``source`` inside ``target``, rounded half up, at least 1."""
+    (width, height), (wide, high) = source, target
+    if width * high >= height * wide:
+        return wide, max(1, (2 * height * wide + width) // (2 * width))
+    return max(1, (2 * width * high + height) // (2 * height)), high
+
+
+def _rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
+    import numpy as np
+    import PIL.Image
+
+    if picture.mode.startswith("I"):  # 16-bit grey: Pillow's own convert() clips at 255 instead of scaling
+        return PIL.Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _unreadable(name: str, why: str) -> Failure:
+    return Failure(
+        Diagnostic(
+            code="data-unreadable",
+            message=f"{name} cannot be read: {why}",
+            where=Location(file=name),
+            hint="replace or remove the file; pictures are PNG or JPEG",
+        )
+    )

@@ -39,8 +39,8 @@ class Memory:
 class Boundary:
     """One comparison on real inputs: ``before`` against ``after``, over ``samples`` inputs.
 
-    ``sqnr`` is 10*log10(signal power / error power) in decibels over all samples; ``agreement`` the share of samples whose
-    arg-max is unchanged; ``worst`` the id of the sample with the largest absolute error.
+    ``sqnr`` is 10*log10(signal power / error power) in decibels over all samples; ``agreement`` the share of samples
+    whose arg-max is unchanged; ``worst`` the id of the sample with the largest absolute error.
     """
 
     before: str
@@ -51,6 +51,15 @@ class Boundary:
     sqnr: float
     agreement: float
     worst: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """What a recipe allows at one boundary: SQNR at least (dB), error at most (share of the largest value), agreement at least."""
+
+    sqnr: float
+    relative_error: float
+    agreement: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +77,8 @@ class Golden:
 class Lowered:
     """The record beside ``model.pte`` in a job's folder (``lowered.json``); figures hold no clock and no host name.
 
-    ``kernels`` are the operators that run outside the delegates (``aten::permute_copy.out`` …), ``backends`` the delegate ids
-    (``XnnpackBackend``). ``resolved`` records what ``auto`` became. ``evaluation`` is the .npz with, for every evaluation
+    ``kernels`` are the operators that run outside the delegates (``aten::permute_copy.out`` …), ``backends`` the
+    delegate ids (``XnnpackBackend``). ``resolved`` records what ``auto`` became. ``evaluation`` is the .npz with, for every evaluation
     sample, ``ids``, ``labels`` (where the task has them), ``output.<i>`` of the artifact and ``reference.<i>`` of eager fp32.
     ``tolerance`` is (absolute, relative) for the golden vectors on hardware like the one that made them.
     ``versions`` maps package name to version; ``output_range`` is the largest absolute golden output.

@@ -1,0 +1,31 @@
+"""No delegate: ExecuTorch's portable kernels, slow and complete, the reference that everything else is held against."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgec.artifacts.document import Json
+from edgec.artifacts.manifest import Options
+
+SUMMARY = "plain C++ kernels, no delegate; slow, for reference and microcontrollers"
+OPTIONS: Json = {"type": "object", "title": "portable", "additionalProperties": False, "properties": {}}
+NEEDS: tuple[str, ...] = ("executorch",)
+RECIPES: tuple[str, ...] = ("fp32", "fp16", "int8")
+BACKENDS: tuple[str, ...] = ()
+
+
+def missing() -> str | None:
+    """Return None: it comes with executorch."""
+    return None
+
+
+def quantizer(per_channel: bool, dynamic: bool, options: Options) -> Any:
+    """Return the quantizer whose quantize and dequantize nodes the quantized kernel library runs: XNNPACK's."""
+    from edgec.delegates.xnnpack import quantizer as symmetric
+
+    return symmetric(per_channel, dynamic, options)
+
+
+def partitioners(precision: str, options: Options) -> list[Any]:
+    """Return none: every operator stays a kernel call."""
+    return []

@@ -1,0 +1,61 @@
+"""The float16 recipe: weights and arithmetic in half precision, float32 at the artifact's inputs and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from edgec.artifacts.document import Json
+from edgec.artifacts.lowered import Limit
+from edgec.artifacts.manifest import Options
+from edgec.protocols import Delegate
+
+if TYPE_CHECKING:
+    import torch
+
+SUMMARY = "16-bit floats inside, 32-bit at the boundary"
+OPTIONS: Json = {"type": "object", "title": "fp16", "additionalProperties": False, "properties": {}}
+NEEDS: tuple[str, ...] = ()
+PRECISION = "fp16"
+NEEDS_CALIBRATION = False
+
+# Half precision carries 11 bits (66 dB a rounding); a network that lost a layer to overflow falls under 20 dB.
+LIMITS = {
+    "exported": Limit(sqnr=30.0, relative_error=0.05, agreement=0.95),
+    "pte": Limit(sqnr=30.0, relative_error=0.05, agreement=0.95),
+    "total": Limit(sqnr=30.0, relative_error=0.05, agreement=0.95),
+}
+TOLERANCE = (1e-3, 0.05)
+"""Golden vectors: with and without fp16 arithmetic in the chip, MobileNetV2's logits differed by up to 0.27."""
+
+
+def export(model: torch.nn.Module, example: tuple[Any, ...], dynamic: Any, options: Options) -> Any:
+    """Return the ExportedProgram of a float16 copy of ``model`` that converts floats on the way in and out."""
+    import torch
+
+    return torch.export.export(_halved(model), example, dynamic_shapes=dynamic)
+
+
+def quantize(
+    program: Any, dynamic: Any, calibration: Iterable[tuple[Any, ...]], delegate: Delegate, options: Options
+) -> Any:
+    """Return ``program`` itself: ``export`` has converted it already."""
+    return program
+
+
+def _halved(model: torch.nn.Module) -> torch.nn.Module:
+    import copy
+
+    import torch
+
+    class Halved(torch.nn.Module):
+        def __init__(self, inner: torch.nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            narrow = [item.to(torch.float16) if item.is_floating_point() else item for item in inputs]
+            outputs = self.inner(*narrow)
+            return tuple(item.to(torch.float32) if item.is_floating_point() else item for item in outputs)
+
+    return Halved(copy.deepcopy(model).half()).eval()

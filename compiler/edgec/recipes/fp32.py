@@ -1,0 +1,43 @@
+"""The float32 recipe: the model as it was trained, exported and lowered without a change of precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from edgec.artifacts.document import Json
+from edgec.artifacts.lowered import Limit
+from edgec.artifacts.manifest import Options
+from edgec.protocols import Delegate
+
+if TYPE_CHECKING:
+    import torch
+
+SUMMARY = "32-bit floats, as trained"
+OPTIONS: Json = {"type": "object", "title": "fp32", "additionalProperties": False, "properties": {}}
+NEEDS: tuple[str, ...] = ()
+PRECISION = "fp32"
+NEEDS_CALIBRATION = False
+
+# Export replays the same kernels; XNNPACK sums in another order, which moved MobileNetV2 by 1.5e-7 of its outputs.
+LIMITS = {
+    "exported": Limit(sqnr=90.0, relative_error=1e-4, agreement=0.99),
+    "pte": Limit(sqnr=70.0, relative_error=1e-3, agreement=0.99),
+    "total": Limit(sqnr=70.0, relative_error=1e-3, agreement=0.99),
+}
+TOLERANCE = (1e-6, 1e-4)
+"""Golden vectors: x86-64 and the emulated Arm CPUs differed by at most 1.1e-5."""
+
+
+def export(model: torch.nn.Module, example: tuple[Any, ...], dynamic: Any, options: Options) -> Any:
+    """Return the ExportedProgram of ``model``."""
+    import torch
+
+    return torch.export.export(model, example, dynamic_shapes=dynamic)
+
+
+def quantize(
+    program: Any, dynamic: Any, calibration: Iterable[tuple[Any, ...]], delegate: Delegate, options: Options
+) -> Any:
+    """Return ``program`` itself: there is nothing to quantize."""
+    return program

@@ -1,0 +1,88 @@
+"""Samples through a torch module or a ``.pte``, in batches where the model treats each row on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from edgec.artifacts.manifest import Input
+from edgec.artifacts.samples import Sample
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+Answers: TypeAlias = "list[tuple[NDArray[np.float32], ...]]"
+"""For every sample its outputs, each of the shape that one inference gives."""
+
+BATCH = 16
+BATCH_BYTES = 16 << 20
+
+
+def arrays(sample: Sample, inputs: Sequence[Input]) -> tuple[NDArray[Any], ...]:
+    """Return a sample's arrays in the order of the inputs, contiguous and of their dtype."""
+    import numpy as np
+
+    return tuple(np.ascontiguousarray(sample.tensors[item.name], dtype=item.dtype) for item in inputs)
+
+
+def batches(samples: Sequence[Sample], inputs: Sequence[Input], size: int) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Yield the samples in order as tuples of tensors, ``size`` of them joined along axis 0 each time."""
+    import numpy as np
+    import torch
+
+    for start in range(0, len(samples), size):
+        rows = [arrays(samples[index], inputs) for index in range(start, min(start + size, len(samples)))]
+        yield tuple(torch.from_numpy(np.concatenate(column)) for column in zip(*rows, strict=True))
+
+
+def answers(module: Any, samples: Sequence[Sample], inputs: Sequence[Input], size: int = 1) -> Answers:
+    """Return what ``module`` (a callable that gives a tuple of tensors) answers to every sample, as float32."""
+    import torch
+
+    found: Answers = []
+    with torch.no_grad():
+        for batch in batches(samples, inputs, size):
+            outputs = [output.float().numpy() for output in module(*batch)]
+            rows = len(batch[0]) if size > 1 else 1
+            found += [tuple(output[row : row + 1] if size > 1 else output for output in outputs) for row in range(rows)]
+    return found
+
+
+def runtime_answers(
+    run: Callable[[Sequence[NDArray[Any]]], tuple[NDArray[Any], ...]], samples: Sequence[Sample], inputs: Sequence[Input]
+) -> Answers:
+    """Return what the artifact answers, one sample at a time, as float32; ``run`` is a Session's."""
+    return [
+        tuple(output.astype("float32") for output in run(arrays(samples[index], inputs))) for index in range(len(samples))
+    ]
+
+
+def batch_size(module: Any, samples: Sequence[Sample], inputs: Sequence[Input]) -> int:
+    """Return how many samples ``module`` may take at once: more than 1 only if it was seen to answer rows independently.
+
+    A graph exported for one row may still take several; one that has the 1 built in fails or answers otherwise.
+    """
+    if len(samples) < 3 or not all(item.shape and all(axis.fixed for axis in item.shape) for item in inputs):
+        return 1
+    if any(item.shape[0].maximum != 1 for item in inputs):
+        return 1
+    probe = [samples[0], samples[len(samples) // 2], samples[-1]]
+    try:
+        together, alone = answers(module, probe, inputs, 3), answers(module, probe, inputs)
+    # Whatever a graph raises on a batch it was not made for, the answer is the same: one at a time.
+    except Exception:
+        return 1
+    row_bytes = sum(array.nbytes for array in arrays(probe[0], inputs))
+    return max(1, min(BATCH, BATCH_BYTES // row_bytes)) if _same(together, alone) else 1
+
+
+def _same(together: Answers, alone: Answers) -> bool:
+    import numpy as np
+
+    pairs = [pair for row, single in zip(together, alone, strict=True) for pair in zip(row, single, strict=True)]
+    return all(
+        row.shape == single.shape and np.allclose(row, single, rtol=1e-3, atol=1e-4 * float(abs(single).max()))
+        for row, single in pairs
+    )

@@ -1,0 +1,158 @@
+"""From the answers of each step of a compilation to a verdict: the first step that changed the model too much is named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from edgec.artifacts.lowered import Boundary, Limit
+from edgec.diagnostics import Diagnostic, Failure
+from edgec.metrics.agreement import same_decision
+from edgec.metrics.sqnr import decibels
+from edgec.runtime.inference import Answers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FULL = 16
+"""With at least this many samples at least a quarter as many answers must differ; with fewer, two."""
+
+NEAR = 1e-4
+"""Answers count as equal when they differ by no more than this share of the largest value."""
+
+
+def refuse_non_finite(where: str, ids: Sequence[str], found: Answers) -> None:
+    """Raise Failure ``non-finite`` when an answer holds NaN or infinity; ``where`` names the step."""
+    import numpy as np
+
+    bad = [name for name, row in zip(ids, found, strict=True) if not all(np.isfinite(output).all() for output in row)]
+    if bad:
+        message = f"{where} answers NaN or infinity for {len(bad)} of {len(ids)} samples, first {bad[0]!r}"
+        raise Failure(Diagnostic(code="non-finite", message=message))
+
+
+def refuse_constant(where: str, found: Answers) -> None:
+    """Raise Failure ``constant-output`` when ``where`` answers (nearly) the same to samples that differ.
+
+    Constant output of a network is what wrong normalisation, untrained weights and failed quantization look like.
+    """
+    count, kinds = len(found), distinct(found)
+    needed = min(2, count) if count < FULL else FULL // 4
+    if kinds < needed:
+        message = f"{where} gives {kinds} distinct answer{'s' * (kinds != 1)} to {count} different samples"
+        hint = "check weights, normalisation (mean, std) and, for int8, that calibration data looks like real data"
+        raise Failure(Diagnostic(code="constant-output", message=message, hint=hint))
+
+
+def distinct(found: Answers) -> int:
+    """Return how many answers differ from every one before by more than NEAR of the largest value; counts to FULL."""
+    import numpy as np
+
+    rows = [np.concatenate([output.ravel() for output in row]) for row in found]
+    largest = max((float(abs(row).max(initial=0.0)) for row in rows), default=0.0)
+    kinds: list[NDArray[Any]] = []
+    for row in rows:
+        if len(kinds) == FULL:
+            break
+        if all(row.shape != kind.shape or float(abs(row - kind).max()) > NEAR * largest for kind in kinds):
+            kinds.append(row)
+    return len(kinds)
+
+
+def boundary(names: tuple[str, str], ids: Sequence[str], before: Answers, after: Answers) -> Boundary:
+    """Return how far ``after`` is from ``before``, worst output first; the answers must have the same shapes.
+
+    Errors are in the outputs' own unit; the relative error is a share of the largest value of that output.
+    """
+    outputs = [_columns(before, after, index) for index in range(len(before[0]))]
+    errors = [[float(abs(a - b).max(initial=0.0)) for b, a in output] for output in outputs]
+    scales = [max(float(abs(b).max(initial=0.0)) for b, _ in output) for output in outputs]
+    by_sample = [max(row) for row in zip(*errors, strict=True)]
+    worst = max(range(len(ids)), key=lambda index: by_sample[index])
+    return Boundary(
+        before=names[0],
+        after=names[1],
+        samples=len(ids),
+        max_abs_error=max(by_sample),
+        max_relative_error=max(max(row) / scale if scale else max(row) for row, scale in zip(errors, scales, strict=True)),
+        sqnr=min(_sqnr(output) for output in outputs),
+        agreement=sum(float(same_decision(b, a).mean()) for b, a in outputs[0]) / len(ids),
+        worst=ids[worst],
+    )
+
+
+def _columns(before: Answers, after: Answers, index: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    pairs = [(b[index], a[index]) for b, a in zip(before, after, strict=True)]
+    return [(b.astype("float64"), a.astype("float64")) for b, a in pairs]
+
+
+def _sqnr(output: list[tuple[NDArray[Any], NDArray[Any]]]) -> float:
+    import numpy as np
+
+    return decibels(np.concatenate([b.ravel() for b, _ in output]), np.concatenate([a.ravel() for _, a in output]))
+
+
+def judge(boundaries: Sequence[tuple[Boundary, Limit]], decides: bool) -> None:
+    """Raise Failure ``parity-broken`` for the first boundary over its limit: SQNR, then relative error, then agreement.
+
+    ``decides`` says whether the task takes the arg-max of the output, so that agreement means something.
+    """
+    for found, limit in boundaries:
+        broken = _over(found, limit, decides)
+        if broken:
+            message = f"the step from {found.before} to {found.after} changed the answers too much: {broken}"
+            hint = f"worst sample: {found.worst} (off by {found.max_abs_error:.3g}); {_advice(found)}"
+            raise Failure(Diagnostic(code="parity-broken", message=message, hint=hint))
+
+
+def _over(found: Boundary, limit: Limit, decides: bool) -> str | None:
+    if found.sqnr < limit.sqnr:
+        return f"SQNR {found.sqnr:.1f} dB, at least {limit.sqnr:g} dB needed"
+    if found.max_relative_error > limit.relative_error:
+        return f"error {found.max_relative_error:.2%} of the largest value, at most {limit.relative_error:.2%} allowed"
+    if decides and found.agreement < limit.agreement:
+        return f"{found.agreement:.1%} of the decisions are the same, at least {limit.agreement:.0%} needed"
+    return None
+
+
+def _advice(found: Boundary) -> str:
+    if found.after == "quantized":
+        return "calibrate with more, or more typical, samples; or use the recipe fp16 or fp32"
+    if found.after == "exported":
+        return "the recipe's precision does not suit the model, or it is not deterministic in evaluation mode"
+    return "a kernel computes something else than the graph: try another delegate or recipe"
+
+
+def same_shapes(where: str, ids: Sequence[str], before: Answers, after: Answers) -> None:
+    """Raise Failure ``parity-broken`` when ``after`` has other outputs than ``before`` for some sample."""
+    for name, b, a in zip(ids, before, after, strict=True):
+        expected, found = [item.shape for item in b], [item.shape for item in a]
+        if expected != found:
+            message = f"{where} gives outputs of shape {found} for {name!r}, not {expected}"
+            raise Failure(Diagnostic(code="parity-broken", message=message))
+
+
+def compare(
+    points: Mapping[str, Answers], ids: Sequence[str], limits: Mapping[str, Limit], decides: bool
+) -> tuple[Boundary, ...]:
+    """Return a Boundary for each two neighbours in ``points`` (step name to answers, in order) after judging all of them.
+
+    Gates in this order: finite → distinct → SQNR → relative error → decisions. Raises Failure ``non-finite``,
+    ``constant-output`` or ``parity-broken``.
+    """
+    names = list(points)
+    for name in names:
+        refuse_non_finite(_spoken(name), ids, points[name])
+    refuse_constant(_spoken(names[0]), points[names[0]])
+    steps = list(zip(names, names[1:], strict=False))
+    for before, after in steps:
+        same_shapes(_spoken(after), ids, points[before], points[after])
+    for name in names[1:]:
+        refuse_constant(_spoken(name), points[name])
+    found = [boundary((before, after), ids, points[before], points[after]) for before, after in steps]
+    judge([(item, limits[item.after]) for item in found], decides)
+    return tuple(found)
+
+
+def _spoken(name: str) -> str:
+    return {"eager": "the model itself", "pte": "the artifact", "exported": "the exported graph"}.get(name, f"the {name} graph")

@@ -1,0 +1,199 @@
+"""From a plan to the model as the artifact will run it: weights loaded, preprocessing compiled in, outputs flattened and named."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgec.artifacts.manifest import Dimension, Image, Input
+from edgec.artifacts.plan import Plan
+from edgec.artifacts.project import Project
+from edgec.artifacts.samples import Sample
+from edgec.diagnostics import Diagnostic, Failure
+from edgec.registry import plugin
+from edgec.runtime.inference import batches
+from edgec.sources.batch_norm import reestimate_batch_norm
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """``model`` takes the artifact's inputs and gives a tuple of tensors named ``outputs``; it is in evaluation mode.
+
+    ``example`` and ``dynamic`` are what ``torch.export`` wants; ``calibration`` and ``evaluation`` are empty where the
+    manifest names no such data.
+    """
+
+    model: torch.nn.Module
+    outputs: tuple[str, ...]
+    example: tuple[torch.Tensor, ...]
+    dynamic: Any
+    calibration: Sequence[Sample]
+    evaluation: Sequence[Sample]
+    parameters: int
+    weights_sha256: str
+
+
+def load(plan: Plan, project: Project) -> Loaded:
+    """Return the model of ``plan`` and its data. Raises Failure ``model-not-loaded``, ``non-finite`` or the source's own."""
+    source = plugin("sources", plan.model.name)
+    bare = source.load(plan.model.options, project).eval()
+    calibration, evaluation = _data(plan, project, "calibration"), _data(plan, project, "evaluation")
+    model = deployed(bare, plan.inputs).eval()
+    example = example_inputs(plan.inputs)
+    if not plan.release and (samples := calibration or evaluation):
+        # Untrained networks answer a constant until their batch norms know the data.
+        reestimate_batch_norm(model, batches(samples, plan.inputs, 32))
+    _refuse_non_finite(bare)
+    return Loaded(
+        model=model,
+        outputs=_output_names(bare, model, example),
+        example=example,
+        dynamic=dynamic_shapes(plan.inputs),
+        calibration=calibration,
+        evaluation=evaluation,
+        parameters=sum(parameter.numel() for parameter in bare.parameters()),
+        weights_sha256=_weights_digest(bare),
+    )
+
+
+def deployed(model: torch.nn.Module, inputs: Sequence[Input]) -> torch.nn.Module:
+    """Return ``model`` behind the artifact's inputs: pictures [N, H, W, 3] in 0..255 become [N, 3, H, W], normalised.
+
+    Its outputs, whatever structure the model gives, become a tuple of tensors in the structure's own order.
+    """
+    import torch
+
+    images = [item.image for item in inputs]
+
+    class Deployed(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+            for index, image in enumerate(images):
+                if image:
+                    scale, shift = normalisation(image)
+                    self.register_buffer(f"scale{index}", torch.tensor(scale).reshape(1, 3, 1, 1))
+                    self.register_buffer(f"shift{index}", torch.tensor(shift).reshape(1, 3, 1, 1))
+
+        def forward(self, *values: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            ready = [self.prepared(index, value) if images[index] else value for index, value in enumerate(values)]
+            return tuple(leaf for _, leaf in tensors(self.model(*ready)))
+
+        def prepared(self, index: int, value: torch.Tensor) -> torch.Tensor:
+            # A bare permute would stay outside the delegate as as_strided_copy; a contiguous one is taken.
+            planes = value.permute(0, 3, 1, 2).contiguous()
+            return planes * getattr(self, f"scale{index}") + getattr(self, f"shift{index}")
+
+    return Deployed()
+
+
+def normalisation(image: Image) -> tuple[list[float], list[float]]:
+    """Return per-channel scale and shift with ``x * scale + shift == (x / 255 - mean) / std``."""
+    scale = [1.0 / (255.0 * std) for std in image.std]
+    shift = [-mean / std for mean, std in zip(image.mean, image.std, strict=True)]
+    return scale, shift
+
+
+def tensors(outputs: Any) -> list[tuple[str, torch.Tensor]]:
+    """Return every tensor inside ``outputs`` (tensor, tuple, list, dict, or these nested) with a name made of its path."""
+    import torch
+    from torch.utils import _pytree as pytree
+
+    leaves, _ = pytree.tree_flatten_with_path(outputs)
+    return [(_name(path), leaf) for path, leaf in leaves if isinstance(leaf, torch.Tensor)]
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    keys = [getattr(key, "key", getattr(key, "name", getattr(key, "idx", "?"))) for key in path]
+    words = [f"output{key}" if isinstance(key, int) else re.sub(r"[^A-Za-z0-9_-]", "_", str(key)) for key in keys]
+    return "_".join(words) or "output"
+
+
+def example_inputs(inputs: Sequence[Input]) -> tuple[torch.Tensor, ...]:
+    """Return inputs to export with: of fixed size, or between the bounds where an axis is dynamic; values do not matter."""
+    import torch
+
+    def size(axis: Dimension) -> int:
+        # torch.export takes 0 and 1 for constants: a dynamic axis needs at least 2 in the example.
+        return axis.maximum if axis.fixed else max(2, axis.middle)
+
+    return tuple(torch.zeros([size(axis) for axis in item.shape], dtype=getattr(torch, item.dtype)) for item in inputs)
+
+
+def dynamic_shapes(inputs: Sequence[Input]) -> Any:
+    """Return ``torch.export``'s dynamic_shapes for a ``forward(*values)``, or None where every axis is fixed."""
+    if all(axis.fixed for item in inputs for axis in item.shape):
+        return None
+    from torch.export import Dim
+
+    def axes(position: int, item: Input) -> dict[int, Any]:
+        return {
+            axis: Dim(f"input{position}_axis{axis}", min=size.minimum, max=size.maximum)
+            for axis, size in enumerate(item.shape)
+            if not size.fixed
+        }
+
+    return (tuple(axes(position, item) for position, item in enumerate(inputs)),)
+
+
+def _data(plan: Plan, project: Project, role: str) -> Sequence[Sample]:
+    data = plan.dataset(role)
+    if data is None:
+        return ()
+    found: Sequence[Sample] = plugin("datasets", data.format).samples(data.options, project, plan.inputs, plan.labels)
+    return found
+
+
+def _output_names(bare: torch.nn.Module, model: Any, example: tuple[Any, ...]) -> tuple[str, ...]:
+    """Run the model once; the names come from the structure that it gives."""
+    import torch
+
+    names: list[str] = []
+    handle = bare.register_forward_hook(lambda _module, _inputs, outputs: names.extend(name for name, _ in tensors(outputs)))
+    try:
+        with torch.no_grad():
+            model(*example)
+    # Any error of the user's model on inputs of the manifest's shape.
+    except Exception as error:
+        shapes = ", ".join(str(list(value.shape)) for value in example)
+        words = str(error).strip().splitlines() or [type(error).__name__]
+        raise Failure(
+            Diagnostic(
+                code="model-not-loaded",
+                message=f"the model does not run on inputs of shape {shapes}: {words[0]}",
+                hint="make `inputs` what the model's forward takes (an image input reaches it as [1, 3, height, width])",
+            )
+        ) from error
+    finally:
+        handle.remove()
+    if not names:
+        raise Failure(Diagnostic(code="model-not-loaded", message="the model gives no tensor"))
+    return tuple(names)
+
+
+def _refuse_non_finite(model: torch.nn.Module) -> None:
+    for name, value in model.state_dict().items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            count = int((~value.isfinite()).sum())
+            raise Failure(
+                Diagnostic(
+                    code="non-finite",
+                    message=f"the weights {name!r} hold {count} values that are NaN or infinite",
+                    hint="the checkpoint is damaged or its training diverged; use another",
+                )
+            )
+
+
+def _weights_digest(model: torch.nn.Module) -> str:
+    """Return the sha256 over every parameter and buffer: name, dtype, shape, bytes, sorted by name."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,145 @@
+"""From a graph to the bytes of a ``.pte``, with what the delegates took, what they left, and why."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from edgec.artifacts.lowered import Operator
+from edgec.artifacts.plan import Plan
+from edgec.diagnostics import Diagnostic, Failure
+from edgec.registry import plugin
+from edgec.upstream.node_source import shared_provenance
+
+HELPERS = ("getitem", "alloc", "quantize_per_", "dequantize_per_", "choose_qparams", "executorch_call_delegate")
+"""Not compute operators: tuple access, memory, delegate calls, and the conversions that quantization puts between operators."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lowering:
+    """The program's bytes and its compute operators, by name."""
+
+    data: bytes
+    operators: tuple[Operator, ...]
+
+
+def lower(plan: Plan, program: Any) -> Lowering:
+    """Return the ``.pte`` of ``program`` (an ExportedProgram) for the plan's delegates, in order.
+
+    Raises Failure ``lower-failed`` with the compiler's first line.
+    """
+    precision = plugin("recipes", plan.recipe.name).PRECISION
+    partitioners: list[Any] = []
+    for choice in plan.delegates:
+        partitioners += plugin("delegates", choice.name).partitioners(precision, choice.options)
+    if precision == "int8":
+        import executorch.kernels.quantized  # noqa: F401 (out variants of what no delegate takes)
+    try:
+        with uncollected(), shared_provenance(), refusals() as reasons:
+            return _lowered(program, partitioners, reasons)
+    # The compiler raises whatever one of its passes trips over.
+    except Exception as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        names = ", ".join(choice.name for choice in plan.delegates)
+        message = f"the model does not lower to {names}: {lines[0]}"
+        raise Failure(Diagnostic(code="lower-failed", message=message)) from error
+
+
+def _lowered(program: Any, partitioners: list[Any], reasons: dict[str, str]) -> Lowering:
+    from executorch.exir import to_edge_transform_and_lower
+
+    edge = to_edge_transform_and_lower(program, partitioner=partitioners or None)
+    operators = compute_operators(edge.exported_program().graph_module, reasons)
+    return Lowering(data=bytes(edge.to_executorch().buffer), operators=operators)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Inside it the cyclic collector rests: graph passes make much that lives on, and scanning it is 8 % of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+@contextmanager
+def refusals() -> Iterator[dict[str, str]]:
+    """Inside it, collect why partitioners refuse nodes: node name to reason, from ExecuTorch's ``WhyNoPartition`` records."""
+    reasons: dict[str, str] = {}
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            node, reason = getattr(record.msg, "node", None), getattr(record.msg, "reason", "")
+            if node is not None and reason:
+                reasons.setdefault(node.name, " ".join(str(reason).split()).rstrip("."))
+
+    logger, listener = logging.getLogger("executorch.backends"), Listener()
+    # Partition configs log to loggers of their own below this one; DEBUG is where they say why.
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(listener)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    try:
+        yield reasons
+    finally:
+        logger.removeHandler(listener)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+def compute_operators(graph_module: Any, reasons: dict[str, str]) -> tuple[Operator, ...]:
+    """Return the compute operators inside and outside the delegates of a lowered edge graph, sorted by name.
+
+    The same nodes as ``executorch.devtools.backend_debug.get_delegation_info`` counts (which imports pandas), less HELPERS.
+    """
+    delegated: Counter[str] = Counter()
+    left: Counter[str] = Counter()
+    why: dict[str, str] = {}
+    for node in graph_module.graph.nodes:
+        if node.op == "get_attr" and node.name.startswith("lowered_module_"):
+            delegated.update(_names(getattr(graph_module, node.name).original_module))
+    for node in _calls(graph_module):
+        name = operator_name(node)
+        left[name] += 1
+        why.setdefault(name, reasons.get(node.name, ""))
+    return tuple(
+        Operator(name=name, delegated=delegated[name], left=left[name], reason=why.get(name, ""))
+        for name in sorted(delegated.keys() | left.keys())
+    )
+
+
+def _names(graph_module: Any) -> list[str]:
+    return [operator_name(node) for node in _calls(graph_module)]
+
+
+def _calls(graph_module: Any) -> list[Any]:
+    calls = [node for node in graph_module.graph.nodes if node.op == "call_function"]
+    return [node for node in calls if not operator_name(node).split("::")[-1].startswith(HELPERS)]
+
+
+def operator_name(node: Any) -> str:
+    """Return ``aten::convolution`` for a node that calls ``aten.convolution.default``; a plain function's own name else."""
+    schema = getattr(node.target, "_schema", None)
+    return str(schema.name) if schema is not None else str(getattr(node.target, "__name__", node.target))
+
+
+def refuse_unavailable(kernels: Sequence[str], missing: Sequence[str]) -> None:
+    """Raise Failure ``operator-unavailable`` when some of the program's kernels are ``missing`` from the runtime."""
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise Failure(
+            Diagnostic(
+                code="operator-unavailable",
+                message=f"{len(missing)} of {len(kernels)} operators outside the delegates have no kernel to run them: {names}",
+                hint="replace the operator in the model, or choose a delegate that takes it",
+            )
+        )

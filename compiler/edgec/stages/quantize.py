@@ -1,0 +1,125 @@
+"""From a loaded model to the graph that is lowered: exported, then quantized as the recipe has it, on data that was checked."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgec.artifacts.manifest import Input
+from edgec.artifacts.plan import Plan
+from edgec.artifacts.samples import Sample
+from edgec.diagnostics import Diagnostic, Failure, Location
+from edgec.registry import plugin
+from edgec.runtime.inference import batches
+
+
+def export(plan: Plan, model: Any, example: tuple[Any, ...], dynamic: Any, root: Path) -> Any:
+    """Return the ExportedProgram of ``model`` as the plan's recipe wants it. Raises Failure ``export-failed``."""
+    recipe = plugin("recipes", plan.recipe.name)
+    try:
+        return recipe.export(model, example, dynamic, plan.recipe.options)
+    # torch.export raises whatever the model's own code raises under tracing.
+    except Exception as error:
+        raise _not_exported(error, root) from error
+
+
+def quantize(plan: Plan, program: Any, dynamic: Any, samples: Sequence[Sample], size: int) -> Any:
+    """Return the ExportedProgram to lower; ``samples`` (calibration) go through it ``size`` at a time.
+
+    Raises Failure ``calibration-…`` where the recipe calibrates and the data cannot serve, ``quantize-failed`` otherwise.
+    """
+    recipe = plugin("recipes", plan.recipe.name)
+    calibration: Iterable[tuple[Any, ...]] = ()
+    if recipe.NEEDS_CALIBRATION:
+        calibration = checked(plan.inputs, samples, size)
+    delegate = plugin("delegates", plan.delegates[0].name)
+    try:
+        return recipe.quantize(program, dynamic, calibration, delegate, plan.recipe.options)
+    except Failure:
+        raise
+    # PT2E raises AssertionError, RuntimeError and more from deep inside a pass.
+    except Exception as error:
+        message = f"the recipe {plan.recipe.name} does not work on this model: {first_line(error)}"
+        raise Failure(Diagnostic(code="quantize-failed", message=message)) from error
+
+
+def checked(inputs: Sequence[Input], samples: Sequence[Sample], size: int) -> Iterator[tuple[Any, ...]]:
+    """Yield calibration batches of ``size`` samples and look at each on its way, so that none is decoded twice.
+
+    Raises Failure ``calibration-…``: for one bad sample when it comes, for the data as a whole at the end.
+    """
+    if not samples:
+        raise _unfit("calibration-empty", "there is no calibration sample", "name data under data.calibration")
+    looks = [_Look(item) for item in inputs]
+    for start in range(0, len(samples), size):
+        chunk = [samples[index] for index in range(start, min(start + size, len(samples)))]
+        for sample in chunk:
+            for look in looks:
+                look.at(sample)
+        yield from batches(chunk, inputs, size)
+    for look in looks:
+        look.judge()
+
+
+class _Look:
+    """What was seen of one input over the calibration data."""
+
+    def __init__(self, given: Input) -> None:
+        self.given = given
+        self.lowest, self.highest = float("inf"), float("-inf")
+
+    def at(self, sample: Sample) -> None:
+        """Take in one sample. Raises Failure ``calibration-shape`` or ``calibration-range``."""
+        array = sample.tensors.get(self.given.name)
+        sizes = [(axis.minimum, axis.maximum) for axis in self.given.shape]
+        if array is None or array.ndim != len(sizes) or not all(
+            low <= size <= high for size, (low, high) in zip(array.shape, sizes, strict=True)
+        ):  # fmt: skip
+            expected = [low if low == high else f"{low}..{high}" for low, high in sizes]
+            found = "nothing" if array is None else list(array.shape)
+            message = f"calibration sample {sample.id!r} gives {self.given.name!r} the shape {found}, not {expected}"
+            raise _unfit("calibration-shape", message, "calibrate with what the device feeds")
+        lowest, highest = float(array.min()), float(array.max())
+        if not (-float("inf") < lowest <= highest < float("inf")):
+            message = f"calibration sample {sample.id!r} holds NaN or infinity in {self.given.name!r}"
+            raise _unfit("calibration-range", message, "remove the sample")
+        self.lowest, self.highest = min(self.lowest, lowest), max(self.highest, highest)
+
+    def judge(self) -> None:
+        """Raise Failure ``calibration-constant`` or ``calibration-range`` by what all samples hold together."""
+        name, span = self.given.name, f"{self.lowest:g}..{self.highest:g}"
+        if self.lowest == self.highest and self.given.dtype.startswith("float"):
+            message = f"the calibration data for {name!r} is constant ({self.lowest:g}): there is no range to observe"
+            raise _unfit("calibration-constant", message, "calibrate with samples like those the device will see")
+        if self.given.image and (self.lowest < 0 or self.highest > 255 or self.highest <= 1.0):
+            message = f"the calibration data for image {name!r} spans {span}; pictures are 0..255, not yet normalised"
+            raise _unfit("calibration-range", message, "give the pixels as they are; the artifact normalises them itself")
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line that says something in an exception's words, else its type."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def _not_exported(error: Exception, root: Path) -> Failure:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename, root)]
+    where = None
+    if frames:
+        where = Location(file=Path(frames[-1].filename).resolve().relative_to(root).as_posix(), line=frames[-1].lineno)
+    message = f"torch.export does not take this model: {type(error).__name__}: {first_line(error)}"
+    hint = "rewrite data-dependent Python control flow (torch.cond, torch.where); https://pytorch.org/docs/stable/export.html"
+    return Failure(Diagnostic(code="export-failed", message=message, where=where, hint=hint))
+
+
+def _is_users(filename: str, root: Path) -> bool:
+    path = Path(filename)
+    return path.is_absolute() and path.resolve().is_relative_to(root) and "site-packages" not in path.parts
+
+
+def _unfit(code: str, message: str, hint: str) -> Failure:
+    return Failure(Diagnostic(code=code, message=message, hint=hint))
+
+

@@ -1,0 +1,255 @@
+"""Sources load what they were given, and say what does not fit."""
+
+import hashlib
+import json
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+from edgec.artifacts.project import Project
+from edgec.diagnostics import Failure
+from edgec.sources import exported, python, torchvision
+from edgec.sources.batch_norm import reestimate_batch_norm
+from edgec.sources.torchvision_table import TABLE, architectures, installed
+from edgec.store import fetch
+from edgec.upstream.torchvision_ops import import_torchvision
+
+ROOT = Path(__file__).parents[2]
+NAME, ARGUMENTS = "shufflenet_v2_x0_5", {"num_classes": 4}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(root=tmp_path.resolve(), folder=tmp_path.resolve())
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    model = import_torchvision().models.get_model(NAME, **ARGUMENTS)
+    return {key: value.clone() for key, value in model.state_dict().items()}
+
+
+def options(path: Path, **more: Any) -> dict[str, Any]:
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"name": NAME, "arguments": ARGUMENTS, "weights": {"file": path.name, "sha256": sha256}, **more}
+
+
+def refused(module: Any, given: dict[str, Any], project: Project, code: str = "model-not-loaded") -> str:
+    with pytest.raises(Failure) as caught:
+        module.load(given, project)
+    assert caught.value.diagnostics[0].code == code
+    return caught.value.diagnostics[0].message
+
+
+def test_the_table_is_what_the_installed_torchvision_has() -> None:
+    assert json.loads(TABLE.read_text()) == installed(), "run `python -m edgec.sources.torchvision_table`"
+
+
+@pytest.mark.parametrize("form", ["safetensors", "zip", "legacy"])
+def test_weights_load_from_every_file_format(project: Project, state: dict[str, torch.Tensor], form: str) -> None:
+    path = project.folder / "w.bin"
+    if form == "safetensors":
+        safetensors.torch.save_file(state, path)
+    else:
+        torch.save(state, path, _use_new_zipfile_serialization=form == "zip")
+    model = torchvision.load(options(path), project)
+    assert not model.training
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+    assert torchvision.weights_digest(options(path), project) == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_first_keys_that_do_not_fit_are_named(project: Project, state: dict[str, torch.Tensor]) -> None:
+    wrong = {**state, "head.extra": torch.zeros(1), "fc.weight": torch.zeros(7, 1024)}
+    del wrong["conv1.0.weight"]
+    safetensors.torch.save_file(wrong, project.folder / "w.bin")
+    message = refused(torchvision, options(project.folder / "w.bin"), project)
+    assert "1 missing from the file, first conv1.0.weight" in message
+    assert "1 not in the model, first head.extra" in message
+    assert "1 of another shape, first fc.weight (7x1024 in the file, 4x1024 in the model)" in message
+
+
+def test_what_is_no_state_dict_is_refused(project: Project, state: dict[str, torch.Tensor]) -> None:
+    path = project.folder / "w.bin"
+    torch.save({"epoch": 3, "state_dict": state}, path)
+    assert "no state dict" in refused(torchvision, options(path), project)
+    torch.save(torch.nn.Linear(1, 1), path)
+    assert "neither a safetensors" in refused(torchvision, options(path), project)
+    for content in (b"", b"text", b"\0" * 64, b"PK\3\4" + b"\0" * 64, b"\x10\0\0\0\0\0\0\0{broken json...}"):
+        path.write_bytes(content)
+        assert "neither a safetensors" in refused(torchvision, options(path), project)
+
+
+def test_a_checkpoint_cannot_run_code(project: Project) -> None:
+    class Evil:
+        def __reduce__(self) -> Any:
+            return Path.touch, (project.folder / "ran",)
+
+    (project.folder / "w.bin").write_bytes(pickle.dumps({"weight": Evil()}))
+    refused(torchvision, options(project.folder / "w.bin"), project)
+    torch.save({"weight": Evil()}, project.folder / "w.bin")
+    refused(torchvision, options(project.folder / "w.bin"), project)
+    assert not (project.folder / "ran").exists()
+
+
+def test_a_changed_file_is_not_loaded(project: Project, state: dict[str, torch.Tensor]) -> None:
+    path = project.folder / "w.bin"
+    safetensors.torch.save_file(state, path)
+    given = options(path)
+    path.write_bytes(path.read_bytes()[:-1] + b"\7")
+    refused(torchvision, given, project, "digest-mismatch")
+
+
+def test_arguments_that_the_architecture_refuses_are_shown(project: Project) -> None:
+    message = refused(torchvision, {"name": NAME, "arguments": {"widht": 2}, "weights": {"random": 0}}, project)
+    assert "widht=2" in message and "unexpected keyword" in message
+
+
+def test_a_seed_gives_the_same_weights_and_leaves_the_generator_alone(project: Project) -> None:
+    given = {"name": NAME, "weights": {"random": 7}}
+    before = torch.random.get_rng_state()
+    first, second = torchvision.load(given, project), torchvision.load(given, project)
+    assert torch.equal(before, torch.random.get_rng_state())
+    other = torchvision.load({"name": NAME, "weights": {"random": 8}}, project)
+    assert torch.equal(first.fc.weight, second.fc.weight)
+    assert not torch.equal(first.fc.weight, other.fc.weight)
+    assert torchvision.weights_digest(given, project) == ""
+
+
+def test_segmentation_without_weights_fetches_no_backbone(project: Project) -> None:
+    model = torchvision.load({"name": "lraspp_mobilenet_v3_large", "weights": {"random": 0}}, project)
+    assert not model.training
+
+
+def test_torchvisions_own_weights_come_through_our_fetch(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(1)
+    state = import_torchvision().models.get_model(NAME).state_dict()
+    path = project.folder / "w.pth"
+    torch.save(state, path)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    asked = []
+
+    def fetched(url: str, digest: str, folder: Path, *, limit: int = 0, offline: bool = False) -> Path:
+        asked.append((url, digest))
+        return path
+
+    monkeypatch.setattr(fetch, "fetch", fetched)
+    given = {"name": NAME, "weights": "DEFAULT"}
+    url = architectures()[NAME].weights["IMAGENET1K_V1"]
+    refused(torchvision, given, project, "digest-mismatch")  # the real digest's prefix does not match these bytes
+    assert asked == [(url, url.rpartition("-")[2].removesuffix(".pth"))]
+    monkeypatch.setattr(torchvision, "_prefix", lambda url: sha256[:8])
+    model = torchvision.load(given, project)
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+    assert torchvision.weights_digest(given, project) == sha256
+    message = refused(torchvision, {**given, "arguments": {"num_classes": 4}}, project)
+    assert "num_classes" in message and "1000" in message
+
+
+def test_offline_enum_weights_are_refused(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EDGEC_CACHE", str(tmp_path / "cache"))
+    offline = Project(root=project.root, folder=project.folder, offline=True)
+    refused(torchvision, {"name": NAME, "weights": "DEFAULT"}, offline, "offline")
+
+
+# --- batch norm
+
+
+def test_batch_norm_takes_the_statistics_of_the_data() -> None:
+    model = torch.nn.Sequential(torch.nn.BatchNorm2d(2), torch.nn.Dropout(0.5), torch.nn.ReLU()).eval()
+    data = (
+        torch.randn(32, 2, 5, 5, generator=torch.Generator().manual_seed(0)) * 3
+        + torch.tensor([4.0, -9.0])[:, None, None]
+    )
+    reestimate_batch_norm(model, [(data[:16],), (data[16:],)])
+    assert torch.allclose(model[0].running_mean, data.mean((0, 2, 3)), atol=1e-5)
+    assert torch.allclose(model[0].running_var, data.var((0, 2, 3)), rtol=0.02)
+    assert not any(module.training for module in model.modules()) and model[0].momentum == 0.1
+
+
+def test_batch_norm_of_one_value_a_channel_is_refused() -> None:
+    with pytest.raises(Failure, match="more than 1 value"):
+        reestimate_batch_norm(torch.nn.Sequential(torch.nn.BatchNorm1d(2)).eval(), [(torch.zeros(1, 2),)])
+
+
+# --- python
+
+
+def module(project: Project, name: str, text: str) -> None:
+    sys.modules.pop(name, None)
+    (project.root / f"{name}.py").write_text("import torch\n" + text)
+
+
+def test_a_callable_builds_the_model_with_arguments_and_weights(project: Project) -> None:
+    module(
+        project, "edgec_net_a", "from edgec_net_b import width\ndef build(n):\n    return torch.nn.Linear(n, width())\n"
+    )
+    module(project, "edgec_net_b", "def width():\n    return 3\n")
+    given: dict[str, Any] = {"entry": "edgec_net_a:build", "arguments": {"n": 2}}
+    first, second = python.load(given, project), python.load(given, project)
+    assert torch.equal(first.weight, second.weight) and not first.training
+    safetensors.torch.save_file({"weight": torch.ones(3, 2), "bias": torch.ones(3)}, project.folder / "w.bin")
+    given["weights"] = options(project.folder / "w.bin")["weights"]
+    assert torch.equal(python.load(given, project).weight, torch.ones(3, 2))
+    assert str(project.root) not in sys.path and not (project.root / "__pycache__").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("def build(): return 3", "returned int"),
+        ("def build(): raise RuntimeError('no luck')", "RuntimeError: no luck (edgec_net_c.py:2)"),
+        ("def build(): raise SystemExit(0)", "SystemExit"),
+        ("build = 3", "TypeError"),
+        ("import no_such_package\ndef build(): ...", "No module named 'no_such_package'"),
+    ],
+)
+def test_what_the_code_raises_is_told_with_its_line(project: Project, body: str, words: str) -> None:
+    module(project, "edgec_net_c", body)
+    assert words in refused(python, {"entry": "edgec_net_c:build"}, project)
+
+
+def test_code_that_nobody_vouched_for_cannot_be_imported(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(project.root))
+    module(project, "edgec_net_e", "raise AssertionError('ran')")
+    module(
+        project, "edgec_net_d", "import importlib\ndef build():\n    return importlib.import_module('edgec_net_' + 'e')"
+    )
+    assert "nobody has vouched" in refused(python, {"entry": "edgec_net_d:build"}, project)
+
+
+def test_a_forged_bytecode_cache_is_not_run(project: Project) -> None:
+    import importlib.util
+    import py_compile
+
+    source = project.root / "edgec_net_f.py"
+    module(project, "edgec_net_f", "def build(): return torch.nn.Identity()\n")
+    honest = source.read_text()
+    source.write_text("def build(): raise AssertionError('ran')\n")
+    cached = py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    assert cached == importlib.util.cache_from_source(str(source))
+    source.write_text(honest)
+    assert isinstance(python.load({"entry": "edgec_net_f:build"}, project), torch.nn.Identity)
+
+
+# --- exported
+
+
+def test_an_exported_program_loads_and_keeps_its_mode(project: Project) -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Dropout(0.5)).eval()
+    x = torch.ones(1, 3)
+    path = project.folder / "net.pt2"
+    torch.export.save(torch.export.export(net, (x,)), path)
+    given = {"file": "net.pt2", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    loaded = exported.load(given, project)
+    assert torch.equal(loaded.eval()(x), net(x)) and torch.equal(loaded.train()(x), net(x))
+    again = torch.export.export(loaded, (x,)).module()
+    assert torch.equal(again(x), net(x))
+    path.write_bytes(path.read_bytes()[:500])
+    given["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert "not a program" in refused(exported, given, project)

@@ -17,7 +17,7 @@ class File:
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """``files`` maps a relative POSIX path to its File, ``SHA256SUMS`` included; ``digest`` is the sha256 of SHA256SUMS.
+    """``files`` maps a relative POSIX path to its File, SHA256SUMS included; ``digest`` is the sha256 of SHA256SUMS.
 
     ``measurements`` and ``report`` lie beside the tarball: they hold what a clock measured.
     """

@@ -1,0 +1,56 @@
+"""The in-toto statement of a bundle: which files it holds, and what made them (SLSA provenance v1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import edgec
+from edgec.artifacts.bundle import Runner
+from edgec.artifacts.document import Json
+from edgec.artifacts.lowered import Lowered
+from edgec.artifacts.plan import Plan
+
+STATEMENT = "https://in-toto.io/Statement/v1"
+PREDICATE = "https://slsa.dev/provenance/v1"
+BUILD_TYPE = "urn:edgec:build:v1"
+
+
+def statement(plan: Plan, lowered: Lowered, runner: Runner, digests: Mapping[str, str]) -> dict[str, Json]:
+    """Return the statement over ``digests`` (path in the bundle to sha256); it holds no time and no invocation id."""
+    files = [{"name": name, "digest": {"sha256": digest}} for name, digest in sorted(plan.files.items())]
+    if not any(entry["digest"] == {"sha256": lowered.weights_sha256} for entry in files):
+        files.append({"name": "weights", "digest": {"sha256": lowered.weights_sha256}})
+    return {
+        "_type": STATEMENT,
+        "subject": [{"name": name, "digest": {"sha256": digest}} for name, digest in sorted(digests.items())],
+        "predicateType": PREDICATE,
+        "predicate": {
+            "buildDefinition": {
+                "buildType": BUILD_TYPE,
+                "externalParameters": {
+                    "manifest": plan.manifest,
+                    "name": plan.name,
+                    "version": plan.version,
+                    "target": plan.target.name,
+                },
+                "internalParameters": {
+                    "recipe": plan.recipe.name,
+                    "delegates": [choice.name for choice in plan.delegates],
+                    "resolved": dict(sorted(lowered.resolved.items())),
+                    "threads": plan.threads,
+                    "toolchain": dict(sorted(runner.toolchain.items())),
+                },
+                "resolvedDependencies": files + _packages(lowered),
+            },
+            "runDetails": {"builder": {"id": "urn:edgec:builder", "version": {"edgec": edgec.__version__}}},
+        },
+    }
+
+
+def _packages(lowered: Lowered) -> list[Json]:
+    """Return the Python packages that lowered the model, by package URL."""
+    return [
+        {"name": name, "uri": f"pkg:pypi/{name}@{version.replace('+', '%2B')}"}
+        for name, version in sorted(lowered.versions.items())
+        if name not in ("edgec", "python")
+    ]

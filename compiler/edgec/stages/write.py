@@ -1,0 +1,202 @@
+"""A rendered Bundle goes in; its folder, tarball, measurements and report lie on the disk, each of them whole."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgec.artifacts.bundle import Bundle, File, Written
+from edgec.artifacts.document import Json
+from edgec.diagnostics import Diagnostic, Failure
+from edgec.store import archive, bundles
+from edgec.store.atomic import environment_errors, exchange, exclusive, sha256_file, sync_folder, write_file, write_tree
+
+LOCK = ".edgec-lock"
+STAGING = ".edgec-staging"
+JOURNAL = "commit.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """One thing to put in its place: its name in the staging folder, its place below the output folder, its digest."""
+
+    staged: str
+    final: str
+    sha256: str
+
+
+def write(bundle: Bundle, out: Path) -> Written:
+    """Write a bundle under ``out`` (below ``rejected/`` where it missed a budget) and return where it lies.
+
+    Everything is staged beside its place, synced, read back, and only then moved. A failure or an interrupt puts
+    back what was there; after a kill, each of the four is the old or the new one, whole, and the next write into
+    ``out`` finishes what was begun. Raises Failure ``disk-full``, ``not-writable`` or ``digest-mismatch``.
+    """
+    base = out / "rejected" if bundle.rejected else out
+    with environment_errors(f"write the bundle into {base}"), _made(base) as made:
+        with exclusive(base / LOCK):
+            _recover(base)
+            try:
+                moves = _stage(bundle, base / STAGING)
+                made(base.joinpath(bundle.name, bundle.version))
+                _commit(base, moves)
+            finally:
+                _discard(base / STAGING)
+        return _written(bundle, base, moves)
+
+
+def stem(bundle: Bundle) -> str:
+    """Return the name of the tarball without its ending, which is also its one top folder."""
+    return f"{bundle.name}-{bundle.version}-{bundle.target}"
+
+
+def _stage(bundle: Bundle, staging: Path) -> tuple[Move, ...]:
+    """Write and read back everything in the staging folder; the journal, written last, makes it binding."""
+    staging.mkdir()
+    write_tree(staging / "bundle", bundle.files)
+    if bundles.check(staging / "bundle") != bundle.digest:
+        raise _differs("the staged bundle")
+    tarball = staging / "tarball"
+    archive.pack(staging / "bundle", stem(bundle), tarball)
+    _check_tarball(bundle, tarball)
+    write_file(staging / "measurements", bundle.measurements)
+    write_file(staging / "report", bundle.report)
+    top = stem(bundle)
+    return (
+        Move(staged="bundle", final=f"{bundle.name}/{bundle.version}/{bundle.target}", sha256=bundle.digest),
+        Move(staged="tarball", final=f"{top}.tar.gz", sha256=sha256_file(tarball)),
+        Move(staged="measurements", final=f"{top}.measurements.json", sha256=_digest(bundle.measurements)),
+        Move(staged="report", final=f"{top}.report.html", sha256=_digest(bundle.report)),
+    )
+
+
+def _check_tarball(bundle: Bundle, tarball: Path) -> None:
+    prefix = f"{stem(bundle)}/"
+    found = {name.removeprefix(prefix): digest for name, digest in archive.digests(tarball).items()}
+    listed = found.pop(bundles.SUMS, None)
+    if listed != bundle.digest or bundles.sums(found) != _content(bundle.files[bundles.SUMS]):
+        raise _differs("the tarball")
+
+
+def _commit(base: Path, moves: tuple[Move, ...]) -> None:
+    """Move everything into place and read it back; put the old ones back on any failure or interrupt."""
+    staging = base / STAGING
+    journal = [{"staged": move.staged, "final": move.final, "sha256": move.sha256} for move in moves]
+    write_file(staging / JOURNAL, json.dumps(journal).encode())
+    begun: list[Move] = []
+    try:
+        for move in moves:
+            begun.append(move)
+            exchange(staging / move.staged, base / move.final)
+        for folder in {(base / move.final).parent for move in moves}:
+            sync_folder(folder)
+        for move in moves:
+            if _fingerprint(base / move.final) != move.sha256:
+                raise _differs(str(base / move.final))
+    except BaseException:
+        for move in reversed(begun):
+            _roll_back(staging / move.staged, base / move.final, move.sha256)
+        raise
+
+
+def _roll_back(staged: Path, final: Path, sha256: str) -> None:
+    if _fingerprint(staged) == sha256:  # it never left
+        return
+    if staged.exists():
+        exchange(staged, final)
+    else:
+        final.rename(staged)
+
+
+def _recover(base: Path) -> None:
+    """Finish or drop what a killed write left: with a journal it was whole, so it goes into place."""
+    staging = base / STAGING
+    if (staging / JOURNAL).is_file():
+        for entry in json.loads((staging / JOURNAL).read_bytes()):
+            _roll_forward(base, entry)
+    _discard(staging)
+
+
+def _roll_forward(base: Path, entry: Json) -> None:
+    staged, final = base / STAGING / entry["staged"], base / entry["final"]
+    if _fingerprint(final) != entry["sha256"] and _fingerprint(staged) == entry["sha256"]:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        exchange(staged, final)
+        sync_folder(final.parent)
+
+
+def _discard(staging: Path) -> None:
+    """Remove the staging folder, its journal first: without one it can only be dropped."""
+    (staging / JOURNAL).unlink(missing_ok=True)
+    if staging.exists():
+        shutil.rmtree(staging)
+
+
+def _fingerprint(path: Path) -> str | None:
+    """Return the digest of a bundle's folder or of a file; None where it is missing or not whole."""
+    if path.is_dir():
+        try:
+            return bundles.check(path) if (path / bundles.SUMS).is_file() else None
+        except Failure:
+            return None
+    return sha256_file(path) if path.is_file() else None
+
+
+def _written(bundle: Bundle, base: Path, moves: tuple[Move, ...]) -> Written:
+    folder, tarball, measurements, report = (base / move.final for move in moves)
+    return Written(
+        folder=folder,
+        tarball=tarball,
+        tarball_sha256=moves[1].sha256,
+        measurements=measurements,
+        report=report,
+    )
+
+
+@contextlib.contextmanager
+def _made(base: Path) -> Iterator[_Maker]:
+    """Make folders as asked, and remove again, on a failure, those that were not there before and are empty."""
+    maker = _Maker()
+    try:
+        maker(base)
+        yield maker
+    except BaseException:
+        maker.undo()
+        raise
+
+
+class _Maker:
+    """Makes folders and remembers which of them were missing, deepest last."""
+
+    def __init__(self) -> None:
+        self._made: list[Path] = []
+
+    def __call__(self, folder: Path) -> None:
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        for path in reversed(missing):
+            path.mkdir()
+            self._made.append(path)
+
+    def undo(self) -> None:
+        """Remove what was made where nothing else lies in it by now."""
+        for path in reversed(self._made):
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+
+
+def _content(file: File) -> bytes:
+    return file.content if isinstance(file.content, bytes) else file.content.read_bytes()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _differs(what: str) -> Failure:
+    message = f"{what} read back differently from what was written"
+    return Failure(Diagnostic(code="digest-mismatch", message=message, hint="check the disk; nothing was replaced"))

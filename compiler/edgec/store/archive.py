@@ -1,0 +1,108 @@
+"""Tarballs: packed to the same bytes every time, and unpacked without trusting what is inside."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import shutil
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from edgec.diagnostics import Diagnostic, Failure
+from edgec.store.atomic import finish, inside, mode, sha256_stream
+
+MOST_MEMBERS = 100_000
+
+
+def pack(folder: Path, top: str, tarball: Path) -> None:
+    """Write ``folder`` as a new .tar.gz whose one top folder is ``top``; equal trees give equal bytes. Raises OSError.
+
+    Sorted paths, PAX, owner 0 without names, time 0, modes 755 and 644, and no file name or time in gzip's header.
+    """
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    with tarball.open("xb") as raw:
+        with (
+            gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=raw, mtime=0) as packed,
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+        ):
+            for name in names:
+                with (folder / name).open("rb") as content:
+                    archive.addfile(_member(f"{top}/{name}", content), content)
+        finish(raw)
+
+
+def _member(name: str, content: IO[bytes]) -> tarfile.TarInfo:
+    status = os.fstat(content.fileno())
+    member = tarfile.TarInfo(name)
+    member.size = status.st_size
+    member.mode = mode(executable=bool(status.st_mode & 0o100))
+    member.mtime = 0
+    return member
+
+
+def digests(tarball: Path) -> dict[str, str]:
+    """Return the sha256 of every file in a tarball by member name. Raises OSError, and Failure ``bundle-broken``."""
+    with _files(tarball) as files:
+        return {name: sha256_stream(content) for name, _, content in files}
+
+
+def unpack(tarball: Path, folder: Path) -> Path:
+    """Unpack a bundle's tarball into the empty ``folder`` and return its one top folder inside it.
+
+    Only plain files below one top folder are taken: a link, a device, a path that leads out, or a name twice is a
+    Failure ``bundle-broken``; more bytes than the disk has free is ``disk-full``. Raises OSError.
+    """
+    tops: set[str] = set()
+    room = shutil.disk_usage(folder).free
+    with _files(tarball) as files:
+        for name, member, content in files:
+            room -= member.size
+            if room < 0:
+                raise Failure(Diagnostic(code="disk-full", message=f"{tarball} does not fit on the disk of {folder}"))
+            tops.add(name.split("/")[0])
+            path = inside(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as handle:
+                shutil.copyfileobj(content, handle, 1 << 20)
+            path.chmod(mode(executable=bool(member.mode & 0o100)))
+    if len(tops) != 1 or not (folder / next(iter(tops))).is_dir():
+        raise _broken(tarball, "it does not hold one top folder")
+    return folder / tops.pop()
+
+
+@contextlib.contextmanager
+def _files(tarball: Path) -> Iterator[Iterator[tuple[str, tarfile.TarInfo, IO[bytes]]]]:
+    """Open a tarball and give its plain files one after the other; anything else in it is a Failure."""
+    try:
+        with gzip.open(tarball) as packed, tarfile.open(fileobj=packed, mode="r:") as archive:
+            yield _plain(tarball, archive)
+            while packed.read(1 << 20):  # to the end, where gzip's checksum of the whole is
+                pass
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeError, ValueError) as error:
+        raise _broken(tarball, f"it is damaged: {error}") from error
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise _broken(tarball, f"it names {error.filename!r} in two ways") from error
+
+
+def _plain(tarball: Path, archive: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo, IO[bytes]]]:
+    for count, member in enumerate(archive):
+        if count >= MOST_MEMBERS:
+            raise _broken(tarball, f"it has more than {MOST_MEMBERS:,} entries")
+        if member.isdir():
+            continue
+        content = archive.extractfile(member) if member.isreg() else None
+        if content is None:
+            raise _broken(tarball, f"{member.name!r} is a link or a device, not a plain file")
+        try:
+            inside(Path(), member.name)
+        except ValueError as error:
+            raise _broken(tarball, str(error)) from error
+        yield member.name, member, content
+
+
+def _broken(tarball: Path, why: str) -> Failure:
+    return Failure(Diagnostic(code="bundle-broken", message=f"{tarball} is not a bundle's tarball: {why}"))

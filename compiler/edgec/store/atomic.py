@@ -1,0 +1,189 @@
+"""Files that appear whole or not at all: hashing, atomic writes, folders exchanged in one step, errors named."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO
+
+from edgec.artifacts.bundle import File
+from edgec.diagnostics import Diagnostic, Failure
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+RENAME_EXCHANGE = 2
+AT_FDCWD = -100
+
+
+def sha256_file(path: Path) -> str:
+    """Return the sha256 of a file's content in hexadecimal. Raises OSError."""
+    with path.open("rb") as handle:
+        return sha256_stream(handle)
+
+
+def sha256_stream(handle: IO[bytes]) -> str:
+    """Return the sha256 of the rest of an open file in hexadecimal, read in pieces of 1 MiB."""
+    digest = hashlib.sha256()
+    while piece := handle.read(1 << 20):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def environment_errors(what: str) -> Iterator[None]:
+    """Turn an OSError inside the block into a Failure with exit code 8: ``disk-full`` or ``not-writable``."""
+    try:
+        yield
+    except OSError as error:
+        raise Failure(environment_failure(error, what)) from error
+
+
+def environment_failure(error: OSError, what: str) -> Diagnostic:
+    """Return the Diagnostic for what the operating system refused while doing ``what`` (a verb phrase)."""
+    place = f" ({error.filename})" if error.filename else ""
+    message = f"could not {what}: {error.strerror or error}{place}"
+    if error.errno in FULL:
+        return Diagnostic(code="disk-full", message=message, hint="free space and run again")
+    return Diagnostic(code="not-writable", message=message)
+
+
+def write_file(path: Path, content: bytes, executable: bool = False) -> None:
+    """Write a file whole or not at all: beside its place, synced, then renamed over it. Raises OSError."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:40]}-", dir=path.parent)
+    staged = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(content)
+            finish(handle, executable)
+        staged.replace(path)
+    except BaseException:
+        staged.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def write_tree(folder: Path, files: Mapping[str, File]) -> None:
+    """Create ``folder`` with these files (relative POSIX paths), synced, modes 755 and 644. Raises OSError."""
+    folder.mkdir()
+    for name, file in sorted(files.items()):
+        path = inside(folder, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as handle:
+            if isinstance(file.content, bytes):
+                handle.write(file.content)
+            else:
+                with file.content.open("rb") as source:
+                    shutil.copyfileobj(source, handle, 1 << 20)
+            finish(handle, file.executable)
+    for path in (*(path for path in folder.rglob("*") if path.is_dir()), folder):
+        path.chmod(0o755)
+        sync_folder(path)
+
+
+def finish(handle: IO[bytes], executable: bool = False) -> None:
+    """Give a written file its permissions, whatever the user's umask is, and force it to the disk."""
+    handle.flush()
+    os.fchmod(handle.fileno(), mode(executable))
+    os.fsync(handle.fileno())
+
+
+def mode(executable: bool) -> int:
+    """Return the permissions of a written file."""
+    return 0o755 if executable else 0o644
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return ``folder/name``; raises ValueError where the relative POSIX path ``name`` would lead out of it."""
+    parts = name.split("/")
+    if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
+        raise ValueError(f"{name!r} is not a plain relative path")
+    return folder.joinpath(*parts)
+
+
+def sync_folder(folder: Path) -> None:
+    """Force a folder's entries to the disk, so that a rename in it survives a power cut. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def exchange(staged: Path, final: Path) -> bool:
+    """Put ``staged`` at ``final``; what was there is at ``staged`` afterwards. Returns whether something was.
+
+    One step (renameat2) where the kernel and file system have it: ``final`` is then never missing. Elsewhere the
+    old one steps aside first, and a kill between the two renames leaves it at ``staged`` + ``.old``. Raises OSError.
+    """
+    if not os.path.lexists(final):
+        staged.rename(final)
+        return False
+    if not _rename_exchange(staged, final):
+        aside = staged.with_name(staged.name + ".old")
+        final.rename(aside)
+        try:
+            staged.rename(final)
+        except BaseException:
+            aside.rename(final)
+            raise
+        aside.rename(staged)
+    return True
+
+
+def _rename_exchange(first: Path, second: Path) -> bool:
+    """Swap two paths in one step; False where this system cannot."""
+    renameat2 = _renameat2()
+    if renameat2 is None:
+        return False
+    if renameat2(AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second), RENAME_EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(code, os.strerror(code), str(second))
+
+
+def _renameat2() -> Callable[..., int] | None:
+    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if function is None:
+        return None
+    function.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
+    return function  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold a lock file while the block runs; it is removed afterwards, and dies with its process. Raises OSError."""
+    while not (handle := _locked(path)):
+        pass
+    try:
+        yield
+    finally:
+        try:
+            path.unlink()
+        finally:
+            handle.close()
+
+
+def _locked(path: Path) -> IO[str] | None:
+    """Wait for the lock; None when its holder removed the file that we waited for, which then locks nothing."""
+    import fcntl
+
+    handle = path.open("a")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if path.exists() and os.path.samestat(os.fstat(handle.fileno()), path.stat()):
+            return handle
+    except FileNotFoundError:  # removed between the two looks at it
+        pass
+    except BaseException:
+        handle.close()
+        raise
+    handle.close()
+    return None

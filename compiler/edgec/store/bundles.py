@@ -1,0 +1,118 @@
+"""A bundle as somebody hands it in, folder or tarball: opened without trust, and checked against its SHA256SUMS."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgec.artifacts.document import Json
+from edgec.diagnostics import Diagnostic, Failure
+from edgec.store import archive
+from edgec.store.atomic import environment_errors, inside, sha256_file
+
+SUMS = "SHA256SUMS"
+SCHEMA = "edgec/bundle/v1"
+IGNORED = ("__pycache__", ".pytest_cache")
+"""Folders that running the bundle's own tests leaves behind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenBundle:
+    """A bundle whose every file was checked: its folder, its digest (sha256 of SHA256SUMS) and its bundle.json.
+
+    ``digests`` maps each file's path in the bundle to its sha256.
+    """
+
+    folder: Path
+    digest: str
+    digests: Mapping[str, str]
+    facts: Json
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[OpenBundle]:
+    """Give the checked bundle at ``path``, unpacked into a temporary folder where it is a tarball.
+
+    Raises Failure ``no-bundle``, ``bundle-broken``, ``digest-mismatch``, or an environment error.
+    """
+    with contextlib.ExitStack() as stack:
+        with environment_errors(f"read {path}"):
+            folder = path
+            if path.is_file():
+                scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgec-bundle-")))
+                folder = archive.unpack(path, scratch)
+            if not (folder / SUMS).is_file():
+                raise _no_bundle(path)
+            digest = check(folder)
+            facts = _facts(folder)
+            digests = _listed((folder / SUMS).read_bytes())
+        yield OpenBundle(folder=folder, digest=digest, digests=digests, facts=facts)
+
+
+def check(folder: Path) -> str:
+    """Hash every file of a bundle's folder and return the bundle's digest.
+
+    Raises Failure with a ``digest-mismatch`` for each changed file and a ``bundle-broken`` for each that is missing,
+    not listed, or not a plain file. Raises OSError.
+    """
+    text = (folder / SUMS).read_bytes()
+    listed = _listed(text)
+    problems = []
+    for name, digest in listed.items():
+        path = inside(folder, name)
+        if not path.is_file():
+            problems.append(Diagnostic(code="bundle-broken", message=f"{name} is listed in {SUMS} and missing"))
+        elif sha256_file(path) != digest:
+            problems.append(Diagnostic(code="digest-mismatch", message=f"{name} is not the file that {SUMS} lists"))
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            problems.append(Diagnostic(code="bundle-broken", message=f"{name} is a link or a device"))
+        elif path.is_file() and name not in listed and name != SUMS and not set(IGNORED) & set(path.parts):
+            problems.append(Diagnostic(code="bundle-broken", message=f"{name} is not listed in {SUMS}"))
+    if problems:
+        raise Failure(*problems)
+    return hashlib.sha256(text).hexdigest()
+
+
+def sums(digests: dict[str, str]) -> bytes:
+    """Return the text of a SHA256SUMS for these files, sorted, as ``sha256sum -c`` reads it."""
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode()
+
+
+def _listed(text: bytes) -> dict[str, str]:
+    found = {}
+    for line in text.decode("utf-8", errors="replace").splitlines():
+        match = re.fullmatch(r"([0-9a-f]{64})  (.+)", line)
+        if not match:
+            raise Failure(Diagnostic(code="bundle-broken", message=f"{SUMS} holds the line {line!r}"))
+        try:
+            inside(Path(), match[2])
+        except ValueError as error:
+            raise Failure(Diagnostic(code="bundle-broken", message=f"{SUMS}: {error}")) from error
+        found[match[2]] = match[1]
+    return found
+
+
+def _facts(folder: Path) -> Json:
+    path = folder / "bundle.json"
+    try:
+        facts = json.loads(path.read_bytes()) if path.is_file() else None
+    except ValueError:
+        facts = None
+    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
+        message = f"bundle.json is missing or not of the format {SCHEMA}"
+        raise Failure(Diagnostic(code="bundle-broken", message=message))
+    return facts
+
+
+def _no_bundle(path: Path) -> Failure:
+    what = "has no SHA256SUMS" if path.exists() else "does not exist"
+    hint = "name out/<name>/<version>/<target> or the .tar.gz beside it"
+    return Failure(Diagnostic(code="no-bundle", message=f"{path} {what}", hint=hint))

@@ -1,0 +1,61 @@
+"""Paths that a manifest names, found inside the project or refused with a diagnostic; and the sha256 of files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from edgec.artifacts.project import Project
+from edgec.diagnostics import Diagnostic, Failure, Key, Location, nearest
+
+
+def located(
+    project: Project, path: str, route: tuple[Key, ...], *, code: str, kind: Literal["file", "folder"] = "file"
+) -> Path:
+    """Return where ``path``, as the manifest writes it, leads; ``route`` is relative to the plugin's entry.
+
+    Raises Failure ``path-outside-root``, or ``code`` when there is no such file or folder.
+    """
+    where = Location(file="", route=route)
+    try:
+        found = project.resolve(path)
+    except Failure as failure:
+        raise Failure(*(replace(diagnostic, where=where) for diagnostic in failure.diagnostics)) from None
+    if found.is_file() if kind == "file" else found.is_dir():
+        return found
+    wrong = "is not a " + kind if found.exists() else "does not exist"
+    raise Failure(Diagnostic(code=code, message=f"{path!r} {wrong}", where=where, hint=_neighbour(found)))
+
+
+def collected(check: Callable[[], object]) -> list[Diagnostic]:
+    """Return the diagnostics of the Failure that ``check`` raises, or none."""
+    try:
+        check()
+    except Failure as failure:
+        return list(failure.diagnostics)
+    return []
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hex sha256 of a file's content."""
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        while block := handle.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sha256_of_all(paths: Iterable[Path], root: Path) -> str:
+    """Return one hex sha256 over the names (relative to ``root``) and contents of several files."""
+    lines = [f"{sha256_of(path)}  {path.relative_to(root).as_posix()}\n" for path in sorted(paths)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _neighbour(missing: Path) -> str | None:
+    if not missing.parent.is_dir():
+        return f"there is no folder {missing.parent.name!r} either; paths are relative to the manifest's folder"
+    close = nearest(missing.name, (entry.name for entry in missing.parent.iterdir()))
+    return f"did you mean {close!r}?" if close else "paths are relative to the manifest's folder"

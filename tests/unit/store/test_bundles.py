@@ -1,0 +1,68 @@
+"""A bundle that is handed in: opened from folder or tarball, refused when one file is not as it was built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from bundle_parts import bundle
+
+from edgec.artifacts.bundle import Written
+from edgec.diagnostics import Failure
+from edgec.stages.write import write
+from edgec.store import bundles
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    return write(bundle(tmp_path / "parts"), tmp_path / "out")
+
+
+def codes(path: Path) -> list[str]:
+    with pytest.raises(Failure) as caught, bundles.opened(path):
+        pass
+    return [found.code for found in caught.value.diagnostics]
+
+
+def test_folder_and_tarball_are_the_same_bundle(written: Written) -> None:
+    with bundles.opened(written.folder) as one, bundles.opened(written.tarball) as two:
+        assert one.digest == two.digest
+        assert one.facts == two.facts
+        assert one.facts["name"] == "camera"
+        assert set(one.digests) >= {"model.pte", "bin/edgec-run", "bundle.json"}
+
+
+def test_a_changed_a_missing_and_an_unlisted_file_are_all_named(written: Written) -> None:
+    (written.folder / "model.pte").write_bytes(b"other")
+    (written.folder / "README.md").unlink()
+    (written.folder / "lib" / "libmore.so").touch()
+    (written.folder / "link").symlink_to("model.pte")
+    assert sorted(codes(written.folder)) == ["bundle-broken", "bundle-broken", "bundle-broken", "digest-mismatch"]
+
+
+def test_what_pytest_leaves_behind_is_no_fault(written: Written) -> None:
+    (written.folder / "tests" / "__pycache__").mkdir()
+    (written.folder / "tests" / "__pycache__" / "test_bundle.pyc").touch()
+    assert bundles.check(written.folder)
+
+
+@pytest.mark.parametrize("line", [b"nonsense\n", b"0" * 64 + b"  ../../etc/passwd\n", b"0" * 64 + b"  /etc/passwd\n", b"\xff\n"])
+def test_a_listing_that_names_what_it_must_not_is_refused(line: bytes, written: Written) -> None:
+    listing = written.folder / bundles.SUMS
+    listing.write_bytes(listing.read_bytes() + line)
+    assert codes(written.folder) == ["bundle-broken"]
+
+
+def test_what_is_no_bundle_at_all_is_a_usage_error(tmp_path: Path) -> None:
+    assert codes(tmp_path / "missing") == ["no-bundle"]
+    assert codes(tmp_path) == ["no-bundle"]
+
+
+def test_another_schema_is_refused(written: Written) -> None:
+    path = written.folder / "bundle.json"
+    path.write_bytes(path.read_bytes().replace(b"edgec/bundle/v1", b"edgec/bundle/v9"))
+    listing = written.folder / bundles.SUMS
+    lines = [line for line in listing.read_text().splitlines() if not line.endswith("  bundle.json")]
+    digests = {line.split("  ", 1)[1]: line.split("  ", 1)[0] for line in lines}
+    listing.write_bytes(bundles.sums({**digests, "bundle.json": bundles.sha256_file(path)}))
+    assert codes(written.folder) == ["bundle-broken"]

@@ -1,0 +1,76 @@
+"""An entry is whole or absent: damage of any kind makes a read miss, never a wrong answer."""
+
+import threading
+
+import pytest
+
+from edgec.store.cache import Cache
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return Cache(folder=tmp_path / "cache")
+
+
+@pytest.fixture
+def entry(cache, tmp_path):
+    folder = tmp_path / "made"
+    (folder / "golden").mkdir(parents=True)
+    (folder / "model.pte").write_bytes(b"program")
+    (folder / "golden" / "0.bin").write_bytes(b"\0" * 16)
+    return cache.write("lowered", "k1", folder)
+
+
+def test_what_was_written_is_read(cache, entry):
+    assert cache.read("lowered", "k1") == entry
+    assert (entry / "golden" / "0.bin").read_bytes() == b"\0" * 16
+
+
+def test_another_key_or_kind_misses(cache, entry):
+    assert cache.read("lowered", "k2") is None
+    assert cache.read("runner", "k1") is None
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "add", "index"])
+def test_damage_is_a_miss_and_the_entry_goes(cache, entry, damage):
+    model = entry / "model.pte"
+    {
+        "flip": lambda: model.write_bytes(b"pregram"),
+        "truncate": lambda: model.write_bytes(b"prog"),
+        "remove": model.unlink,
+        "add": lambda: (entry / "golden" / "1.bin").write_bytes(b"x"),
+        "index": lambda: (entry / "entry.json").write_text("{"),
+    }[damage]()
+    assert cache.damaged("lowered", "k1")
+    assert cache.read("lowered", "k1") is None
+    assert not entry.exists()
+
+
+def test_writing_again_replaces(cache, entry, tmp_path):
+    (tmp_path / "made" / "model.pte").write_bytes(b"newer")
+    cache.write("lowered", "k1", tmp_path / "made")
+    assert (cache.read("lowered", "k1") / "model.pte").read_bytes() == b"newer"
+
+
+def test_a_failed_write_leaves_nothing(cache, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        cache.write("lowered", "k3", tmp_path / "absent")
+    assert list((cache.folder / "lowered").iterdir()) == []
+
+
+def test_one_holder_at_a_time(cache):
+    inside, seen = 0, []
+
+    def work():
+        nonlocal inside
+        with cache.lock("lowered", "k1"):
+            inside += 1
+            seen.append(inside)
+            inside -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [1] * 8

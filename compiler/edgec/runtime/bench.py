@@ -1,0 +1,53 @@
+"""The bundle's runner, clocked on this machine against a throw-away bundle folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from edgec.artifacts.bundle import Runner
+from edgec.artifacts.description import describe
+from edgec.artifacts.document import Json
+from edgec.artifacts.lowered import Lowered
+from edgec.artifacts.plan import Plan
+from edgec.diagnostics import Diagnostic, Failure
+
+TIME_LIMIT_SECONDS = 600.0
+
+
+def bench(plan: Plan, lowered: Lowered, folder: Path, runner: Runner, samples: int) -> Json:
+    """Return the runner's ``--self-test`` bench record: golden vectors first, then ``samples`` single-stream inferences.
+
+    Raises Failure ``runner-failed`` when the runner ends with anything but success, with its own last words.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgec-bench-") as name:
+        place = Path(name)
+        for part in ("bin", "lib"):
+            (place / part).mkdir()
+        shutil.copy(runner.executable, place / "bin" / "edgec-run")
+        for library in runner.libraries:
+            shutil.copy(library, place / "lib" / library.name)
+        shutil.copy(folder / "model.pte", place / "model.pte")
+        shutil.copytree(folder / "golden", place / "tests" / "golden")
+        record = {**describe(plan, lowered), "budgets": [], "verdicts": [], "figures": []}
+        (place / "bundle.json").write_text(json.dumps(record))
+        return _self_test(place, samples)
+
+
+def _self_test(place: Path, samples: int) -> Json:
+    command = [str(place / "bin" / "edgec-run"), "--self-test", "--evidence", "host", "--samples", str(samples)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise _failed(f"the runner did not finish {samples} inferences in {TIME_LIMIT_SECONDS:.0f} s") from None
+    if done.returncode != 0:
+        words = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise _failed(f"the native runner refuses the artifact: {words}")
+    return json.loads(done.stdout)["bench"]
+
+
+def _failed(message: str) -> Failure:
+    return Failure(Diagnostic(code="runner-failed", message=message))

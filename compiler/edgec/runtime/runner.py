@@ -1,0 +1,51 @@
+"""The native runner for one target and one artifact's needs, from the cache where the same one was built before."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from edgec.artifacts.bundle import Runner
+from edgec.artifacts.target import Target
+from edgec.runtime.build import build_runner, runner_key
+from edgec.runtime.libraries import libraries_for
+from edgec.runtime.packs import Pack, runtime_pack
+from edgec.runtime.toolchain import toolchain
+from edgec.store.cache import Cache
+
+
+def runner_for(target: Target, backends: Iterable[str], kernels: Iterable[str], cache: Cache, offline: bool) -> Runner:
+    """Return the runner for ``target`` with the libraries that ``backends`` and ``kernels`` need.
+
+    Raises Failure ``tool-missing`` or ``runtime-pack-missing`` (exit 6).
+    """
+    pack = runtime_pack(target.architecture, cache.folder, offline)
+    tools = toolchain(target.architecture, target.glibc)
+    libraries = libraries_for(tuple(backends), tuple(kernels))
+    key = runner_key(target.architecture, target.glibc, libraries, pack, tools)
+    with cache.lock("runner", key):
+        entry = cache.read("runner", key)
+        if entry is None:
+            with tempfile.TemporaryDirectory(prefix="edgec-runner-") as name:
+                built = build_runner(target.architecture, target.glibc, libraries, pack, tools, Path(name))
+                entry = _keep(built, cache, key)
+    return _runner(entry, pack, libraries)
+
+
+def _keep(built: Runner, cache: Cache, key: str) -> Path:
+    with tempfile.TemporaryDirectory(prefix="edgec-runner-") as name:
+        folder = Path(name)
+        shutil.copy(built.executable, folder / "edgec-run")
+        (folder / "toolchain.json").write_text(json.dumps(dict(built.toolchain), sort_keys=True))
+        return cache.write("runner", key, folder)
+
+
+def _runner(entry: Path, pack: Pack, libraries: tuple[str, ...]) -> Runner:
+    return Runner(
+        executable=entry / "edgec-run",
+        libraries=tuple(pack.libraries / name for name in libraries),
+        toolchain=json.loads((entry / "toolchain.json").read_text()),
+    )

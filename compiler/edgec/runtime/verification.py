@@ -1,0 +1,136 @@
+"""A checked bundle's own verification, run here: natively where this host is the target's kind, else emulated."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgec.artifacts.document import Json
+from edgec.artifacts.measured import Evidence
+from edgec.artifacts.target import Target
+from edgec.diagnostics import Diagnostic, Failure
+from edgec.store.bundles import OpenBundle
+from edgec.targets.table import TARGETS
+
+TIME_LIMIT_SECONDS = 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """How a bundle's programs run here: under which command (none: natively), and for what evidence."""
+
+    evidence: Evidence
+    emulator: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What verify.sh said: its record (docs/bundle.md, ``--self-test``), its exit code, and its words."""
+
+    record: dict[str, Json]
+    exit_code: int
+    words: str
+
+
+def target_of(facts: Json) -> Target:
+    """Return the target that a bundle.json names, from the table or, for one of the user's own, from its hardware."""
+    if facts["target"] in TARGETS:
+        return TARGETS[facts["target"]]
+    hardware = facts["hardware"]
+    return Target(
+        name=facts["target"],
+        summary="",
+        architecture=hardware["architecture"],
+        cpu=hardware["cpu"],
+        cores=facts["threads"],
+        threads=facts["threads"],
+        memory=0,
+        glibc=hardware["glibc"],
+        features=tuple(hardware["features"]),
+        delegates=(),
+        kind="linux-native",
+        qemu_cpu=hardware["qemu_cpu"],
+        cpuinfo=tuple(hardware["cpuinfo"]) if hardware["cpuinfo"] else None,
+        sources=(),
+    )
+
+
+def self_test(bundle: OpenBundle, place: Place, samples: int | None, bench: bool) -> Verification:
+    """Run the bundle's verify.sh and return what it said.
+
+    Raises Failure ``verification-failed`` where it said nothing that can be read, or did not end.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgec-verify-") as scratch:
+        out = Path(scratch) / "verify.json"
+        command = ["/bin/sh", str(bundle.folder / "verify.sh"), "--out", str(out)]
+        command += ["--samples", str(samples)] if samples else []
+        command += [] if bench else ["--no-bench"]
+        environment = {"EDGEC_EVIDENCE": place.evidence, **place.environment}
+        if place.emulator:
+            environment["EDGEC_EMULATOR"] = str(_wrapper(place, Path(scratch)))
+        done = _run(command, environment)
+        record = _record(out)
+    words = done.stderr.decode(errors="replace").strip()
+    if record is None:
+        message = f"verify.sh ended with exit code {done.returncode} and left no result: {words or 'no message'}"
+        raise Failure(Diagnostic(code="verification-failed", message=message))
+    return Verification(record=record, exit_code=done.returncode, words=words)
+
+
+def classify(bundle: OpenBundle, place: Place, images: Sequence[Path]) -> list[Json]:
+    """Run the bundle's runner on images and return its record of each, in order.
+
+    Raises Failure ``verification-failed`` when the runner dies, and ``data-unreadable`` naming each bad image.
+    """
+    paths = "".join(f"{path.resolve()}\n" for path in images).encode()
+    command = [*place.emulator, str(bundle.folder / "bin" / "edgec-run"), "--run", "-"]
+    done = _run(command, dict(place.environment), paths)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    bad = [line for line in lines if "error" in line]
+    if bad:
+        messages = [f"{line['source']}: {line['error']}" for line in bad]
+        raise Failure(*(Diagnostic(code="data-unreadable", message=message) for message in messages))
+    if done.returncode or len(lines) != len(images):
+        words = done.stderr.decode(errors="replace").strip()
+        share = f"{len(lines)} of {len(images)} images"
+        message = f"the runner ended with exit code {done.returncode} after {share}: {words}"
+        raise Failure(Diagnostic(code="verification-failed", message=message))
+    return lines
+
+
+def _wrapper(place: Place, scratch: Path) -> Path:
+    """Write the emulator's command as a script: verify.sh splits its variable at blanks, which a path may hold."""
+    script = scratch / "emulator"
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(place.emulator)} "$@"\n')
+    script.chmod(0o700)
+    return script
+
+
+def _run(command: list[str], environment: dict[str, str], stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(
+            command,
+            input=stdin,
+            capture_output=True,
+            env={**os.environ, **environment},
+            timeout=TIME_LIMIT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        message = f"{Path(command[0]).name} did not end within {TIME_LIMIT_SECONDS} s"
+        raise Failure(Diagnostic(code="verification-failed", message=message)) from None
+
+
+def _record(path: Path) -> dict[str, Json] | None:
+    try:
+        record = json.loads(path.read_bytes()) if path.is_file() else None
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

@@ -1,0 +1,28 @@
+// Pictures: PNG and JPEG bytes to RGB pixels, and RGB pixels to the size that a model takes.
+// Equal bit for bit to compiler/edgec/datasets/pixels.py, which uses Pillow; change both or neither.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bundle.h"
+#include "files.h"
+
+// Rows of RGB, top to bottom, no padding.
+struct Picture {
+  int width = 0;
+  int height = 0;
+  Bytes rgb;
+};
+
+constexpr std::size_t kPixelLimit = 64000000;
+constexpr std::size_t kPictureFileLimit = std::size_t{256} << 20;
+
+// Decodes PNG or JPEG: 16 bits keep their high byte, alpha is dropped, EXIF rotation is not applied.
+// Throws Failure (environment) for anything else, for damaged files and for more than kPixelLimit pixels.
+Picture decode(const Bytes& file, const std::string& name);
+
+// Returns the picture at spec.width x spec.height: `stretch` ignores the aspect ratio, `cover` crops the centre,
+// `contain` centres the whole picture on black. Antialiased bilinear, as Pillow's Image.resize(…, BILINEAR).
+Picture fit(const Picture& picture, const ImageSpec& spec);

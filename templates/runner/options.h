@@ -1,0 +1,32 @@
+// The command line.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "bundle.h"
+
+enum class Mode { kInfo, kRun, kStream, kBench, kSelfTest, kProfile, kPreprocess, kHelp };
+
+struct Options {
+  Mode mode = Mode::kHelp;
+  std::string bundle;
+  std::vector<std::string> paths;
+  int threads = 0;   // 0: bundle.json's
+  int samples = 0;   // 0: 256, or what the budgets' percentiles need
+  int warmup = 8;
+  int top = 3;
+  bool bench = true;
+  int frame_width = 0;
+  int frame_height = 0;
+  std::map<std::string, Shape> shapes;
+  std::string raw_output;
+  std::string evidence = "device";
+  std::string bundle_digest;
+};
+
+extern const char kUsageText[];
+
+// Throws Failure (usage).
+Options parse_options(int count, char** words);

@@ -1,0 +1,235 @@
+#include "run.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <iterator>
+
+#include "clock.h"
+#include "failure.h"
+#include "image.h"
+#include "model.h"
+#include "output.h"
+#include "tasks/tasks.h"
+
+namespace {
+
+constexpr std::size_t kTensorFileLimit = std::size_t{4} << 30;
+
+// Pixels as the input's type: bytes widened to float32 0..255, or bytes.
+Tensor image_tensor(const TensorSpec& spec, const Picture& picture) {
+  const Picture fitted = fit(picture, *spec.image);
+  Tensor tensor{&spec, spec.shape, {}};
+  if (spec.dtype->size == 1) {
+    tensor.data = fitted.rgb;
+    return tensor;
+  }
+  tensor.data.resize(fitted.rgb.size() * sizeof(float));
+  for (std::size_t i = 0; i < fitted.rgb.size(); ++i) {
+    const float value = fitted.rgb[i];
+    std::memcpy(&tensor.data[i * sizeof(float)], &value, sizeof(float));
+  }
+  return tensor;
+}
+
+// The shape of raw data of `size` bytes: as --shape says, else the fixed one, else with its one dynamic axis inferred.
+Shape raw_shape(const TensorSpec& spec, std::size_t size, const Options& options) {
+  const auto given = options.shapes.find(spec.name);
+  if (given != options.shapes.end()) return given->second;
+  Shape shape = spec.shape;
+  std::vector<std::size_t> dynamic;
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (spec.minimum[i] != spec.shape[i]) dynamic.push_back(i);
+  }
+  if (dynamic.empty()) return shape;
+  if (dynamic.size() > 1) throw Failure(kEnvironment, "input " + spec.name + " has several dynamic axes: name its size with --shape");
+  shape[dynamic[0]] = 1;
+  const std::size_t each = elements(shape) * spec.dtype->size;
+  shape[dynamic[0]] = static_cast<std::int32_t>(std::min<std::size_t>(size / each, 1 << 30));
+  return shape;
+}
+
+Tensor read_input(const TensorSpec& spec, const std::string& path, const Options& options) {
+  if (spec.image) return image_tensor(spec, decode(read_file(path, kPictureFileLimit), path));
+  const std::size_t most = elements(spec.shape) * spec.dtype->size;
+  Bytes data = read_file(path, std::min(kTensorFileLimit, most * 16 + (1 << 20)));
+  const Shape shape = raw_shape(spec, data.size(), options);
+  return {&spec, shape, std::move(data)};
+}
+
+std::vector<std::string> lines_of_stdin() {
+  std::vector<std::string> lines(1);
+  for (int c = std::getchar(); c != EOF; c = std::getchar()) {
+    if (c == '\n') lines.emplace_back(); else lines.back() += static_cast<char>(c);
+  }
+  lines.erase(std::remove(lines.begin(), lines.end(), ""), lines.end());
+  return lines;
+}
+
+// Folders become the pictures in them, "-" the paths on standard input.
+std::vector<std::string> expanded(const std::vector<std::string>& paths) {
+  std::vector<std::string> result;
+  for (const std::string& path : paths) {
+    std::vector<std::string> more = {path};
+    if (path == "-") {
+      more = expanded(lines_of_stdin());
+    } else if (is_folder(path)) {
+      more = pictures_in(path);
+      if (more.empty()) throw Failure(kEnvironment, path + ": no .png, .jpg or .jpeg file in this folder");
+    }
+    result.insert(result.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  }
+  return result;
+}
+
+// Runs inference after inference and prints a line for each; remembers the lowest exit code of those that failed.
+class Session {
+ public:
+  Session(const Bundle& bundle, const Options& options)
+      : bundle_(bundle), options_(options), print_(task_printer(bundle)),
+        model_(bundle, options.threads > 0 ? options.threads : bundle.threads) {}
+
+  int exit_code() const { return exit_code_; }
+
+  void infer(const std::string& source, const std::vector<Tensor>& inputs) {
+    model_.bind(inputs);
+    const double start = now_seconds();
+    model_.run();
+    const double latency = now_seconds() - start;
+    const std::vector<View> outputs = model_.outputs();
+    for (const View& view : outputs) {
+      if (first_not_finite(*view.spec->dtype, view.data, view.count()) != view.count()) {
+        throw Failure(kModel, "output " + view.spec->name + " is not finite");
+      }
+      if (!options_.raw_output.empty()) append_file(options_.raw_output, view.data, view.bytes());
+    }
+    JsonWriter line;
+    line.open('{').field("source", source);
+    print_(line, bundle_, outputs, options_.top);
+    line.field("latency_ms", latency * 1e3).close('}');
+    print_line(line.text());
+  }
+
+  void report(const std::string& source, const Failure& failure) {
+    JsonWriter line;
+    line.open('{').field("source", source).field("error", failure.message).close('}');
+    print_line(line.text());
+    exit_code_ = exit_code_ == kOk ? failure.code : std::min(exit_code_, failure.code);
+  }
+
+ private:
+  const Bundle& bundle_;
+  const Options& options_;
+  TaskPrinter print_;
+  Model model_;
+  int exit_code_ = kOk;
+};
+
+// Fills `buffer` from standard input; returns how many bytes there were before its end.
+std::size_t read_stdin(Bytes& buffer) {
+  std::size_t filled = 0;
+  while (filled < buffer.size()) {
+    const ssize_t got = read(STDIN_FILENO, buffer.data() + filled, buffer.size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw Failure(kEnvironment, std::string("standard input cannot be read: ") + std::strerror(errno));
+    if (got == 0) break;
+    filled += static_cast<std::size_t>(got);
+  }
+  return filled;
+}
+
+// One input's place in the stream: a frame of pixels, or a tensor.
+struct Slot {
+  const TensorSpec* spec;
+  Shape shape;
+  Picture frame;
+  Bytes buffer;
+
+  Tensor tensor() {
+    if (!spec->image) return {spec, shape, buffer};
+    frame.rgb.swap(buffer);
+    Tensor result = image_tensor(*spec, frame);
+    frame.rgb.swap(buffer);
+    return result;
+  }
+};
+
+Slot slot_of(const TensorSpec& spec, const Options& options) {
+  Slot slot{&spec, spec.shape, {}, {}};
+  if (spec.image) {
+    const bool own = options.frame_width > 0;
+    slot.frame.width = own ? options.frame_width : spec.image->width;
+    slot.frame.height = own ? options.frame_height : spec.image->height;
+    const std::size_t pixels = static_cast<std::size_t>(slot.frame.width) * static_cast<std::size_t>(slot.frame.height);
+    if (pixels > kPixelLimit) throw Failure(kUsage, "--frame is over the limit of 64 megapixels");
+    slot.buffer.resize(pixels * 3);
+    return slot;
+  }
+  const auto given = options.shapes.find(spec.name);
+  if (given != options.shapes.end()) slot.shape = given->second;
+  slot.buffer.resize(elements(slot.shape) * spec.dtype->size);
+  return slot;
+}
+
+// Reads all slots of one inference; false at a clean end of the stream.
+bool fill(std::vector<Slot>& slots, const std::string& source) {
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const std::size_t got = read_stdin(slots[i].buffer);
+    if (got == 0 && i == 0) return false;
+    if (got < slots[i].buffer.size()) {
+      throw Failure(kEnvironment, "standard input ended after " + std::to_string(got) + " of " +
+                                      std::to_string(slots[i].buffer.size()) + " bytes of " + source);
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+int run_paths(const Bundle& bundle, const Options& options) {
+  const std::vector<std::string> paths = expanded(options.paths);
+  const std::size_t each = bundle.inputs.size();
+  if (paths.size() % each != 0) {
+    throw Failure(kUsage, "the model takes " + std::to_string(each) + " inputs, so paths come in groups of as many, not " + std::to_string(paths.size()));
+  }
+  Session session(bundle, options);
+  for (std::size_t at = 0; at < paths.size(); at += each) {
+    try {
+      std::vector<Tensor> inputs;
+      for (std::size_t i = 0; i < each; ++i) inputs.push_back(read_input(bundle.inputs[i], paths[at + i], options));
+      session.infer(paths[at], inputs);
+    } catch (const Failure& failure) {
+      session.report(paths[at], failure);
+    }
+  }
+  return session.exit_code();
+}
+
+int run_stream(const Bundle& bundle, const Options& options) {
+  std::vector<Slot> slots;
+  for (const TensorSpec& spec : bundle.inputs) slots.push_back(slot_of(spec, options));
+  Session session(bundle, options);
+  for (std::size_t index = 0;; ++index) {
+    const std::string source = "frame " + std::to_string(index);
+    if (!fill(slots, source)) return session.exit_code();
+    try {
+      std::vector<Tensor> inputs;
+      for (Slot& slot : slots) inputs.push_back(slot.tensor());
+      session.infer(source, inputs);
+    } catch (const Failure& failure) {
+      session.report(source, failure);
+    }
+  }
+}
+
+int run_preprocess(const Bundle& bundle, const Options& options) {
+  const auto found = std::find_if(bundle.inputs.begin(), bundle.inputs.end(), [](const TensorSpec& spec) { return spec.image.has_value(); });
+  if (found == bundle.inputs.end()) throw Failure(kUsage, "the model takes no picture");
+  for (const std::string& path : expanded(options.paths)) {
+    const Picture picture = fit(decode(read_file(path, kPictureFileLimit), path), *found->image);
+    write_out(picture.rgb.data(), picture.rgb.size());
+  }
+  return kOk;
+}

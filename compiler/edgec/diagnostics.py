@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from edgec.artifacts.document import Document
 from edgec.codes import CODES
 
 Severity = Literal["error", "warning", "note"]
@@ -25,6 +26,7 @@ class Location:
     on: Literal["key", "value"] = "value"
     line: int | None = None
     column: int | None = None
+    end_column: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +51,15 @@ class Diagnostic:
 
 
 class Failure(Exception):
-    """A user's mistake or a refused result: one or more diagnostics, at least one of them an error."""
+    """A user's mistake or a refused result: one or more diagnostics, at least one of them an error.
 
-    def __init__(self, *diagnostics: Diagnostic) -> None:
+    ``documents`` are the files that the diagnostics' locations point into, as far as they were read, by their name there.
+    """
+
+    def __init__(self, *diagnostics: Diagnostic, documents: Mapping[str, Document] | None = None) -> None:
         super().__init__("; ".join(d.message for d in diagnostics))
         self.diagnostics = diagnostics
+        self.documents: Mapping[str, Document] = dict(documents or {})
 
     @property
     def exit_code(self) -> int:

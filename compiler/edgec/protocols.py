@@ -6,11 +6,12 @@ with ``additionalProperties: false``, titles, descriptions and defaults) and NEE
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edgec.artifacts.document import Json
+from edgec.artifacts.lowered import Limit
 from edgec.artifacts.manifest import Input, Options
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Evaluation, Sample
@@ -43,6 +44,9 @@ class Source(Plugin, Protocol):
     def trust(self, options: Options) -> str | None:
         """Return the entry (``module:callable``, ``file.pt2``) that must be trusted before it loads, or None."""
 
+    def trust_digest(self, options: Options, project: Project) -> str:
+        """Return the sha256 over all code that loading may run, which a policy names beside the entry; else ``""``."""
+
     def load(self, options: Options, project: Project) -> torch.nn.Module:
         """Return the float32 model in evaluation mode. Raises Failure with exit code 4 (8 for the network)."""
 
@@ -63,22 +67,34 @@ class Dataset(Plugin, Protocol):
 
 
 class Recipe(Plugin, Protocol):
-    """A way to trade precision for speed and size. PRECISION is what the delegate computes in."""
+    """A way to trade precision for speed and size. PRECISION is what the delegate computes in.
+
+    LIMITS says how far ``exported``, ``quantized`` and ``pte`` may each be from the step before, and how far the artifact
+    may be from eager (``total``). TOLERANCE is (absolute, relative) for golden vectors on other CPUs.
+    """
 
     PRECISION: str
     NEEDS_CALIBRATION: bool
+    LIMITS: Mapping[str, Limit]
+    TOLERANCE: tuple[float, float]
 
     def export(self, model: torch.nn.Module, example: tuple[Any, ...], dynamic: Any, options: Options) -> Any:
         """Return the ExportedProgram of the float model as this recipe wants it (fp16 converts before export)."""
 
-    def quantize(self, program: Any, calibration: Iterable[tuple[Any, ...]], delegate: Delegate, options: Options) -> Any:
+    def quantize(
+        self, program: Any, dynamic: Any, calibration: Iterable[tuple[Any, ...]], delegate: Delegate, options: Options
+    ) -> Any:
         """Return the ExportedProgram to lower; the same program where the recipe quantizes nothing."""
 
 
 class Delegate(Plugin, Protocol):
-    """A backend that runs parts of the graph. Hooks are called by stages/lower.py in the order they stand here."""
+    """A backend that runs parts of the graph. Hooks are called by stages/lower.py in the order they stand here.
+
+    RECIPES are those it can run; BACKENDS the delegate ids that it leaves in the artifact.
+    """
 
     RECIPES: tuple[str, ...]
+    BACKENDS: tuple[str, ...]
 
     def missing(self) -> str | None:
         """Return what must be installed before this delegate can lower here, or None; imports nothing heavy."""

@@ -74,7 +74,7 @@ class Budget:
 
     ``statistic`` is the percentile (``p90``) of a latency, the metric's name of an accuracy, else ``""``.
     ``sense`` says which side is allowed: ``max`` (at most), ``min`` (at least), ``max_drop`` (at most this far under fp32).
-    ``text`` is the limit as the user wrote it; ``route`` is where.
+    ``text`` is the limit as the user wrote it; ``route`` is where. ``options`` are those of an accuracy's metric.
     """
 
     kind: BudgetKind
@@ -83,6 +83,7 @@ class Budget:
     limit: float
     text: str
     route: Route
+    options: Options = field(default_factory=dict)
 
     @property
     def name(self) -> str:

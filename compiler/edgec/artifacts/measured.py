@@ -12,6 +12,9 @@ from edgec.artifacts.manifest import Budget
 Evidence = Literal["device", "host", "emulated", "artifact", "estimated", "none"]
 Status = Literal["met", "missed", "inconclusive", "deferred"]
 
+SAMPLES_FOR = {"p50": 64, "p90": 64, "p95": 130, "p99": 662}
+"""Samples that a latency percentile needs: MLPerf inference rules, single-stream, as DESIGN section 3 gives them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
@@ -49,3 +52,21 @@ class Verdict:
     status: Status
     reason: str
     figure: Figure | None
+
+
+def written(value: float, unit: str) -> str:
+    """Return a figure as people write it: ``97.8 %``, ``2.13 ms``, ``1.05 MB``, ``412 fps``, or three digits and the unit."""
+    if unit == "share":
+        return f"{100 * value:.2f} %"
+    if unit == "points":
+        return f"{100 * value:+.2f} pp"
+    if unit == "s":
+        return f"{1000 * value:.3g} ms" if value < 1 else f"{value:.3g} s"
+    if unit == "bytes":
+        for size, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+            if value >= size:
+                return f"{value / size:.2f} {name}"
+        return f"{value:.0f} bytes"
+    if unit == "Hz":
+        return f"{value:.3g} fps" if value < 1000 else f"{value:.0f} fps"
+    return f"{value:.4g} {unit}".rstrip()

@@ -1,0 +1,20 @@
+"""A manifest that passed the front end, with everything that later stages and renderers need of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgec.artifacts.document import Document
+from edgec.artifacts.manifest import Manifest
+from edgec.artifacts.project import Project
+from edgec.diagnostics import Diagnostic
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """``warnings`` are warnings and notes, never errors; ``document`` gives their places in the text."""
+
+    document: Document
+    manifest: Manifest
+    project: Project
+    warnings: tuple[Diagnostic, ...]

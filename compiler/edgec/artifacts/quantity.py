@@ -1,0 +1,113 @@
+"""A quantity as people write it (``100ms``, ``64MiB``, ``85%``, ``10fps``) to a float in base units."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+Kind = Literal["duration", "bytes", "rate", "share", "number", "figure"]
+"""A ``figure`` is a share in percent or a plain number: what a metric of yet unknown kind takes."""
+
+# SI prefixes are powers of 1000, IEC 80000-13 prefixes (Ki, Mi, Gi) powers of 1024.
+UNITS: Mapping[Kind, Mapping[str, float]] = {
+    "duration": {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0},
+    "bytes": {"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30},
+    "rate": {"fps": 1.0, "Hz": 1.0, "/s": 1.0},
+    "share": {"%": 0.01},
+    "number": {},
+    "figure": {"%": 0.01},
+}
+EXAMPLES: Mapping[Kind, str] = {
+    "duration": "100ms",
+    "bytes": "5MB",
+    "rate": "10fps",
+    "share": "85%",
+    "number": "0.5",
+    "figure": "85% or 0.5",
+}
+_PLAIN: tuple[Kind, ...] = ("share", "number", "figure")
+_QUANTITY = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?) ?([^\d\s.][^\s]*)?", re.ASCII)
+
+
+class QuantityError(ValueError):
+    """Text that is not a quantity of the kind asked for; ``hint`` says what would be."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def quantity(value: str | int | float, kind: Kind) -> float:
+    """Return ``value`` in base units: seconds, bytes, hertz, a share of 1, or a plain number.
+
+    Raises QuantityError when it is no such quantity, not finite, negative, zero where a limit must be positive
+    (durations, bytes, rates), or a share above 1.
+    """
+    number, unit = _split(value, kind)
+    scale = _scale(value, number, unit, kind)
+    result = number * scale
+    if unit == "%":
+        result = number / 100  # the nearest float to the decimal; number * 0.01 is one bit off for some
+    return _in_range(value, result, kind)
+
+
+def _split(value: str | int | float, kind: Kind) -> tuple[float, str]:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise QuantityError(f"{value!r} is not {_noun(kind)}", _allowed(kind))
+    if isinstance(value, (int, float)):
+        return float(value), ""
+    match = _QUANTITY.fullmatch(value)
+    if match is None:
+        raise QuantityError(f"{value!r} is not {_noun(kind)}", _allowed(kind))
+    return float(match[1]), match[2] or ""
+
+
+def _scale(value: str | int | float, number: float, unit: str, kind: Kind) -> float:
+    units = UNITS[kind]
+    if unit in units:
+        return units[unit]
+    if not unit:
+        if kind in _PLAIN and not isinstance(value, str):
+            return 1.0
+        if kind in _PLAIN:
+            raise QuantityError(f"{value!r} is a string, not {_noun(kind)}", f"write it without quotes: {value}")
+        raise QuantityError(f"{value} has no unit", f"write {number:g}{_first(kind)} ({_units(kind)})")
+    near = next((known for known in units if known.lower() == unit.lower()), None)
+    meant = f"did you mean {number:g}{near}? " if near else ""
+    raise QuantityError(f"{value!r} is not {_noun(kind)}: unknown unit {unit!r}", meant + _allowed(kind))
+
+
+def _in_range(value: str | int | float, result: float, kind: Kind) -> float:
+    if not math.isfinite(result):
+        raise QuantityError(f"{value} is not a finite number", _allowed(kind))
+    if kind == "share" and not 0 <= result <= 1:
+        percent = f"did you mean {value}%? " if not isinstance(value, str) and 1 < result <= 100 else ""
+        raise QuantityError(f"{value} is not a share", f"{percent}a share lies between 0% and 100%, or between 0 and 1")
+    if kind in ("duration", "bytes", "rate") and result <= 0:
+        raise QuantityError(f"{value} is not above zero", _allowed(kind))
+    return result
+
+
+def _noun(kind: Kind) -> str:
+    return {
+        "duration": "a duration",
+        "bytes": "a number of bytes",
+        "rate": "a rate",
+        "share": "a share",
+        "number": "a number",
+        "figure": "a share or a number",
+    }[kind]
+
+
+def _first(kind: Kind) -> str:
+    return EXAMPLES[kind].lstrip("0123456789.")
+
+
+def _allowed(kind: Kind) -> str:
+    return f"write it like {EXAMPLES[kind]}" + (f" ({_units(kind)})" if kind not in _PLAIN else "")
+
+
+def _units(kind: Kind) -> str:
+    return "units: " + ", ".join(UNITS[kind])

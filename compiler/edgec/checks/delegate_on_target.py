@@ -1,0 +1,28 @@
+"""A delegate must exist on the target that it is chosen for."""
+
+from __future__ import annotations
+
+from edgec.artifacts.manifest import Manifest
+from edgec.artifacts.project import Project
+from edgec.checks.places import at, settings
+from edgec.diagnostics import Diagnostic
+from edgec.targets.table import TARGETS
+
+
+def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
+    """Return one finding for each delegate that a target of the manifest does not have."""
+    found = []
+    for setting in settings(manifest):
+        row = TARGETS.get(setting.target.base)
+        for delegate in setting.delegates if row else ():
+            if row and delegate.name not in row.delegates:
+                found.append(
+                    Diagnostic(
+                        code="does-not-fit",
+                        message=f"the delegate {delegate.name!r} does not run on {setting.target.name!r}",
+                        where=at(*setting.target.route),
+                        hint=f"delegates of {row.name}: {', '.join(row.delegates)}",
+                        related=(("the delegate is chosen here", at(*setting.delegates_route)),),
+                    )
+                )
+    return found

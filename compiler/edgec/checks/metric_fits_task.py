@@ -1,0 +1,39 @@
+"""A metric must make sense for the task, and be limited on the side where it can be bad."""
+
+from __future__ import annotations
+
+from edgec.artifacts.manifest import Budget, Manifest
+from edgec.artifacts.project import Project
+from edgec.checks.places import at, budgets
+from edgec.diagnostics import Diagnostic
+from edgec.registry import plugin
+
+
+def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
+    """Return one finding for each accuracy budget whose metric does not fit the task, its limit's side, or its unit."""
+    task = plugin("tasks", manifest.task.name)
+    found = []
+    for budget in budgets(manifest):
+        if budget.kind == "accuracy":
+            found += _misfit(budget, manifest.task.name, task.METRICS, task.LABELLED)
+    return list(dict.fromkeys(found))
+
+
+def _misfit(budget: Budget, task: str, metrics: tuple[str, ...], labelled: bool) -> list[Diagnostic]:
+    name = budget.statistic
+    metric = plugin("metrics", name)
+    if name not in metrics or (metric.NEEDS_LABELS and not labelled):
+        message = f"the metric {name!r} does not fit the task {task!r}"
+        hint = f"metrics of {task}: {', '.join(metrics)}"
+        return [Diagnostic(code="does-not-fit", message=message, where=at(*budget.route[:-1], "metric"), hint=hint)]
+    wrong = "max" if metric.HIGHER_IS_BETTER else "min"
+    if budget.sense == wrong:
+        right = "min" if wrong == "max" else "max"
+        better = "higher" if metric.HIGHER_IS_BETTER else "lower"
+        message = f"{wrong!r} limits {name} on its good side: {better} is better"
+        return [Diagnostic(code="does-not-fit", message=message, where=at(*budget.route, on="key"), hint=f"write {right!r}")]
+    if metric.SHARE and not 0 <= budget.limit <= 1:
+        message = f"{budget.text} is not a share, and {name} is one"
+        hint = "write it between 0% and 100%, or between 0 and 1"
+        return [Diagnostic(code="wrong-value", message=message, where=at(*budget.route), hint=hint)]
+    return []

@@ -1,0 +1,74 @@
+"""What the rules share: a place in the manifest, and what each target really compiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from edgec.artifacts.document import Route
+from edgec.artifacts.manifest import Budget, Choice, Manifest, TargetChoice
+from edgec.diagnostics import Diagnostic, Failure, Location
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What one target compiles after its overrides, and where each part was written."""
+
+    target: TargetChoice
+    recipe: Choice
+    recipe_route: Route
+    delegates: tuple[Choice, ...]
+    delegates_route: Route
+
+
+def at(*route: str | int, on: Literal["key", "value"] = "value") -> Location:
+    """Return the place at ``route``; ``stages/check.py`` fills in the file."""
+    return Location(file="", route=route, on=on)
+
+
+def settings(manifest: Manifest) -> Iterator[Setting]:
+    """Yield what each target compiles, in the manifest's order."""
+    for target in manifest.targets:
+        own_recipe, own_delegates = target.quantization is not None, target.delegate is not None
+        yield Setting(
+            target=target,
+            recipe=target.quantization or manifest.quantization,
+            recipe_route=(*target.route, "quantization") if own_recipe else ("quantization",),
+            delegates=target.delegate or manifest.delegate,
+            delegates_route=(*target.route, "delegate") if own_delegates else ("delegate",),
+        )
+
+
+def budget_lists(manifest: Manifest) -> Iterator[tuple[Budget, ...]]:
+    """Yield the manifest's budgets, then each target's own."""
+    yield manifest.budgets
+    for target in manifest.targets:
+        if target.budgets is not None:
+            yield target.budgets
+
+
+def budgets(manifest: Manifest) -> Iterator[Budget]:
+    """Yield every budget that the manifest writes, the targets' own included."""
+    for group in budget_lists(manifest):
+        yield from group
+
+
+def rooted(node: Route, findings: Callable[[], list[Diagnostic]]) -> list[Diagnostic]:
+    """Return a plugin's findings, whose routes start at ``node``, with routes that start at the manifest's top."""
+    try:
+        found = findings()
+    except Failure as failure:
+        found = list(failure.diagnostics)
+    return [replace(finding, where=_below(node, finding.where), related=_related(node, finding)) for finding in found]
+
+
+def _below(node: Route, where: Location | None) -> Location:
+    """A place in another file stays; what has no place stands at ``node``."""
+    if where is None:
+        return Location(file="", route=node)
+    return where if where.file else replace(where, route=(*node, *where.route))
+
+
+def _related(node: Route, finding: Diagnostic) -> tuple[tuple[str, Location], ...]:
+    return tuple((text, _below(node, where)) for text, where in finding.related)

@@ -1,0 +1,146 @@
+"""The command line: which verbs there are, and the one place that turns what happened into an exit code."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from edgec import __version__
+from edgec.commands.options import output
+from edgec.diagnostics import Failure
+
+COMMANDS: dict[str, str] = {
+    "init": "Write a commented manifest to start from.",
+    "validate": "Find every mistake in manifests that shows without loading a model.",
+    "plan": "Show what a build would do, fully resolved.",
+    "build": "Build, measure and judge bundles.",
+    "verify": "Run a bundle's own verification on this machine.",
+    "inspect": "Show what is inside a bundle or a .pte file.",
+    "list": "List sources, formats, recipes, delegates, targets, metrics and tasks.",
+    "explain": "Explain a diagnostic code, a manifest field, a target or a plugin.",
+    "schema": "Print the manifest's JSON Schema.",
+    "doctor": "Check that this machine has what builds need.",
+}
+"""Verb to its line in --help; ``edgec.commands.<verb>`` is imported only when the verb is used."""
+
+ENVIRONMENT = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "the operation is not permitted",
+    errno.EROFS: "the file system is read-only",
+    errno.EMFILE: "too many open files",
+    errno.EIO: "the device failed",
+}
+
+
+class Verbs(click.Group):
+    """A group whose commands are modules, imported when they are called for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the verb's command, or None for an unknown verb."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"edgec.commands.{cmd_name}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Add the verb that was likely meant to click's message."""
+        from edgec.diagnostics import nearest
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = nearest(args[0], COMMANDS)
+            meant = f"did you mean {near!r}?" if near else f"commands: {', '.join(COMMANDS)}"
+            ctx.fail(f"No such command {args[0]!r}; {meant}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; a Failure is shown as the verb's options ask, and its exit code returned."""
+        try:
+            return super().invoke(ctx)
+        except Failure as failure:
+            output(ctx).findings(failure.diagnostics, failure.documents)
+            return failure.exit_code
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="edgec", message="%(prog)s %(version)s")
+def group() -> None:
+    """Compile a YAML manifest into a tested ExecuTorch bundle for an edge device.
+
+    \b
+    Exit codes: 0 ok, 2 usage, 3 manifest invalid, 4 the model could not be built,
+    5 a budget is missed, 6 a tool is missing, 7 integrity, 8 environment, 130 interrupted.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    code = _run(arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _hung_up()
+    except OSError as error:
+        code = _environment(error)
+    sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> int:
+    """Run one command; return its exit code whatever happens."""
+    try:
+        result = group.main(arguments, prog_name="edgec", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print("edgec: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return _hung_up()
+    except OSError as error:
+        return _environment(error) if error.errno in ENVIRONMENT else _bug(error)
+    except Exception as error:  # whatever is left is ours
+        return _bug(error)
+
+
+def _hung_up() -> int:
+    """The reader of our output went away (``| head``): nothing more to say, and Python must not say it at exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _environment(error: OSError) -> int:
+    what = ENVIRONMENT.get(error.errno or 0, error.strerror)
+    where = f": {error.filename}" if error.filename else ""
+    print(f"edgec: {what}{where}", file=sys.stderr)
+    return 8
+
+
+def _bug(error: Exception) -> int:
+    if os.environ.get("EDGEC_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    text = f"{type(error).__name__}: {error}".splitlines()[0]
+    print(
+        f"edgec: this is a bug in edgec, not in your manifest: {text}\n"
+        f"edgec: run again with EDGEC_DEBUG=1 for the details and please report them (edgec {__version__})",
+        file=sys.stderr,
+    )
+    return 1

@@ -1,0 +1,123 @@
+"""`edgec explain`: what a diagnostic code, a manifest field, a target or a plugin is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import click
+
+from edgec.commands.options import common, output
+from edgec.diagnostics import Diagnostic, Failure, nearest
+
+Topic = dict[str, Any]
+
+
+@click.command("explain")
+@click.argument("topic")
+@common("human", "json")
+def command(topic: str) -> None:
+    """Explain TOPIC: a diagnostic code (unknown-key), a manifest field (budgets.latency), a target, or a plugin (int8)."""
+    found = [entry for entry in _topics() if entry["name"] == topic]
+    if not found:
+        raise Failure(_unknown(topic))
+    if output().format == "json":
+        output().data(json.dumps({"schema": "edgec/explain/v1", "topics": found}, indent=2, ensure_ascii=False))
+    else:
+        output().data("\n\n".join(_told(entry) for entry in found))
+
+
+def _unknown(topic: str) -> Diagnostic:
+    known = list(dict.fromkeys(entry["name"] for entry in _topics()))
+    last = topic.rpartition(".")[2]
+    near = next((name for name in known if name.endswith(f".{last}")), None) or nearest(topic, known)
+    hint = f"did you mean {near!r}?" if near else "name a code, a field such as budgets.latency, or what `edgec list` shows"
+    return Diagnostic(code="unknown-topic", message=f"nothing here is called {topic!r}", hint=hint)
+
+
+def _topics() -> Iterator[Topic]:
+    yield from _codes()
+    yield from _fields()
+    yield from _targets()
+    yield from _plugins()
+
+
+def _codes() -> Iterator[Topic]:
+    from edgec.codes import CODES
+
+    for name, code in CODES.items():
+        facts = {"exit code": str(code.exit_code), "remedy": code.remedy}
+        yield {"kind": "diagnostic code", "name": name, "summary": code.meaning, "facts": facts}
+
+
+def _fields() -> Iterator[Topic]:
+    from edgec.stages.fields import fields
+    from edgec.stages.schema import manifest_schema
+
+    for field in fields(manifest_schema()):
+        facts = {
+            "type": " or ".join(field.kinds),
+            "allowed": ", ".join(str(value) for value in field.allowed),
+            "required": "yes" if field.required else "",
+            "default": _text(field.default) if field.has_default else "",
+            "example": _text(field.examples[0]) if field.examples else "",
+        }
+        summary = field.description or field.title
+        kind = f"manifest field of {field.within}" if field.within else "manifest field"
+        yield {"kind": kind, "name": field.path, "summary": summary, "facts": {key: value for key, value in facts.items() if value}}
+
+
+def _targets() -> Iterator[Topic]:
+    from edgec.targets.table import TARGETS
+
+    for row in TARGETS.values():
+        facts = {
+            "architecture": f"{row.architecture}, {row.cpu}",
+            "cores": f"{row.cores}, of which {row.threads} run inferences",
+            "memory": f"{row.memory / 2**30:g} GiB",
+            "glibc": f"{row.glibc} or newer",
+            "delegates": ", ".join(row.delegates),
+            "emulated by": f"qemu -cpu {row.qemu_cpu}",
+            "sources": "; ".join(row.sources),
+        }
+        yield {"kind": "target", "name": row.name, "summary": row.summary, "facts": facts}
+
+
+def _plugins() -> Iterator[Topic]:
+    from edgec.registry import Kind, names, plugin
+
+    for kind in get_args(Kind):
+        for name in names(kind):
+            module = plugin(kind, name)
+            yield {"kind": kind.removesuffix("s"), "name": name, "summary": module.SUMMARY, "facts": _facts(kind, module)}
+
+
+def _facts(kind: str, module: Any) -> dict[str, str]:
+    options = module.OPTIONS.get("properties", {})
+    facts = {"options": ", ".join(options) or "none", "needs": ", ".join(module.NEEDS)}
+    if kind == "recipes":
+        facts |= {"precision": module.PRECISION, "calibration data": "needed" if module.NEEDS_CALIBRATION else "not needed"}
+    elif kind == "delegates":
+        facts |= {"recipes": ", ".join(module.RECIPES), "missing here": module.missing() or ""}
+    elif kind == "metrics":
+        facts |= {
+            "unit": "share, written in percent" if module.SHARE else "plain number",
+            "better": "higher" if module.HIGHER_IS_BETTER else "lower",
+            "labels": "needed" if module.NEEDS_LABELS else "not needed",
+        }
+    elif kind == "tasks":
+        facts |= {"metrics": ", ".join(module.METRICS)}
+    elif kind == "sources":
+        facts |= {"trust": "runs code: needs --allow-code or an entry in edgec.toml" if module.RUNS_CODE else "runs no code"}
+    return {key: value for key, value in facts.items() if value}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _told(entry: Topic) -> str:
+    width = max((len(key) for key in entry["facts"]), default=0)
+    lines = [f"{entry['name']} ({entry['kind']})", f"  {entry['summary']}"]
+    return "\n".join(lines + [f"  {key + ':':<{width + 1}} {value}" for key, value in entry["facts"].items()])

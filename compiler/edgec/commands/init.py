@@ -1,0 +1,72 @@
+"""`edgec init`: a commented manifest to start from, made of what lies in the folder, and checked before it is reported."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from edgec.commands.options import common, output
+from edgec.diagnostics import Diagnostic, Failure
+
+
+@click.command("init")
+@click.argument("place", type=click.Path(path_type=Path), default=Path(), metavar="[DIR|FILE]")
+@click.option("--name", help="Name of the bundle (default: the folder's).")
+@click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
+@common("human", "json")
+def command(place: Path, name: str | None, force: bool) -> None:
+    """Write a commented manifest that validates, as DIR/NAME.yaml or FILE.
+
+    Labelled pictures (a folder a class) and trained weights (.safetensors) below the folder are found and used.
+    """
+    from edgec.commands.starter import starter
+
+    folder = place.parent if place.suffix in (".yaml", ".yml") else place
+    name = _label(name if name is not None else folder.resolve().name, asked=name is not None)
+    path = place if place.suffix in (".yaml", ".yml") else place / f"{name}.yaml"
+    if path.exists() and not force:
+        message = f"{path} is there already"
+        raise Failure(Diagnostic(code="already-exists", message=message, hint="pass --force to overwrite it"))
+    text = starter(name, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(path, text)
+    _report(path)
+
+
+def _label(name: str, *, asked: bool) -> str:
+    """Return a DNS label: the name asked for, or one made of the folder's name."""
+    label = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].strip("-")
+    if asked and label != name:
+        meant = f" (did you mean {label!r}?)" if label else ""
+        raise click.BadParameter(f"write lower-case letters, digits and inner hyphens{meant}", param_hint="--name")
+    return label or "model"
+
+
+def _write(path: Path, text: str) -> None:
+    """Write the whole file or nothing."""
+    staged = path.with_name(f".{path.name}.new")
+    try:
+        staged.write_text(text, encoding="utf-8")
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def _report(path: Path) -> None:
+    """Hold the new manifest against the front end and say what comes next."""
+    from edgec.pipeline import front
+
+    checked = front(path)
+    out = output()
+    if out.format == "json":
+        from edgec.output import json
+
+        documents = {checked.document.path: checked.document}
+        out.data(json.render(checked.warnings, documents, file=str(path)))
+        return
+    out.data(f"wrote {path}")
+    for warning in checked.warnings:
+        out.say(f"{warning.severity}: {warning.message}")
+    out.say(f"next: edgec validate {path} && edgec build {path}")

@@ -1,0 +1,116 @@
+"""The options that every command takes, and the one way in which commands print."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import click
+
+from edgec.artifacts.document import Document
+from edgec.diagnostics import Diagnostic
+
+Format = Literal["human", "json", "github", "sarif"]
+Function = TypeVar("Function", bound=Callable[..., Any])
+_KEY = "edgec.output"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """How the user wants to be told: data on standard output, progress and findings about a command on standard error."""
+
+    format: Format = "human"
+    quiet: bool = False
+    no_color: bool = False
+
+    def data(self, text: str) -> None:
+        """Print a command's result."""
+        sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
+
+    def say(self, text: str) -> None:
+        """Print a line of progress, unless --quiet."""
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def colour(self, stream: Any) -> bool:
+        """Return whether ``stream`` takes colour: a terminal, without --no-color, NO_COLOR (no-color.org) or TERM=dumb."""
+        plain = self.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        return not plain and bool(stream.isatty())
+
+    def render(self, diagnostics: Sequence[Diagnostic], documents: Mapping[str, Document], stream: Any) -> str:
+        """Return ``diagnostics`` in the format that was asked for."""
+        if self.format == "json":
+            from edgec.output import json
+
+            return json.render(diagnostics, documents)
+        if self.format == "github":
+            from edgec.output import github
+
+            return github.render(diagnostics, documents)
+        if self.format == "sarif":
+            from edgec.output import sarif
+
+            return sarif.render(diagnostics, documents)
+        from edgec.output import human
+
+        return human.render(diagnostics, documents, self.colour(stream))
+
+    def findings(self, diagnostics: Sequence[Diagnostic], documents: Mapping[str, Document]) -> None:
+        """Print ``diagnostics``: on standard error for people, on standard output for programs."""
+        stream = sys.stderr if self.format == "human" else sys.stdout
+        if diagnostics or self.format != "human":
+            stream.write(self.render(diagnostics, documents, stream))
+            stream.flush()
+
+
+def common(*formats: Format) -> Callable[[Function], Function]:
+    """Add ``--output`` with these formats, ``--quiet`` and ``--no-color``; a command reads them from ``output()``."""
+
+    def note(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        given = context.meta.setdefault(_KEY, {})
+        given[parameter.name] = value
+        return value
+
+    def decorate(function: Function) -> Function:
+        for option in (
+            click.option("--no-color", is_flag=True, expose_value=False, callback=note, help="Print without colour."),
+            click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=note, help="Print no progress."),
+            click.option(
+                "--output",
+                "format",
+                type=click.Choice(formats),
+                default=formats[0],
+                show_default=True,
+                expose_value=False,
+                callback=note,
+                is_eager=True,
+                help="How to print the result.",
+            ),
+        ):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def output(context: click.Context | None = None) -> Output:
+    """Return the Output of the command that runs now, as its options say."""
+    context = context or click.get_current_context()
+    return Output(**context.meta.get(_KEY, {}))
+
+
+def finish(
+    diagnostics: Sequence[Diagnostic], documents: Mapping[str, Document] | None = None, *, strict: bool = False
+) -> None:
+    """Print ``diagnostics`` and end the command: 0, or the lowest exit code of an error (with ``strict``: of any warning)."""
+    output().findings(diagnostics, documents or {})
+    click.get_current_context().exit(exit_code(diagnostics, strict=strict))
+
+
+def exit_code(diagnostics: Sequence[Diagnostic], *, strict: bool = False) -> int:
+    """Return the lowest exit code among the errors (with ``strict`` also the warnings), 0 without any."""
+    fatal = ("error", "warning") if strict else ("error",)
+    return min((found.exit_code for found in diagnostics if found.severity in fatal), default=0)

@@ -1,0 +1,62 @@
+"""`edgec validate`: manifests in, every mistake that shows without torch out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from edgec.artifacts.checked import Checked
+from edgec.artifacts.document import Document
+from edgec.commands.options import common, exit_code, output
+from edgec.diagnostics import Diagnostic
+
+
+@click.command("validate")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.option("--root", type=click.Path(path_type=Path, exists=True, file_okay=False), help="What paths may not leave.")
+@click.option("--strict", is_flag=True, help="Warnings are errors.")
+@common("human", "json", "github", "sarif")
+def command(paths: tuple[Path, ...], root: Path | None, strict: bool) -> int:
+    """Check every manifest of PATH... (files or folders; default: manifests/, else this folder).
+
+    Finds all that can be known without loading a model. Exit code 3 when a manifest is not valid.
+    """
+    from edgec.pipeline import fronts
+
+    passed, diagnostics, documents = fronts(paths, root)
+    code = exit_code(diagnostics, strict=strict)
+    if output().format == "human":
+        _tell(passed, diagnostics, documents)
+    elif output().format == "json":
+        from edgec.output import json
+
+        manifests = [_row(checked) for checked in passed]
+        output().data(json.render(diagnostics, documents, code, manifests=manifests))
+    else:
+        output().data(output().render(diagnostics, documents, sys.stdout))
+    return code
+
+
+def _tell(passed: list[Checked], diagnostics: list[Diagnostic], documents: dict[str, Document]) -> None:
+    """Print the findings, then a line for each manifest that passed, then how many mistakes there are."""
+    from edgec.output import human
+
+    out = output()
+    if diagnostics:
+        out.data(out.render(diagnostics, documents, sys.stdout))
+    wrong = {found.where.file for found in diagnostics if found.where and found.severity == "error"}
+    for checked in passed:
+        if checked.document.path not in wrong and not out.quiet:
+            row = _row(checked)
+            targets = ", ".join(row["targets"])
+            out.data(f"ok: {row['file']}: {row['name']} {row['version']} for {targets}")
+    if counted := human.summary(diagnostics):
+        out.say(counted)
+
+
+def _row(checked: Checked) -> dict[str, object]:
+    manifest = checked.manifest
+    names = [target.name for target in manifest.targets]
+    return {"file": checked.document.path, "name": manifest.name, "version": manifest.version, "targets": names}

@@ -1,0 +1,94 @@
+"""What is inside a bundle or a program, for people."""
+
+from __future__ import annotations
+
+from edgec.artifacts.document import Json
+from edgec.artifacts.measured import written
+from edgec.output.human import printable
+from edgec.output.table import BOLD, paint, table
+
+SIDES = {"min": "≥", "max": "≤", "max_drop": "drop ≤"}
+
+
+def human(record: dict[str, Json], colour: bool) -> str:
+    """Return the inspection record as titled blocks of text."""
+    blocks = [_title(record, colour), _lines(_identity(record)), _signature(record, colour)]
+    blocks += [_operators(record["program"], colour), _memory(record["program"]["memory"], colour)]
+    if record.get("budgets"):
+        blocks.append(_budgets(record, colour))
+    if measured := record.get("measured"):
+        blocks.append(_lines(_device(measured)))
+    return "\n".join(block for block in blocks if block)
+
+
+def _title(record: dict[str, Json], colour: bool) -> str:
+    if "name" not in record:
+        return paint(printable(record["model"]["file"]), BOLD, colour) + "\n"
+    title = f"{record['name']} {record['version']} for {record['target']}"
+    title += "" if record["release"] else f" (not for release: {'; '.join(record['blockers'])})"
+    return paint(printable(title), BOLD, colour) + "\n"
+
+
+def _identity(record: dict[str, Json]) -> list[tuple[str, str]]:
+    model = record["model"]
+    lines = [("bundle", record["bundle_sha256"])] if "bundle_sha256" in record else []
+    lines += [("model.pte", model["sha256"]), ("size", written(model["bytes"], "bytes"))]
+    if "recipe" in model:
+        lines.append(("made with", f"{model['recipe']} on {', '.join(model['delegates'])}"))
+        lines.append(("made for", f"{record['hardware']['cpu']} ({record['hardware']['architecture']})"))
+        lines.append(("tools", ", ".join(f"{name} {version}" for name, version in record["tools"].items())))
+        lines.append(("files", str(len(record["files"]))))
+    return lines
+
+
+def _signature(record: dict[str, Json], colour: bool) -> str:
+    dynamic = record["program"].get("dynamic", [])
+    rows = []
+    for side in ("input", "output"):
+        for tensor in record[f"{side}s"]:
+            shape = " × ".join(str(size) for size in tensor["shape"])
+            low = tensor.get("minimum", tensor["shape"])
+            bound = " (at most)" if low != tensor["shape"] or tensor["name"] in dynamic else ""
+            rows.append((side, printable(tensor["name"]), tensor["dtype"], shape + bound))
+    return table(("", "name", "type", "shape"), rows, colour)
+
+
+def _operators(program: Json, colour: bool) -> str:
+    if "operators" in program:
+        found = program["operators"]
+        rows = [(op["name"], str(op["delegated"]), str(op["left"]), printable(op["reason"])) for op in found]
+        backends = ", ".join(program["backends"]) or "nothing"
+        head = f"  {written(program['delegation'], 'share')} delegated to {backends}\n"
+        return head + table(("operator", "delegated", "left", "why"), rows, colour)
+    calls = [(name, str(count)) for name, count in (*program["delegates"].items(), *program["kernels"].items())]
+    return table(("delegate or operator", "calls"), calls, colour) if calls else ""
+
+
+def _memory(memory: Json, colour: bool) -> str:
+    kinds = [("arenas", sum(memory["arenas"])), ("delegate blobs", memory["delegate_blobs"])]
+    kinds += [("named weights", memory["weights"]), ("constants", memory["constants"])]
+    return table(("memory", "planned"), [(name, written(count, "bytes")) for name, count in kinds], colour)
+
+
+def _budgets(record: dict[str, Json], colour: bool) -> str:
+    verdicts = {verdict["budget"]: verdict for verdict in record["verdicts"]}
+    rows = []
+    for budget in record["budgets"]:
+        verdict = verdicts.get(budget["name"], {})
+        value = verdict.get("value")
+        shown = written(value, verdict["unit"]) if value is not None else "on the device"
+        limit = printable(f"{SIDES[budget['sense']]} {budget['text']}")
+        rows.append((budget["name"], limit, shown, verdict.get("evidence", "none"), verdict.get("status", "deferred")))
+    return table(("budget", "limit", "figure", "evidence", "verdict"), rows, colour)
+
+
+def _device(measured: Json) -> list[tuple[str, str]]:
+    lines = [("measured", f"{measured.get('evidence', 'host')}: {measured.get('status', 'at build time')}")]
+    if bench := measured.get("bench"):
+        times = ", ".join(f"{name} {written(value, 's')}" for name, value in bench["latency_s"].items())
+        lines += [("latency", times), ("peak", written(bench["peak_rss_bytes"], "bytes"))]
+    return lines
+
+
+def _lines(facts: list[tuple[str, str]]) -> str:
+    return "".join(f"  {name:<10} {printable(text)}\n" for name, text in facts)

@@ -1,0 +1,55 @@
+"""What a verification found, for people: golden vectors, figures, and a verdict a budget."""
+
+from __future__ import annotations
+
+from edgec.artifacts.document import Json
+from edgec.artifacts.measured import written
+from edgec.output.human import printable
+from edgec.output.table import BOLD, paint, table
+
+
+def human(record: dict[str, Json], colour: bool) -> str:
+    """Return the record of docs/bundle.md's ``--self-test`` as lines of text."""
+    head = " ".join(str(record[key]) for key in ("name", "version") if key in record)
+    where = f" for {record['target']}" if "target" in record else ""
+    title = f"{head}{where}: {record.get('status', 'failed')}"
+    lines = [paint(printable(title.lstrip(": ")), BOLD, colour)]
+    lines += [f"  {name:<9} {printable(text)}" for name, text in _facts(record)]
+    if record.get("verdicts"):
+        rows = [_row(verdict) for verdict in record["verdicts"]]
+        lines.append(table(("budget", "limit", "figure", "evidence", "verdict"), rows, colour).rstrip("\n"))
+    return "\n".join(lines) + "\n"
+
+
+def _facts(record: dict[str, Json]) -> list[tuple[str, str]]:
+    facts = [("evidence", str(record["evidence"]))] if "evidence" in record else []
+    if golden := record.get("golden"):
+        facts.append(("golden", _golden(golden)))
+    if bench := record.get("bench"):
+        latency = bench["latency_s"]
+        times = ", ".join(f"{name} {written(latency[name], 's')}" for name in ("p50", "p90", "p99") if name in latency)
+        facts.append(("latency", f"{times} ({bench['samples']} samples, {bench['threads']} threads)"))
+        facts.append(("memory", f"{written(bench['peak_rss_bytes'], 'bytes')} at most"))
+    if accuracy := record.get("accuracy"):
+        share = written(accuracy["value"], "share")
+        facts.append(("accuracy", f"{accuracy['metric']} {share} of {accuracy['samples']} images"))
+    return facts
+
+
+def _golden(golden: Json) -> str:
+    text = f"{golden['vectors']} vectors {'agree' if golden['passed'] else 'do NOT agree'}"
+    if worst := golden.get("worst"):
+        text += f"; worst {worst['sample']}, off by {worst['error']:.3g} of {worst['allowed']:.3g} allowed"
+    return text
+
+
+def _row(verdict: Json) -> tuple[str, str, str, str, str]:
+    unit = verdict.get("unit") or ""
+    value, limit = verdict.get("value"), verdict.get("limit")
+    return (
+        printable(verdict["budget"]),
+        written(limit, unit) if limit is not None and unit else "" if limit is None else f"{limit:.4g}",
+        written(value, unit) if value is not None else "-",
+        verdict.get("evidence", "none"),
+        verdict["status"],
+    )

@@ -1,0 +1,64 @@
+"""A Manifest held against the rules that no schema can say: every mistake that is known before torch is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from edgec.artifacts.document import Document
+from edgec.artifacts.manifest import Manifest
+from edgec.artifacts.project import Project
+from edgec.checks import (
+    budgets_agree,
+    calibration_needed,
+    code_runs,
+    data_usable,
+    delegate_on_target,
+    dimension_range,
+    evaluation_needed,
+    fit_for_release,
+    input_twice,
+    metric_fits_task,
+    recipe_on_delegate,
+    source_usable,
+    target_known,
+    target_twice,
+    task_usable,
+)
+from edgec.diagnostics import Diagnostic, Failure, Location
+
+Rule = Callable[[Manifest, Project], list[Diagnostic]]
+
+RULES: tuple[Rule, ...] = (
+    target_known.check,
+    target_twice.check,
+    input_twice.check,
+    dimension_range.check,
+    delegate_on_target.check,
+    recipe_on_delegate.check,
+    calibration_needed.check,
+    evaluation_needed.check,
+    metric_fits_task.check,
+    budgets_agree.check,
+    source_usable.check,
+    task_usable.check,
+    data_usable.check,
+    code_runs.check,
+    fit_for_release.check,
+)
+
+
+def check(manifest: Manifest, document: Document, project: Project) -> tuple[Diagnostic, ...]:
+    """Return the warnings and notes on ``manifest``. Raises Failure with everything found when any of it is an error."""
+    found = tuple(_in_file(finding, document.path) for rule in RULES for finding in rule(manifest, project))
+    if any(finding.severity == "error" for finding in found):
+        raise Failure(*found, documents={document.path: document})
+    return found
+
+
+def _in_file(finding: Diagnostic, path: str) -> Diagnostic:
+    def placed(where: Location) -> Location:
+        return where if where.file else replace(where, file=path)
+
+    related = tuple((text, placed(where)) for text, where in finding.related)
+    return replace(finding, where=placed(finding.where or Location(file="")), related=related)

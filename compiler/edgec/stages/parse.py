@@ -1,0 +1,144 @@
+"""A Document that has the manifest's shape to a Manifest: quantities in base units, shorthands spelled out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgec.artifacts.document import Document, Json, Route
+from edgec.artifacts.manifest import (
+    Budget,
+    BudgetKind,
+    Choice,
+    Data,
+    Dimension,
+    Image,
+    Input,
+    Manifest,
+    TargetChoice,
+)
+from edgec.artifacts.quantity import Kind, quantity
+from edgec.registry import plugin
+
+ROLES = ("calibration", "evaluation", "training")
+
+
+def parse(document: Document) -> Manifest:
+    """Return the Manifest that ``document`` writes. It must have passed ``shape``; nothing is checked here."""
+    data = document.data
+    task = _choice(data["task"])
+    return Manifest(
+        name=data["name"],
+        version=data["version"],
+        description=data.get("description", ""),
+        model=_tagged(data["model"], "source"),
+        inputs=tuple(_input(entry) for entry in data["inputs"]),
+        task=task,
+        data=tuple(_data(role, data["data"][role]) for role in ROLES if role in data.get("data", {})),
+        quantization=_quantization(data.get("quantization", "fp32")),
+        delegate=_delegates(data.get("delegate", "xnnpack")),
+        targets=tuple(_target(entry, ("targets", index), task) for index, entry in enumerate(data["targets"])),
+        threads=data.get("runtime", {}).get("threads"),
+        budgets=_budgets(data.get("budgets", {}), ("budgets",), task),
+    )
+
+
+def _choice(value: Json) -> Choice:
+    if isinstance(value, str):
+        return Choice(name=value)
+    return Choice(name=value["name"], options=value.get("options", {}))
+
+
+def _tagged(value: dict[str, Json], key: str) -> Choice:
+    return Choice(name=value[key], options={name: item for name, item in value.items() if name != key})
+
+
+def _data(role: str, value: dict[str, Json]) -> Data:
+    choice = _tagged(value, "format")
+    return Data(role=role, format=choice.name, options=choice.options)
+
+
+def _quantization(value: Json) -> Choice:
+    return _choice(value["recipe"] if isinstance(value, dict) and "name" not in value else value)
+
+
+def _delegates(value: Json) -> tuple[Choice, ...]:
+    return tuple(_choice(entry) for entry in (value if isinstance(value, list) else [value]))
+
+
+def _input(value: dict[str, Json]) -> Input:
+    if "image" in value:
+        return _image_input(value["name"], value["image"])
+    shape = tuple(_dimension(entry) for entry in value["shape"])
+    return Input(name=value["name"], dtype=value.get("dtype", "float32"), shape=shape)
+
+
+def _image_input(name: str, value: dict[str, Any]) -> Input:
+    given = dict(value)
+    for key in ("mean", "std"):
+        if key in given:
+            given[key] = tuple(float(number) for number in given[key])
+    image = Image(**given)
+    shape = tuple(Dimension(minimum=size, maximum=size) for size in (1, image.height, image.width, 3))
+    return Input(name=name, dtype="float32", shape=shape, image=image)
+
+
+def _dimension(value: int | dict[str, int]) -> Dimension:
+    if isinstance(value, int):
+        return Dimension(minimum=value, maximum=value)
+    return Dimension(minimum=value["min"], maximum=value["max"])
+
+
+def _target(value: Json, route: Route, task: Choice) -> TargetChoice:
+    if isinstance(value, str):
+        return TargetChoice(name=value, base=value, route=route)
+    return TargetChoice(
+        name=value["name"],
+        base=value.get("base", value["name"]),
+        cpu=value.get("cpu"),
+        memory=round(quantity(value["memory"], "bytes")) if "memory" in value else None,
+        threads=value.get("threads"),
+        delegate=_delegates(value["delegate"]) if "delegate" in value else None,
+        quantization=_quantization(value["quantization"]) if "quantization" in value else None,
+        budgets=_budgets(value["budgets"], (*route, "budgets"), task) if "budgets" in value else None,
+        route=route,
+    )
+
+
+def _budgets(value: dict[str, Any], route: Route, task: Choice) -> tuple[Budget, ...]:
+    found: list[Budget] = []
+    for kind, limit in value.items():
+        at = (*route, kind)
+        if kind == "accuracy":
+            found += _accuracy(limit, at, task)
+        elif kind == "latency":
+            found += [_limit("latency", statistic, limit[statistic], (*at, statistic)) for statistic in limit]
+        else:
+            found.append(_limit(kind, "", limit, at))  # type: ignore[arg-type]  # the schema allows budget kinds only
+    return tuple(found)
+
+
+def _limit(kind: BudgetKind, statistic: str, value: Json, route: Route) -> Budget:
+    """Return a limit on anything but accuracy: throughput and delegation at least, the rest at most."""
+    kinds: dict[str, Kind] = {"latency": "duration", "throughput": "rate", "delegation": "share"}
+    sense = "min" if kind in ("throughput", "delegation") else "max"
+    number = quantity(value, kinds.get(kind, "bytes"))
+    return Budget(kind=kind, statistic=statistic, sense=sense, limit=number, text=str(value), route=route)  # type: ignore[arg-type]
+
+
+def _accuracy(value: Json, route: Route, task: Choice) -> list[Budget]:
+    if isinstance(value, list):
+        return [budget for index, entry in enumerate(value) for budget in _accuracy(entry, (*route, index), task)]
+    metric = _choice(value.get("metric", plugin("tasks", task.name).METRICS[0]))
+    return [
+        Budget(
+            kind="accuracy",
+            statistic=metric.name,
+            options=metric.options,
+            sense=sense,  # type: ignore[arg-type]  # one of the three below
+            limit=quantity(value[sense], "figure"),
+            text=str(value[sense]),
+            route=(*route, sense),
+        )
+        for sense in ("min", "max", "max_drop")
+        if sense in value
+    ]

@@ -1,0 +1,89 @@
+"""stages.discover: which files are manifests, what is passed over, and where the root is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgec.diagnostics import Failure
+from edgec.pipeline import front, fronts
+from edgec.stages.discover import discover, project_of
+
+SMALLEST = (Path(__file__).parents[2] / "cases" / "valid" / "smallest" / "manifest.yaml").read_text(encoding="utf-8")
+
+
+def test_of_a_folder_only_edgecs_own_yaml_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").write_text(SMALLEST)
+    (tmp_path / "a.yml").write_text("'apiVersion': \"edgec/v1\"\n")
+    (tmp_path / "kubernetes.yaml").write_text("apiVersion: apps/v1\n")
+    (tmp_path / "broken.yaml").write_text("apiVersion: edgec/v1\n[")
+    (tmp_path / "nothing.yaml").write_text("name: x\n")
+    (tmp_path / "text.txt").write_text("apiVersion: edgec/v1\n")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "c.yaml").write_text(SMALLEST)
+    files, warnings = discover([tmp_path])
+    assert [file.name for file in files] == ["a.yml", "b.yaml", "broken.yaml"]
+    assert [(warning.code, warning.severity) for warning in warnings] == [("no-api-version", "warning")]
+
+
+def test_a_file_named_twice_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(SMALLEST)
+    assert discover([tmp_path, tmp_path / "a.yaml"])[0] == [tmp_path / "a.yaml"]
+
+
+def test_no_manifest_at_all_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(Failure) as caught:
+        discover([tmp_path])
+    assert caught.value.exit_code == 2
+
+
+def test_without_a_path_manifests_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "top.yaml").write_text(SMALLEST)
+    assert discover([])[0] == [Path("top.yaml")]
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "manifests" / "a.yaml").write_text(SMALLEST)
+    assert discover([])[0] == [Path("manifests/a.yaml")]
+
+
+def test_the_root_is_the_given_one_else_gits_else_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "repository" / "manifests"
+    folder.mkdir(parents=True)
+    manifest = folder / "a.yaml"
+    assert project_of(manifest).root == folder.resolve()
+    (tmp_path / "repository" / ".git").mkdir()
+    assert project_of(manifest).root == (tmp_path / "repository").resolve()
+    assert project_of(manifest, tmp_path).root == tmp_path.resolve()
+    (tmp_path / "elsewhere").mkdir()
+    with pytest.raises(Failure, match="outside the root"):
+        project_of(manifest, tmp_path / "elsewhere")
+
+
+def test_two_manifests_of_one_name_and_version_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(SMALLEST)
+    (tmp_path / "b.yaml").write_text(SMALLEST)
+    passed, diagnostics, _ = fronts([tmp_path])
+    assert len(passed) == 2
+    (found,) = diagnostics
+    assert found.code == "name-twice" and found.where and found.where.file.endswith("b.yaml")
+    (tmp_path / "b.yaml").write_text(SMALLEST.replace("1.0.0", "1.0.1"))
+    assert fronts([tmp_path])[1] == []
+
+
+def test_one_bad_manifest_does_not_hide_the_others(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(SMALLEST + "x: 1\n")
+    (tmp_path / "b.yaml").write_text(SMALLEST)
+    (tmp_path / "c.yaml").write_text("apiVersion: edgec/v1\n]")
+    passed, diagnostics, documents = fronts([tmp_path])
+    assert [checked.document.path for checked in passed] == [str(tmp_path / "b.yaml")]
+    assert [found.code for found in diagnostics] == ["unknown-key", "yaml-syntax"]
+    assert set(documents) == {str(tmp_path / name) for name in ("a.yaml", "b.yaml", "c.yaml")}
+
+
+def test_a_failure_carries_the_text_it_points_into(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(SMALLEST + "x: 1\n")
+    with pytest.raises(Failure) as caught:
+        front(path)
+    assert caught.value.documents[str(path)].text.endswith("x: 1\n")

@@ -1,0 +1,77 @@
+"""No weaker evidence meets a budget, too few samples decide nothing, and a straddling interval is inconclusive."""
+
+import pytest
+
+from edgec.artifacts.manifest import Budget
+from edgec.artifacts.measured import Figure, Measured
+from edgec.stages.judge import _verdict
+
+P90 = Budget(kind="latency", statistic="p90", sense="max", limit=0.1, text="100ms", route=("budgets",))
+DROP = Budget(kind="accuracy", statistic="top1", sense="max_drop", limit=0.01, text="1%", route=("budgets",))
+LEAST = Budget(kind="accuracy", statistic="top1", sense="min", limit=0.85, text="85%", route=("budgets",))
+MEMORY = Budget(kind="memory", statistic="", sense="max", limit=64e6, text="64MB", route=("budgets",))
+SIZE = Budget(kind="size", statistic="", sense="max", limit=2e6, text="2MB", route=("budgets",))
+
+
+def verdict(budget, *figures):
+    return _verdict(budget, Measured(figures=figures))
+
+
+def latency(seconds, evidence="host", samples=256):
+    return Figure(name="latency.p90", value=seconds, unit="s", evidence=evidence, samples=samples, clocked=True)
+
+
+def drop(value, low, high):
+    return Figure(name="accuracy.top1.drop", value=value, unit="points", evidence="host", samples=797, interval=(low, high))
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(0.05, "met"), (0.1, "met"), (0.11, "missed")])
+def test_a_latency_is_met_or_missed(seconds, status):
+    assert verdict(P90, latency(seconds)).status == status
+
+
+@pytest.mark.parametrize("evidence", ["emulated", "estimated", "artifact", "none"])
+def test_weaker_evidence_defers_a_latency(evidence):
+    assert verdict(P90, latency(0.001, evidence)).status == "deferred"
+
+
+def test_what_was_not_measured_is_deferred():
+    found = verdict(P90)
+    assert found.status == "deferred"
+    assert "device" in found.reason
+
+
+def test_too_few_samples_decide_nothing():
+    assert verdict(P90, latency(0.001, samples=63)).status == "inconclusive"
+    assert verdict(P90, latency(0.5, samples=63)).status == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "status"),
+    [(0.001, -0.002, 0.009, "met"), (0.005, -0.002, 0.012, "inconclusive"), (0.03, 0.011, 0.05, "missed")],
+)
+def test_a_drop_is_judged_by_its_interval(value, low, high, status):
+    assert verdict(DROP, drop(value, low, high)).status == status
+
+
+def test_emulated_accuracy_counts():
+    figure = Figure(name="accuracy.top1", value=0.9, unit="share", evidence="emulated", samples=100)
+    assert verdict(LEAST, figure).status == "met"
+
+
+def test_accuracy_over_a_handful_of_samples_is_inconclusive():
+    figure = Figure(name="accuracy.top1", value=1.0, unit="share", evidence="host", samples=10)
+    assert verdict(LEAST, figure).status == "inconclusive"
+
+
+def test_planned_memory_refuses_but_never_meets():
+    planned = Figure(name="memory.planned", value=70e6, unit="bytes", evidence="artifact")
+    assert verdict(MEMORY, planned).status == "missed"
+    small = Figure(name="memory.planned", value=1e6, unit="bytes", evidence="artifact")
+    assert verdict(MEMORY, small).status == "deferred"
+
+
+def test_size_is_read_off_the_artifact():
+    assert verdict(SIZE, Figure(name="size", value=2e6, unit="bytes", evidence="artifact")).status == "met"
+    assert verdict(SIZE, Figure(name="size", value=2e6 + 1, unit="bytes", evidence="artifact")).status == "missed"
+    assert verdict(SIZE, Figure(name="size", value=1, unit="bytes", evidence="estimated")).status == "deferred"

@@ -1,0 +1,78 @@
+"""Figures follow from the artifact and its stored answers; a metric's drop is paired sample by sample."""
+
+import numpy as np
+import pytest
+
+from edgec.artifacts.lowered import Lowered, Memory, Operator
+from edgec.artifacts.samples import Evaluation
+from edgec.stages.measure import _metric_figures, artifact_figures, read_evaluation
+
+
+def evaluation(flips):
+    """Ten classes, 100 samples: eager is always right, the artifact wrong on the first ``flips``."""
+    labels = np.arange(100) % 10
+    reference = np.eye(10, dtype=np.float32)[labels]
+    outputs = reference.copy()
+    outputs[:flips] = np.roll(outputs[:flips], 1, axis=1)
+    ids = tuple(f"{index}.png" for index in range(100))
+    return Evaluation(ids=ids, outputs=(outputs,), reference=(reference,), labels=labels)
+
+
+def figures(name, flips):
+    return {figure.name: figure for figure in _metric_figures(name, {}, evaluation(flips))}
+
+
+def test_top1_comes_with_fp32_and_the_paired_drop():
+    found = figures("top1", 3)
+    assert found["accuracy.top1"].value == pytest.approx(0.97)
+    assert found["accuracy.top1.fp32"].value == 1.0
+    drop = found["accuracy.top1.drop"]
+    assert drop.value == pytest.approx(0.03)
+    assert drop.interval[0] < 0.03 < drop.interval[1]
+    assert {figure.samples for figure in found.values()} == {100}
+    assert {figure.evidence for figure in found.values()} == {"host"}
+    assert not any(figure.clocked for figure in found.values())
+
+
+def test_agreement_needs_no_labels():
+    found = figures("agreement", 5)
+    assert found["accuracy.agreement"].value == pytest.approx(0.95)
+
+
+def test_a_metric_of_truth_says_nothing_without_labels():
+    unlabelled = Evaluation(ids=("a",), outputs=(np.ones((1, 2)),), reference=(np.ones((1, 2)),), labels=None)
+    assert _metric_figures("top1", {}, unlabelled) == []
+
+
+def test_no_error_at_all_stays_a_number():
+    assert figures("sqnr", 0)["accuracy.sqnr"].value == 999.0
+
+
+def test_stored_answers_are_read_back(tmp_path):
+    stored = evaluation(2)
+    np.savez(
+        tmp_path / "e.npz", **{"ids": np.array(stored.ids), "labels": stored.labels, "output.0": stored.outputs[0],
+                               "reference.0": stored.reference[0]}
+    )  # fmt: skip
+    found = read_evaluation(tmp_path / "e.npz")
+    assert found.ids == stored.ids
+    assert np.array_equal(found.outputs[0], stored.outputs[0])
+
+
+def lowered(**changes):
+    facts = dict(
+        pte_sha256="0" * 64, pte_bytes=1000, inputs=(), outputs=(), kernels=(), backends=(), boundaries=(), golden=(),
+        operators=(Operator(name="aten::conv", delegated=3, left=1, reason="too wide"),),
+        memory=Memory(arenas=(10, 20), delegate_blobs=5, weights=100, constants=1),
+        tolerance=(0.0, 0.0), output_range=1.0, evaluation=None, resolved={}, parameters=1, versions={}, weights_sha256="",
+    )  # fmt: skip
+    return Lowered(**{**facts, **changes})
+
+
+def test_the_artifact_tells_size_delegation_and_planned_memory():
+    found = {figure.name: figure for figure in artifact_figures(lowered())}
+    assert found["size"].value == 1000
+    assert found["delegation"].value == 0.75
+    assert found["delegation"].detail == {"left": {"aten::conv": 1}}
+    assert found["memory.planned"].value == 136
+    assert {figure.evidence for figure in found.values()} == {"artifact"}

@@ -1,0 +1,87 @@
+"""A plan fills in every default, and its lowering key follows what the job reads: all of it, and nothing else."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgec.artifacts.codec import from_json, to_json
+from edgec.artifacts.manifest import Choice, Dimension
+from edgec.artifacts.outcome import Settings
+from edgec.artifacts.plan import Plan
+from edgec.pipeline import front, planned
+from edgec.stages.plan import lowering_key
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def plans():
+    work, failed = planned([front(ROOT / "manifests" / "camera.yaml")], Settings())
+    assert not failed
+    return {plan.target.name: plan for plan, _ in work}
+
+
+@pytest.fixture
+def nano(plans):
+    return plans["jetson-nano"]
+
+
+def test_targets_with_one_recipe_share_a_lowering(plans):
+    assert len({plan.lowering_key for plan in plans.values()}) == 1
+
+
+def test_threads_default_to_the_targets_big_cores(plans):
+    assert {name: plan.threads for name, plan in plans.items()} == {"jetson-nano": 4, "linux-x86_64": 2}
+    assert any("threads: 4" in note for note in plans["jetson-nano"].notes)
+
+
+def test_a_core_without_dot_product_is_told_so(plans):
+    assert any("dot-product" in note for note in plans["jetson-nano"].notes)
+    assert not any("dot-product" in note for note in plans["linux-x86_64"].notes)
+
+
+def test_no_path_is_absolute(nano):
+    assert str(ROOT) not in str(to_json(replace(nano, manifest="manifests/camera.yaml")))
+
+
+def test_a_plan_survives_json(nano):
+    assert from_json(Plan, to_json(nano)) == nano
+
+
+CHANGES = {
+    "model": lambda plan: replace(plan, model=Choice(name="torchvision", options={**plan.model.options, "name": "resnet18"})),
+    "input": lambda plan: replace(plan, inputs=(replace(plan.inputs[0], dtype="float16"),)),
+    "shape": lambda plan: replace(plan, inputs=(replace(plan.inputs[0], shape=(Dimension(minimum=1, maximum=2),)),)),
+    "normalisation": lambda plan: replace(
+        plan, inputs=(replace(plan.inputs[0], image=replace(plan.inputs[0].image, mean=(0.1, 0.5, 0.5))),)
+    ),
+    "labels": lambda plan: replace(plan, labels=plan.labels[::-1]),
+    "samples": lambda plan: replace(
+        plan, data=(replace(plan.data[0], options={**plan.data[0].options, "samples": 8}), *plan.data[1:])
+    ),
+    "a file's content": lambda plan: replace(plan, files={**plan.files, next(iter(plan.files)): "0" * 64}),
+    "recipe": lambda plan: replace(plan, recipe=Choice(name="fp32")),
+    "a recipe's option": lambda plan: replace(plan, recipe=Choice(name="int8", options={"per_channel": False})),
+    "delegate": lambda plan: replace(plan, delegates=(Choice(name="portable"),)),
+    "folder": lambda plan: replace(plan, folder="elsewhere"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_the_job_reads_changes_the_key(nano, change):
+    assert lowering_key(CHANGES[change](nano)) != nano.lowering_key
+
+
+KEPT = {
+    "budgets": lambda plan: replace(plan, budgets=()),
+    "target": lambda plan: replace(plan, target=replace(plan.target, name="front-door", memory=1)),
+    "threads": lambda plan: replace(plan, threads=1),
+    "version": lambda plan: replace(plan, version="2.0.0"),
+    "description": lambda plan: replace(plan, description="other"),
+}
+
+
+@pytest.mark.parametrize("change", KEPT)
+def test_what_the_job_does_not_read_keeps_the_key(nano, change):
+    assert lowering_key(KEPT[change](nano)) == nano.lowering_key

@@ -1,0 +1,153 @@
+"""cli: exit codes and what is said, for every way in which a command can end."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from edgec import cli
+from edgec.diagnostics import Diagnostic, Failure
+
+VALID = Path(__file__).parents[1] / "cases" / "valid"
+INVALID = Path(__file__).parents[1] / "cases" / "invalid"
+
+
+def run(*arguments: str | Path) -> int:
+    with pytest.raises(SystemExit) as caught:
+        cli.main([str(argument) for argument in arguments])
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+@pytest.fixture
+def verb(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
+    """Put a function in the place of `edgec list`."""
+
+    def replace(function: Callable[[], Any]) -> None:
+        from edgec.commands.options import common
+
+        monkeypatch.setattr("edgec.commands.list.command", click.command("list")(common("human", "json")(function)))
+
+    return replace
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Failure(Diagnostic(code="unknown-key", message="m")), 3),
+        (Failure(Diagnostic(code="disk-full", message="m"), Diagnostic(code="tool-missing", message="m")), 6),
+        (click.UsageError("m"), 2),
+        (KeyboardInterrupt(), 130),
+        (OSError(errno.ENOSPC, "No space left on device", "out/x"), 8),
+        (PermissionError(errno.EACCES, "Permission denied", "out/x"), 8),
+        (BrokenPipeError(), 0),
+        (FileNotFoundError(errno.ENOENT, "No such file", "x"), 1),
+        (KeyError("labels"), 1),
+        (RecursionError(), 1),
+    ],
+)
+def test_exit_codes(verb: Any, error: BaseException, code: int, capfd: pytest.CaptureFixture[str]) -> None:
+    verb(raising(error))
+    assert run("list") == code
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_bug_is_called_one(verb: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    verb(raising(KeyError("labels")))
+    run("list")
+    said = capsys.readouterr().err
+    assert "a bug in edgec" in said and "KeyError: 'labels'" in said
+    monkeypatch.setenv("EDGEC_DEBUG", "1")
+    run("list")
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_failure_is_json_on_standard_output_when_asked(verb: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    verb(raising(Failure(Diagnostic(code="tool-missing", message="no compiler"))))
+    assert run("list", "--output", "json") == 6
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["diagnostics"][0]["code"] == "tool-missing" and captured.err == ""
+
+
+def test_a_failure_is_text_on_standard_error_for_people(verb: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    verb(raising(Failure(Diagnostic(code="tool-missing", message="no compiler"))))
+    run("list")
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.startswith("error[tool-missing]: no compiler")
+
+
+def test_a_returned_number_is_the_exit_code(verb: Any) -> None:
+    verb(lambda: 5)
+    assert run("list") == 5
+
+
+def test_unknown_verbs_and_options_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("valdate") == 2 and "'validate'" in capsys.readouterr().err
+    assert run("validate", "--no-such") == 2
+    assert run("list", "nonsense") == 2
+    assert run("validate", "--output", "xml") == 2
+
+
+def test_validate_tells_one_line_for_each_manifest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("validate", VALID / "smallest" / "manifest.yaml") == 0
+    assert capsys.readouterr().out == f"ok: {VALID / 'smallest' / 'manifest.yaml'}: trial 1.0.0 for linux-x86_64\n"
+
+
+@pytest.mark.parametrize("form", ["human", "json", "github", "sarif"])
+def test_validate_exits_with_3_in_every_format(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("validate", INVALID / "unknown-key" / "manifest.yaml", "--output", form) == 3
+    assert "unknown-key" in capsys.readouterr().out
+
+
+def test_strict_makes_warnings_fatal(capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = INVALID / "not-for-release" / "manifest.yaml"
+    assert run("validate", manifest) == 0
+    assert run("validate", manifest, "--strict") == 3
+    capsys.readouterr()
+    assert run("validate", manifest, "--strict", "--output", "json") == 3
+    assert json.loads(capsys.readouterr().out)["exit_code"] == 3
+
+
+def test_a_missing_file_is_no_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("validate", tmp_path / "nothing.yaml") == 2
+    assert run("validate", tmp_path) == 2
+    assert capsys.readouterr().out.count("[no-manifest]") == 1
+
+
+def test_color_is_for_terminals_only(capsys: pytest.CaptureFixture[str]) -> None:
+    run("validate", INVALID / "unknown-key" / "manifest.yaml")
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_the_version_and_help() -> None:
+    assert run("--version") == 0
+    assert run("--help") == 0
+
+
+def test_python_dash_m_and_a_reader_that_hangs_up() -> None:
+    command = f"{sys.executable} -m edgec schema | head -c 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=dict(os.environ), check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{", "")
+
+
+def test_a_full_disk_is_one_line() -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m edgec schema >/dev/full"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 8 and done.stderr == "edgec: the disk is full\n"

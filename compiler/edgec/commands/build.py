@@ -1,0 +1,77 @@
+"""`edgec build`: manifests in, verified bundles out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from edgec.artifacts.outcome import Outcome, Settings
+from edgec.commands.options import common, exit_code, output
+from edgec.commands.planning import Planned, plans
+from edgec.diagnostics import Diagnostic
+
+
+@click.command("build", short_help="Build bundles from manifests.")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where bundles go (default: out/ in the root).")
+@click.option("--target", "targets", multiple=True, help="Build this target only; may be given several times.")
+@click.option("--root", type=click.Path(path_type=Path, exists=True, file_okay=False), help="What paths may not leave.")
+@click.option("--allow-code", is_flag=True, help="Run the project's own code where a manifest's source needs it.")
+@click.option("--policy", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Use this edgec.toml.")
+@click.option("--strict", is_flag=True, help="Warnings and inconclusive budgets fail the build.")
+@click.option("--offline", is_flag=True, help="Fetch nothing.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Lower this many models at once.")
+@click.option("--no-cache", is_flag=True, help="Reuse nothing and keep nothing in the cache.")
+@common("human", "json")
+def command(
+    paths: tuple[Path, ...],
+    out: Path | None,
+    targets: tuple[str, ...],
+    root: Path | None,
+    allow_code: bool,
+    policy: Path | None,
+    strict: bool,
+    offline: bool,
+    jobs: int,
+    no_cache: bool,
+) -> int:
+    """Build every manifest of PATH... (default: manifests/), for all its targets.
+
+    Exit code 0 means that each bundle was written, read back and verified, and that no budget is missed.
+    """
+    from edgec.pipeline import build
+    from edgec.store.cache import default_folder
+
+    settings = Settings(
+        out=out,
+        root=root,
+        targets=targets,
+        allow_code=allow_code,
+        policy=policy,
+        strict=strict,
+        offline=offline,
+        jobs=jobs,
+        cache=None if no_cache else default_folder(),
+    )
+    found = plans(paths, settings)
+    refused = strict and exit_code(found.diagnostics, strict=True) != 0
+    outcomes = () if refused else build(found.work, settings, output().say)
+    diagnostics = [*found.diagnostics, *(item for outcome in outcomes for item in outcome.diagnostics)]
+    _tell(found, outcomes, diagnostics)
+    return exit_code(diagnostics, strict=strict)
+
+
+def _tell(found: Planned, outcomes: tuple[Outcome, ...], diagnostics: list[Diagnostic]) -> None:
+    out = output()
+    if out.format == "json":
+        from edgec.output import json
+        from edgec.output.outcomes import records
+
+        out.data(json.render(diagnostics, found.documents, outcomes=records(outcomes)))
+        return
+    from edgec.output.outcomes import human
+
+    out.data(human(outcomes, out.colour(sys.stdout)))
+    out.findings(diagnostics, found.documents)

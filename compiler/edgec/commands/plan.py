@@ -1,0 +1,41 @@
+"""`edgec plan`: what a build would do, fully resolved, without doing any of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgec.artifacts.outcome import Settings
+from edgec.commands.options import common, exit_code, output
+from edgec.commands.planning import plans
+
+
+@click.command("plan")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.option("--target", "targets", multiple=True, help="Plan this target only; may be given several times.")
+@click.option("--root", type=click.Path(path_type=Path, exists=True, file_okay=False), help="What paths may not leave.")
+@click.option("--allow-code", is_flag=True, help="As `edgec build --allow-code`.")
+@click.option("--policy", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Use this edgec.toml.")
+@click.option("--strict", is_flag=True, help="Warnings are errors.")
+@common("human", "json", "github")
+def command(
+    paths: tuple[Path, ...], targets: tuple[str, ...], root: Path | None, allow_code: bool, policy: Path | None, strict: bool
+) -> int:
+    """Print the resolved plan of every manifest of PATH... (default: manifests/), one per target."""
+    found = plans(paths, Settings(root=root, targets=targets, allow_code=allow_code, policy=policy))
+    out = output()
+    if out.format == "json":
+        from edgec.artifacts.codec import to_json
+        from edgec.output import json
+
+        out.data(json.render(found.diagnostics, found.documents, plans=[to_json(plan) for plan, _ in found.work]))
+    else:
+        import sys
+
+        from edgec.output import plans as blocks
+
+        out.findings(found.diagnostics, found.documents)
+        show = blocks.markdown if out.format == "github" else lambda plan: blocks.human(plan, out.colour(sys.stdout))
+        out.data("\n".join(show(plan) for plan, _ in found.work))
+    return exit_code(found.diagnostics, strict=strict)

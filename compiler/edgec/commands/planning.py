@@ -1,0 +1,41 @@
+"""What `plan` and `build` share: their options about which plans, and from paths to plans with everything found on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from edgec.artifacts.checked import Checked
+from edgec.artifacts.document import Document
+from edgec.artifacts.outcome import Settings
+from edgec.diagnostics import Diagnostic, nearest
+from edgec.pipeline import Work, fronts, planned
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """The plans with their projects, every diagnostic so far, and the texts that these point into."""
+
+    work: list[Work]
+    diagnostics: list[Diagnostic]
+    documents: dict[str, Document]
+
+
+def plans(paths: tuple[Path, ...], settings: Settings) -> Planned:
+    """Return the plans of every valid manifest among ``paths``; raises a usage error for a target that none of them has."""
+    passed, diagnostics, documents = fronts(paths or (Path("manifests"),), settings.root, offline=settings.offline)
+    if passed:
+        _refuse_unknown(settings.targets, passed)
+    work, failed = planned(passed, settings)
+    return Planned(work=work, diagnostics=diagnostics + failed, documents=documents)
+
+
+def _refuse_unknown(wanted: tuple[str, ...], passed: list[Checked]) -> None:
+    known = sorted({choice.name for checked in passed for choice in checked.manifest.targets})
+    for name in wanted:
+        if name not in known:
+            close = nearest(name, known)
+            meant = f" (did you mean {close!r}?)" if close else ""
+            raise click.UsageError(f"no manifest has the target {name!r}{meant}; there is {', '.join(known)}")

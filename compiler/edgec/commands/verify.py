@@ -1,0 +1,79 @@
+"""`edgec verify`: a bundle's own verification, run on this machine or under emulation."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+
+import click
+
+from edgec.artifacts.document import Json
+from edgec.commands.options import common, output
+from edgec.diagnostics import Diagnostic
+
+
+@click.command("verify", short_help="Run a bundle's own verification on this machine.")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write the result here, as JSON.")
+@click.option(
+    "--evaluation",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Also measure accuracy on this folder of images, one subfolder a class.",
+)
+@click.option("--samples", type=click.IntRange(1), help="Evaluate on this many images, and clock as many inferences.")
+@click.option("--no-bench", is_flag=True, help="Clock nothing.")
+@common("human", "json")
+def command(bundle: Path, out: Path | None, evaluation: Path | None, samples: int | None, no_bench: bool) -> int:
+    """Check BUNDLE (a folder or a tarball): every digest, then its own verify.sh.
+
+    Natively where this machine can run it (evidence: host), else under qemu with the target's CPU (evidence: emulated;
+    no latency is judged then).
+    """
+    from edgec.artifacts.records import json_bytes
+    from edgec.runtime.emulate import place_for
+    from edgec.runtime.verification import self_test, target_of
+    from edgec.store.atomic import environment_errors, write_file
+    from edgec.store.bundles import opened
+
+    with contextlib.ExitStack() as stack:
+        found = stack.enter_context(opened(bundle))
+        output().say(f"{bundle}: {len(found.digests)} files are as they were built")
+        place = stack.enter_context(place_for(target_of(found.facts)))
+        output().say(f"running its verify.sh, evidence {place.evidence}")
+        result = self_test(found, place, samples, bench=not no_bench)
+        record, code = result.record, result.exit_code
+        if evaluation and code in (0, 5):
+            from edgec.commands.evaluation import accuracy
+
+            record = accuracy(found, place, record, evaluation, samples)
+            if any(verdict["status"] == "missed" for verdict in record["verdicts"]):
+                code = 5
+    if out:
+        with environment_errors(f"write {out}"):
+            write_file(out, json_bytes(record))
+    _tell(record, code, result.words)
+    return code
+
+
+def _tell(record: dict[str, Json], code: int, words: str) -> None:
+    diagnostics = _diagnostics(record, code, words)
+    out = output()
+    if out.format == "json":
+        from edgec.output import json
+
+        out.data(json.render(diagnostics, {}, code, **record))
+        return
+    from edgec.output.verification import human
+
+    out.data(human(record, out.colour(sys.stdout)))
+    out.findings(diagnostics, {})
+
+
+def _diagnostics(record: dict[str, Json], code: int, words: str) -> list[Diagnostic]:
+    if code == 0:
+        return []
+    if code == 5:
+        missed = [verdict["budget"] for verdict in record.get("verdicts", []) if verdict["status"] == "missed"]
+        return [Diagnostic(code="budget-missed", message=f"missed here: {', '.join(missed)}")]
+    return [Diagnostic(code="verification-failed", message=words or f"verify.sh ended with exit code {code}")]

@@ -1,0 +1,117 @@
+"""Figures of one plan: read off the artifact, computed from its stored answers, and clocked where this host is the target's kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgec.artifacts.bundle import Runner
+from edgec.artifacts.lowered import Lowered
+from edgec.artifacts.manifest import Options
+from edgec.artifacts.measured import SAMPLES_FOR, Figure, Measured
+from edgec.artifacts.plan import Plan
+from edgec.artifacts.samples import Evaluation
+from edgec.metrics.interval import paired_drop, share_interval
+from edgec.registry import plugin
+from edgec.runtime.bench import bench
+from edgec.runtime.host import cpu_name, host_runs
+
+
+def measure(plan: Plan, lowered: Lowered, folder: Path, runner: Runner) -> Measured:
+    """Return every figure that can be had here; ``folder`` is the job's, with model.pte and the evaluation's answers."""
+    figures = artifact_figures(lowered)
+    if lowered.evaluation:
+        figures += accuracy_figures(plan, folder / lowered.evaluation)
+    if host_runs(plan.target):
+        figures += clocked_figures(plan, lowered, folder, runner)
+    return Measured(figures=tuple(figures))
+
+
+def artifact_figures(lowered: Lowered) -> list[Figure]:
+    """Return what the bytes of the artifact say: its size, the share delegated, the memory it plans."""
+    memory = lowered.memory
+    planned = sum(memory.arenas) + memory.weights + memory.constants + memory.delegate_blobs
+    return [
+        Figure(name="size", value=lowered.pte_bytes, unit="bytes", evidence="artifact"),
+        Figure(
+            name="delegation",
+            value=lowered.delegation,
+            unit="share",
+            evidence="artifact",
+            detail={"left": {item.name: item.left for item in lowered.operators if item.left}},
+        ),
+        Figure(
+            name="memory.planned",
+            value=planned,
+            unit="bytes",
+            evidence="artifact",
+            detail={
+                "arenas": list(memory.arenas),
+                "delegates": memory.delegate_blobs,
+                "weights": memory.weights,
+                "constants": memory.constants,
+            },
+        ),
+    ]
+
+
+def accuracy_figures(plan: Plan, answers: Path) -> list[Figure]:
+    """Return metrics on the evaluation set: the artifact's, eager fp32's, and the paired drop between the two."""
+    evaluation = read_evaluation(answers)
+    task = plugin("tasks", plan.task.name)
+    wanted: dict[str, Options] = {name: {} for name in (*task.METRICS[:1], "agreement", "sqnr")}
+    wanted.update({budget.statistic: budget.options for budget in plan.budgets if budget.kind == "accuracy"})
+    return [figure for name, options in wanted.items() for figure in _metric_figures(name, options, evaluation)]
+
+
+def read_evaluation(answers: Path) -> Evaluation:
+    """Read the job's evaluation.npz."""
+    import numpy as np
+
+    with np.load(answers, allow_pickle=False) as arrays:
+        count = sum(name.startswith("output.") for name in arrays.files)
+        return Evaluation(
+            ids=tuple(str(item) for item in arrays["ids"]),
+            outputs=tuple(arrays[f"output.{index}"] for index in range(count)),
+            reference=tuple(arrays[f"reference.{index}"] for index in range(count)),
+            labels=arrays["labels"] if "labels" in arrays.files else None,
+        )
+
+
+def _metric_figures(name: str, options: Options, evaluation: Evaluation) -> list[Figure]:
+    metric = plugin("metrics", name)
+    if metric.NEEDS_LABELS and evaluation.labels is None:
+        return []
+    count, unit = len(evaluation.ids), "share" if metric.SHARE else getattr(metric, "UNIT", "")
+    actual = metric.scores(evaluation.outputs, evaluation, options)
+    interval = share_interval(actual) if metric.SHARE and actual is not None else None
+    value = metric.value(evaluation, options)
+    detail = {"unbounded": True} if value == float("inf") else {}
+    figures = [
+        Figure(name=f"accuracy.{name}", value=min(value, 999.0), unit=unit, evidence="host", samples=count,
+               interval=interval, detail=detail)
+    ]  # fmt: skip
+    if metric.NEEDS_LABELS and actual is not None:
+        before = metric.scores(evaluation.reference, evaluation, options)
+        drop, spread = paired_drop(before, actual)
+        common = {"unit": unit, "evidence": "host", "samples": count}
+        figures.append(Figure(name=f"accuracy.{name}.fp32", value=float(before.mean()), **common))
+        points = {**common, "unit": "points" if metric.SHARE else unit}
+        figures.append(Figure(name=f"accuracy.{name}.drop", value=drop, interval=spread, **points))
+    return figures
+
+
+def clocked_figures(plan: Plan, lowered: Lowered, folder: Path, runner: Runner) -> list[Figure]:
+    """Return latency, throughput and peak memory of the bundle's own runner, on this host, with the plan's threads."""
+    asked = [SAMPLES_FOR.get(budget.statistic, 0) for budget in plan.budgets if budget.kind == "latency"]
+    samples = max([256, *asked])
+    result = bench(plan, lowered, folder, runner, samples)
+    detail = {"threads": result["threads"], "cpu": cpu_name(), "warmup": result["warmup"]}
+    figures = [
+        Figure(name=f"latency.{name}", value=seconds, unit="s", evidence="host", samples=samples, clocked=True, detail=detail)
+        for name, seconds in result["latency_s"].items()
+    ]
+    for name, key, unit in (("throughput", "throughput_hz", "Hz"), ("memory.rss", "peak_rss_bytes", "bytes"), ("load", "load_s", "s")):
+        figures.append(
+            Figure(name=name, value=result[key], unit=unit, evidence="host", samples=samples, clocked=True, detail=detail)
+        )
+    return figures

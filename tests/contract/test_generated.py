@@ -1,0 +1,124 @@
+"""What is generated and committed is up to date; `pytest tests/contract --regenerate` writes it anew."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from edgec.codes import CODES
+from edgec.stages.fields import Field, fields
+from edgec.stages.schema import manifest_schema, schema_text
+
+ROOT = Path(__file__).parents[2]
+TESTS = ROOT / "tests"
+CASES = TESTS / "cases" / "invalid"
+ENDINGS = {
+    2: "Exit code 2: usage",
+    3: "Exit code 3: the manifest is not valid",
+    4: "Exit code 4: the model could not be loaded, quantized, lowered, or did not compare",
+    5: "Exit code 5: a budget is missed",
+    6: "Exit code 6: a tool, package or vendor SDK is missing",
+    7: "Exit code 7: verification or integrity failed",
+    8: "Exit code 8: the environment (disk, network, permission)",
+}
+
+
+def compare(path: Path, text: str, request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("--regenerate"):
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text
+
+
+def between(text: str, name: str, generated: str) -> str:
+    """Return ``text`` with what stands between the markers of ``name`` replaced."""
+    start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    assert text.count(start) == text.count(end) == 1
+    return text[: text.index(start) + len(start)] + "\n\n" + generated + "\n" + text[text.index(end) :]
+
+
+def test_the_committed_schema_is_the_generated_one(request: pytest.FixtureRequest) -> None:
+    compare(ROOT / "schemas" / "manifest.schema.json", schema_text(), request)
+
+
+def test_the_schema_is_one_and_refers_to_itself_only() -> None:
+    schema = manifest_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    references = set(re.findall(r'"\$ref": "([^"]*)"', json.dumps(schema)))
+    assert all(reference.startswith("#/$defs/") and reference[8:] in schema["$defs"] for reference in references)
+    assert "oneOf" not in json.dumps(schema)
+
+
+def test_every_field_explains_itself() -> None:
+    silent = [field.path for field in fields(manifest_schema()) if not (field.title or field.description)]
+    assert silent == []
+
+
+def test_the_manual_lists_every_field(request: pytest.FixtureRequest) -> None:
+    path = ROOT / "docs" / "manifest.md"
+    compare(path, between(path.read_text(encoding="utf-8"), "fields", field_table()), request)
+
+
+def test_the_manual_lists_every_diagnostic(request: pytest.FixtureRequest) -> None:
+    path = ROOT / "docs" / "diagnostics.md"
+    compare(path, between(path.read_text(encoding="utf-8"), "codes", code_tables()), request)
+
+
+def test_every_example_in_the_manual_is_yaml_that_edgec_reads() -> None:
+    from edgec.stages.read import read_bytes
+
+    for example in re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "manifest.md").read_text(encoding="utf-8"), re.DOTALL):
+        assert read_bytes(example.encode(), "docs/manifest.md").data
+
+
+def tested_codes() -> set[str]:
+    """Return the codes that have a case folder or are named in a test."""
+    named = {folder.name.partition(".")[0] for folder in CASES.iterdir()}
+    for path in TESTS.rglob("test_*.py"):
+        named |= set(re.findall(r"""["']([a-z0-9]+(?:-[a-z0-9]+)+)["']""", path.read_text(encoding="utf-8")))
+    return named
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_has_a_case_or_a_test(code: str) -> None:
+    assert code in tested_codes()
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_is_raised_somewhere(code: str) -> None:
+    """A code that nothing raises is a promise that nothing keeps."""
+    sources = (path for path in (ROOT / "compiler").rglob("*.py") if path.name != "codes.py")
+    assert any(f'"{code}"' in path.read_text(encoding="utf-8") for path in sources)
+
+
+def test_every_case_is_named_after_a_code() -> None:
+    assert {folder.name.partition(".")[0] for folder in CASES.iterdir()} <= set(CODES)
+
+
+def code_tables() -> str:
+    return "\n".join(line for ending, title in ENDINGS.items() for line in _code_table(ending, title)) + "\n"
+
+
+def _code_table(ending: int, title: str) -> Iterator[str]:
+    yield from (f"## {title}", "", "| code | what it means | what to do |", "|---|---|---|")
+    for name, code in CODES.items():
+        if code.exit_code == ending:
+            yield f"| `{name}` | {code.meaning} | {code.remedy} |"
+    yield ""
+
+
+def field_table() -> str:
+    return "\n".join(["| field | what it is | type | default |", "|---|---|---|---|", *map(_row, fields(manifest_schema()))]) + "\n"
+
+
+def _row(field: Field) -> str:
+    within = f" ({field.within})" if field.within else ""
+    what = field.description or field.title
+    allowed = f" One of {', '.join(f'`{value}`' for value in field.allowed)}." if field.allowed else ""
+    default = "required" if field.required else f"`{json.dumps(field.default)}`" if field.has_default else ""
+    kinds = " or ".join(field.kinds)
+    return f"| `{field.path}`{within} | {what}{allowed} | {kinds} | {default} |".replace("\n", " ")

@@ -1,0 +1,71 @@
+"""The verbs that answer at once load no torch, and `validate` nothing else that is slow."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CAMERA = ROOT / "manifests" / "camera.yaml"
+TORCH = {"torch", "torchvision", "torchao", "executorch"}
+SLOW = {"numpy", "PIL", "jinja2", "cattrs", "safetensors", "cyclonedx", "ssl", "http", "asyncio", "concurrent"}
+SCRIPT = """
+import sys
+from edgec.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    code = end.code
+print("\\n".join(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def loaded(*arguments: str, folder: Path) -> set[str]:
+    """Return the top-level names of all modules that a command loaded."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["validate", str(CAMERA)],
+        ["plan", str(CAMERA)],
+        ["list"],
+        ["explain", "budgets.latency"],
+        ["explain", "int8"],
+        ["schema"],
+        ["init"],
+        ["doctor"],
+        ["build", "--help"],
+        ["verify", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_no_torch(arguments: list[str], tmp_path: Path) -> None:
+    assert not loaded(*arguments, folder=tmp_path) & TORCH
+
+
+def test_validate_loads_nothing_slow(tmp_path: Path) -> None:
+    beside = loaded("validate", str(CAMERA), folder=tmp_path) & SLOW
+    bare = subprocess.run(
+        [sys.executable, "-c", "import sys, yaml, click, jsonschema; print(*(name.partition('.')[0] for name in sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not beside - set(bare.stdout.split())

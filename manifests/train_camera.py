@@ -1,13 +1,13 @@
 """Make the camera's data and weights: handwritten digits drawn as meter digits, and a MobileNetV2 that reads them.
 
-    python manifests/train_camera.py            # pictures, labels, weights; about two minutes on two cores
+    python manifests/train_camera.py            # pictures, labels, weights: two to three minutes on two cores
     python manifests/train_camera.py --data     # pictures and labels only
     python manifests/train_camera.py --sheet sheet.png   # a contact sheet, to look at
 
 The digits are scikit-learn's ``load_digits`` (1,797 pictures of 8x8, the test half of UCI's "Optical Recognition of
-Handwritten Digits", CC BY 4.0). They come ordered by writer: the first 1,000 train, the last 797 are held out, so that
-most held-out pictures are by writers whom the network has never seen. Committed are all held-out pictures and 256 of
-the training pictures, which calibrate; the rest of the training set is drawn again here whenever it is needed.
+Handwritten Digits", CC BY 4.0). The first 1,000 train, the last 797 are held
+out: a contiguous split, because neighbours there seem to be by one hand. Committed are all held-out pictures and 256
+of the training pictures, which calibrate; the rest of the training set is drawn again here whenever it is needed.
 Everything is seeded: one machine gives the same pictures and weights every time. Another CPU type sums in another order
 and may give other weights of the same accuracy; then put the printed sha256 into camera.yaml.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from edgec.targets.table import TARGETS
 
 STAND_IN = r'''#!/usr/bin/env python3
 """NOT the runner: a stand-in that hashes model.pte, compares golden files with themselves and echoes its arguments."""
-import hashlib, json, os, sys
+import hashlib, json, os, sys, time
 from pathlib import Path
 home = Path(sys.argv[0]).resolve().parent.parent
 facts = json.loads((home / "bundle.json").read_text())
@@ -25,6 +26,7 @@ arguments = sys.argv[1:]
 if hashlib.sha256((home / "model.pte").read_bytes()).hexdigest() != facts["model"]["sha256"]:
     sys.exit(7)
 code = int(os.environ.get("STAND_IN_CODE", "0"))
+time.sleep(float(os.environ.get("STAND_IN_SECONDS", "0")))
 if arguments[0] == "--self-test":
     status = {0: "passed", 5: "budget-missed"}.get(code, "failed")
     print(json.dumps({"schema": "edgec/verification/v1", "status": status, "arguments": arguments,
@@ -43,13 +45,16 @@ BUDGETS = (
     Budget(kind="size", statistic="", sense="max", limit=2e6, text="2MB", route=("budgets", "size")),
 )  # fmt: skip
 
+TARGET = replace(TARGETS["linux-x86_64"], architecture=platform.machine(), features=())
+"""Whatever machine the tests run on: the scripts must accept it."""
+
 
 def plan(**changes: object) -> Plan:
-    """A camera's plan for linux-x86_64."""
+    """A camera's plan for this machine."""
     shape = tuple(Dimension(minimum=size, maximum=size) for size in (1, 2, 2, 3))
     made = Plan(
         name="camera", version="1.0.0", description="Reads digits.", manifest="manifests/camera.yaml", folder="manifests",
-        target=TARGETS["linux-x86_64"], model=Choice(name="torchvision", options={"name": "mobilenet_v2"}),
+        target=TARGET, model=Choice(name="torchvision", options={"name": "mobilenet_v2"}),
         inputs=(Input(name="image", dtype="float32", shape=shape, image=Image(width=2, height=2)),),
         task=Choice(name="classification", options={"labels": "labels.txt"}), labels=("0", "1"), data=(),
         recipe=Choice(name="int8"), delegates=(Choice(name="xnnpack"),), threads=2, budgets=BUDGETS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import sys
 from typing import Any
@@ -90,6 +91,9 @@ def group() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal's encoding may lack what a message or a file's name holds
+            stream.reconfigure(errors="backslashreplace")
     code = _run(arguments)
     try:
         sys.stdout.flush()
@@ -120,7 +124,7 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def _hung_up() -> int:
-    """The reader of our output went away (``| head``): nothing more to say, and Python must not say it at exit either."""
+    """The reader of our output went away (``| head``): nothing more to say, also not by Python at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 

@@ -60,6 +60,18 @@ CODES: dict[str, Code] = {
     "model-not-loaded": Code(4, "The model could not be constructed or its weights do not fit it.", "Check architecture, arguments and weights; the message names the first difference."),
     "runner-failed": Code(4, "The native runner refused the artifact or its golden vectors on this machine.", "Run the bundle's verify.sh for the details."),
     "operator-unavailable": Code(4, "The artifact runs operators outside its delegates that no shipped kernel library has.", "Rewrite that part of the model, or take a delegate that covers it."),
+    "export-failed": Code(4, "torch.export could not turn the model into a graph.", "Rewrite what the message points at; Python control flow on tensor values is the usual cause."),
+    "quantize-failed": Code(4, "The recipe does not work on this model.", "Try another recipe (`edgec list recipes`)."),
+    "lower-failed": Code(4, "ExecuTorch could not lower the graph for these delegates.", "Try another delegate or recipe; the message holds the compiler's words."),
+    "program-not-run": Code(4, "The ExecuTorch runtime does not load or run the artifact.", "Try another delegate or recipe; the message holds the runtime's words."),
+    "non-finite": Code(4, "Weights or outputs hold NaN or infinity.", "Use another checkpoint; for fp16, a layer may leave half precision's range: use fp32 or int8."),
+    "constant-output": Code(4, "The model, or its artifact, answers the same to different inputs.", "Check weights and normalisation; for int8, that calibration data looks like what the device sees."),
+    "parity-broken": Code(4, "A step of the compilation changed the model's answers by more than its recipe allows.", "The message names the step and the worst sample; try another recipe or more calibration data."),
+    "calibration-empty": Code(4, "There is no calibration data for a recipe that needs it.", "Name data under `data.calibration`."),
+    "calibration-constant": Code(4, "Calibration data is constant, so no range can be observed.", "Calibrate with samples like those the device will see."),
+    "calibration-range": Code(4, "Calibration data lies outside the input's range: pictures are 0..255, and nothing may be NaN.", "Give pixels as they are; the artifact normalises them itself."),
+    "calibration-shape": Code(4, "A calibration sample does not have the input's shape.", "Calibrate with what the device feeds."),
+    "job-died": Code(4, "The lowering process ended without an answer.", "The message holds its last words; run again, and report it with `edgec doctor` if it repeats."),
     # 5: budgets
     "budget-missed": Code(5, "A budget is missed, so there is no release.", "The report under out/rejected/ says what would be feasible."),
     "budget-inconclusive": Code(5, "A budget can be neither met nor missed with what was measured; it fails the build only under --strict.", "Give more samples, or state a limit that this many samples can tell apart."),
@@ -76,6 +88,7 @@ CODES: dict[str, Code] = {
     # 8: environment
     "download-failed": Code(8, "A file could not be fetched whole: no connection, a server error, a short or oversized body, a refused redirect.", "Try again, or fetch the file yourself and name it with `file:`."),
     "offline": Code(8, "A file must be fetched, but `--offline` forbids it and no earlier fetch left it in the cache.", "Run once without `--offline`."),
+    "job-killed": Code(8, "The lowering process was killed from outside; usually memory ran out.", "Free memory or build fewer targets at once (`--jobs 1`)."),
     "disk-full": Code(8, "The disk is full; nothing was changed.", "Free space and run the command again."),
     "not-writable": Code(8, "A file or folder cannot be read or written, for want of permission or because the device failed; nothing was changed.", "Correct its permissions, or name another folder."),
 }

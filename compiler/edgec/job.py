@@ -1,4 +1,4 @@
-"""One lowering in a process of its own: a Plan goes in; model.pte, golden vectors, answers and lowered.json come out."""
+"""One lowering in a process of its own: a Plan goes in; model.pte, golden vectors and lowered.json come out."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -42,21 +44,24 @@ PACKAGES = ("torch", "torchvision", "torchao", "executorch")
 Progress = Callable[[str], None]
 
 
-def run(plan: Plan, project: Project, folder: Path, progress: Progress | None = None) -> Lowered:
+def run(
+    plan: Plan, project: Project, folder: Path, progress: Progress | None = None, stop: threading.Event | None = None
+) -> Lowered:
     """Lower ``plan`` into ``folder`` (made if need be) in a child process, and return what its lowered.json says.
 
-    ``progress`` is called with one line a finished step. Raises the child's Failure; Failure ``job-died`` or ``job-killed``
-    when it ended without an answer; RuntimeError with the child's traceback for a bug. The child, and what it started, is
-    killed when this is interrupted, and dies with this process.
+    ``progress`` is called with one line a finished step. Raises the child's Failure; Failure ``job-died`` or
+    ``job-killed`` when it ended without an answer; RuntimeError with the child's traceback for a bug. The child, and
+    what it started, is killed when this is interrupted, and dies with this process. Where this runs beside a main
+    thread that Ctrl-C interrupts, setting ``stop`` kills it and raises CancelledError here.
     """
     folder.mkdir(parents=True, exist_ok=True)
     request = {"plan": to_json(plan), "project": _where(project), "folder": str(folder.resolve())}
     with tempfile.TemporaryFile() as words:
         child = _start(folder, words)
-        try:
+        with process.killed_at_end(child, stop):
             final = _relay(child, request, progress or (lambda line: None))
-        finally:
-            process.kill_group(child)
+        if stop and stop.is_set():
+            raise CancelledError
         if final is None:
             words.seek(0)
             raise _died(child.returncode, words.read().decode(errors="replace"))
@@ -77,7 +82,7 @@ def _where(project: Project) -> dict[str, Json]:
 
 
 def _start(folder: Path, words: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start the child in its own session (so that it can be killed whole) and in ``folder``, which ``-m`` puts on its path."""
+    """Start the child in a session of its own, to be killed whole, and in ``folder``, which ``-m`` puts on its path."""
     return subprocess.Popen(
         [sys.executable, "-m", "edgec.job", str(os.getpid())],
         stdin=subprocess.PIPE,
@@ -117,7 +122,7 @@ def _died(returncode: int, words: str) -> Failure:
 
 
 def main(parent: int) -> None:
-    """Serve one request from stdin; JSON lines go to what stdout was, anything that libraries print goes to stderr."""
+    """Serve one request from stdin; JSON lines go to what stdout was, what libraries print to stderr."""
     process.die_with_parent(parent)
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -146,15 +151,15 @@ def main(parent: int) -> None:
 
 def _environment(error: OSError) -> dict[str, Json]:
     """What the machine refused is the user's to mend; any other OSError is a bug."""
-    codes = {errno.ENOSPC: "disk-full", errno.EDQUOT: "disk-full", errno.EACCES: "not-writable", errno.EPERM: "not-writable",
-             errno.EROFS: "not-writable", errno.EIO: "not-writable"}  # fmt: skip
-    if error.errno not in codes:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if not full and error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO):
         return {"bug": traceback.format_exc()}
-    return {"failure": [to_json(Diagnostic(code=codes[error.errno], message=str(error)))]}
+    code = "disk-full" if full else "not-writable"
+    return {"failure": [to_json(Diagnostic(code=code, message=str(error)))]}
 
 
 def lowering(plan: Plan, project: Project, folder: Path, progress: Progress) -> Lowered:
-    """Load → export → quantize → lower → compare, in this process; the artifact runs in another. Writes into ``folder``."""
+    """Load → export → quantize → lower → compare; the artifact runs in a process of its own. Writes into ``folder``."""
     inputs = plan.inputs
     # Its imports run beside the lowering.
     with Session(folder) as session:
@@ -230,7 +235,8 @@ def _record(
         pte_sha256=hashlib.sha256(built.data).hexdigest(),
         pte_bytes=len(built.data),
         inputs=tuple(
-            Tensor(name=item.name, dtype=item.dtype, shape=shape) for item, shape in zip(plan.inputs, shapes, strict=True)
+            Tensor(name=item.name, dtype=item.dtype, shape=shape)
+            for item, shape in zip(plan.inputs, shapes, strict=True)
         ),
         outputs=outputs,
         kernels=tuple(facts.kernels),

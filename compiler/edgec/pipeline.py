@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgec.artifacts.checked import Checked
 from edgec.artifacts.document import Document
-from edgec.artifacts.outcome import Outcome, Settings
-from edgec.artifacts.plan import Plan
-from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what only `build` needs is imported there: `validate` answers at once
+    from concurrent.futures import Future
+
     from edgec.artifacts.lowered import Lowered
+    from edgec.artifacts.outcome import Outcome, Settings
+    from edgec.artifacts.plan import Plan
+    from edgec.artifacts.project import Project
     from edgec.store.cache import Cache
 
+    Work = tuple[Plan, Project]
+    Lowering = Future[tuple[Lowered, Path]]
+
 Progress = Callable[[str], None]
-Work = tuple[Plan, Project]
-Lowering = Future["tuple[Lowered, Path]"]
 
 
 def front(path: Path, root: Path | None = None, *, offline: bool = False) -> Checked:
@@ -90,6 +91,9 @@ def build(work: Sequence[Work], settings: Settings, say: Progress) -> tuple[Outc
 
     Plans with equal lowering keys share one job; runners compile while jobs lower.
     """
+    import tempfile
+    from concurrent.futures import ThreadPoolExecutor
+
     from edgec.store.cache import Cache
 
     with contextlib.ExitStack() as stack:
@@ -110,6 +114,8 @@ def build(work: Sequence[Work], settings: Settings, say: Progress) -> tuple[Outc
 
 def _lowered(plan: Plan, project: Project, cache: Cache, settings: Settings, say: Progress) -> tuple[Lowered, Path]:
     """Return the record and folder of the plan's lowering job, from the cache where its inputs were lowered before."""
+    import tempfile
+
     from edgec import job
     from edgec.stages.plan import untrusted
 
@@ -138,6 +144,8 @@ def _compile_ahead(plan: Plan, cache: Cache, settings: Settings) -> None:
 
 def _outcome(plan: Plan, lowering: Lowering, cache: Cache, settings: Settings, out: Path) -> Outcome:
     """Carry one plan from its lowering to a written bundle, or to the diagnostics that say why there is none."""
+    from edgec.artifacts.outcome import Outcome
+
     try:
         lowered, folder = lowering.result()
         return _bundled(Outcome(plan=plan, lowered=lowered), lowered, folder, cache, settings, out)

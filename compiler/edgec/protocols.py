@@ -107,11 +107,15 @@ class Delegate(Plugin, Protocol):
 
 
 class Metric(Plugin, Protocol):
-    """One figure of merit. SHARE: its value is a share of 1, written in percent. NEEDS_LABELS: it compares with truth."""
+    """One figure of merit. SHARE: its value is a share of 1, written in percent. NEEDS_LABELS: it compares with truth.
+
+    PAIRED: it is a mean of ``scores``, so that a drop against fp32 can be judged sample by sample.
+    """
 
     SHARE: bool
     HIGHER_IS_BETTER: bool
     NEEDS_LABELS: bool
+    PAIRED: bool
 
     def value(self, evaluation: Evaluation, options: Options) -> float:
         """Return the metric of the artifact's outputs."""

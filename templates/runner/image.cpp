@@ -44,7 +44,7 @@ Picture decode_png(const Bytes& file, const std::string& name) {
   int width = 0, height = 0, channels = 0;
   const std::unique_ptr<stbi_uc, decltype(&stbi_image_free)> pixels(
       stbi_load_from_memory(file.data(), static_cast<int>(file.size()), &width, &height, &channels, 3), &stbi_image_free);
-  if (!pixels) refuse(name, std::string("the PNG file is damaged (") + stbi_failure_reason() + ")");
+  if (!pixels) refuse(name, std::string("the PNG file is damaged (") + stb_reason() + ")");
   const std::size_t size = static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3;
   return {width, height, Bytes(pixels.get(), pixels.get() + size)};
 }
@@ -57,7 +57,7 @@ Picture decode(const Bytes& file, const std::string& name) {
   if (!png && !jpeg) refuse(name, "neither a PNG nor a JPEG picture");
   int width = 0, height = 0, channels = 0;
   if (stbi_info_from_memory(file.data(), static_cast<int>(file.size()), &width, &height, &channels) == 0) {
-    refuse(name, std::string("the picture's header is damaged (") + stbi_failure_reason() + ")");
+    refuse(name, std::string("the picture's header is damaged (") + stb_reason() + ")");
   }
   if (static_cast<std::size_t>(width) * static_cast<std::size_t>(height) > kPixelLimit) {
     refuse(name, std::to_string(width) + " x " + std::to_string(height) + " pixels are over the limit of 64 megapixels");

@@ -13,39 +13,43 @@ namespace {
 constexpr int kConstBits = 13;
 constexpr int kPassBits = 2;
 
-constexpr std::int32_t constant(double x) { return static_cast<std::int32_t>(x * (1 << kConstBits) + 0.5); }
+// Two's complement that wraps around: a damaged file can hold coefficients that overflow 32 bits.
+using Word = std::uint32_t;
+
+constexpr Word constant(double x) { return static_cast<Word>(x * (1 << kConstBits) + 0.5); }
 
 // One 8-point inverse DCT: Loeffler, Ligtenberg and Moschytz with 12 multiplications, `shift` bits dropped at the end.
-void idct_line(const std::int32_t* in, std::int32_t* out, int shift) {
-  const std::int32_t z1 = (in[2] + in[6]) * constant(0.541196100);
-  const std::int32_t even2 = z1 - in[6] * constant(1.847759065), even3 = z1 + in[2] * constant(0.765366865);
-  const std::int32_t even0 = (in[0] + in[4]) * (1 << kConstBits), even1 = (in[0] - in[4]) * (1 << kConstBits);
-  const std::int32_t even[4] = {even0 + even3, even1 + even2, even1 - even2, even0 - even3};
+void idct_line(const Word* in, std::int32_t* out, int shift) {
+  const Word z1 = (in[2] + in[6]) * constant(0.541196100);
+  const Word even2 = z1 - in[6] * constant(1.847759065), even3 = z1 + in[2] * constant(0.765366865);
+  const Word even0 = (in[0] + in[4]) << kConstBits, even1 = (in[0] - in[4]) << kConstBits;
+  const Word even[4] = {even0 + even3, even1 + even2, even1 - even2, even0 - even3};
 
-  const std::int32_t s1 = in[7] + in[1], s2 = in[5] + in[3], s3 = in[7] + in[3], s4 = in[5] + in[1];
-  const std::int32_t s5 = (s3 + s4) * constant(1.175875602);
-  const std::int32_t m1 = -s1 * constant(0.899976223), m2 = -s2 * constant(2.562915447);
-  const std::int32_t m3 = s5 - s3 * constant(1.961570560), m4 = s5 - s4 * constant(0.390180644);
-  const std::int32_t odd[4] = {
+  const Word s1 = in[7] + in[1], s2 = in[5] + in[3], s3 = in[7] + in[3], s4 = in[5] + in[1];
+  const Word s5 = (s3 + s4) * constant(1.175875602);
+  const Word m1 = 0 - s1 * constant(0.899976223), m2 = 0 - s2 * constant(2.562915447);
+  const Word m3 = s5 - s3 * constant(1.961570560), m4 = s5 - s4 * constant(0.390180644);
+  const Word odd[4] = {
       in[1] * constant(1.501321110) + m1 + m4,
       in[3] * constant(3.072711026) + m2 + m3,
       in[5] * constant(2.053119869) + m2 + m4,
       in[7] * constant(0.298631336) + m1 + m3,
   };
-  const std::int32_t half = 1 << (shift - 1);
+  const Word half = Word{1} << (shift - 1);
   for (int i = 0; i < 4; ++i) {
-    out[i] = (even[i] + odd[i] + half) >> shift;
-    out[7 - i] = (even[i] - odd[i] + half) >> shift;
+    out[i] = static_cast<std::int32_t>(even[i] + odd[i] + half) >> shift;
+    out[7 - i] = static_cast<std::int32_t>(even[i] - odd[i] + half) >> shift;
   }
 }
 
 // stb_image's hook: dequantized coefficients of one block, row by row, to 8 x 8 bytes.
 void idct(stbi_uc* out, int stride, short data[64]) {
-  std::int32_t work[64], line[8], result[8];
+  Word work[64], line[8];
+  std::int32_t result[8];
   for (int column = 0; column < 8; ++column) {
-    for (int i = 0; i < 8; ++i) line[i] = data[8 * i + column];
+    for (int i = 0; i < 8; ++i) line[i] = static_cast<Word>(data[8 * i + column]);
     idct_line(line, result, kConstBits - kPassBits);
-    for (int i = 0; i < 8; ++i) work[8 * i + column] = result[i];
+    for (int i = 0; i < 8; ++i) work[8 * i + column] = static_cast<Word>(result[i]);
   }
   for (int row = 0; row < 8; ++row, out += stride) {
     idct_line(work + 8 * row, result, kConstBits + kPassBits + 3);
@@ -173,9 +177,41 @@ Picture assemble(const stbi__jpeg& jpeg, const std::string& name) {
   return picture;
 }
 
+// Whether the Huffman tables of one DHT segment hold at most 256 codes each and fill the segment.
+bool whole_tables(const stbi_uc* at, const stbi_uc* end) {
+  while (end - at >= 17) {
+    int codes = 0;
+    for (int i = 1; i <= 16; ++i) codes += at[i];
+    if (codes > 256 || end - at < 17 + codes) return false;
+    at += 17 + codes;
+  }
+  return at == end;
+}
+
+// stb_image before 2.28 writes past its Huffman tables when a file announces more codes than there are bytes, so
+// every segment is looked at first, also those between the scans of a progressive file.
+bool whole_segments(const Bytes& file) {
+  const stbi_uc* at = file.data() + 2;
+  const stbi_uc* const end = file.data() + file.size();
+  while (end - at >= 2) {
+    if (at[0] != 0xFF || at[1] == 0x00 || at[1] == 0xFF || (at[1] >= 0xD0 && at[1] <= 0xD7)) {
+      at += at[0] == 0xFF && at[1] == 0x00 ? 2 : 1;
+      continue;
+    }
+    if (at[1] == 0xD9) return true;
+    if (end - at < 4) return false;
+    const std::ptrdiff_t length = at[2] * 256 + at[3];
+    if (length < 2 || end - at < 2 + length) return false;
+    if (at[1] == 0xC4 && !whole_tables(at + 4, at + 2 + length)) return false;
+    at += 2 + length;
+  }
+  return false;
+}
+
 }  // namespace
 
 Picture decode_jpeg(const Bytes& file, const std::string& name) {
+  if (!whole_segments(file)) throw Failure(kEnvironment, name + ": the JPEG file is damaged or truncated");
   stbi__context context;
   stbi__start_mem(&context, file.data(), static_cast<int>(file.size()));
   const auto jpeg = std::make_unique<stbi__jpeg>();
@@ -185,7 +221,7 @@ Picture decode_jpeg(const Bytes& file, const std::string& name) {
   context.img_n = 0;  // so that cleaning up is safe before a header was read
   const std::unique_ptr<stbi__jpeg, decltype(&stbi__cleanup_jpeg)> cleanup(jpeg.get(), &stbi__cleanup_jpeg);
   if (stbi__decode_jpeg_image(jpeg.get()) == 0) {
-    throw Failure(kEnvironment, name + ": the JPEG file is damaged (" + stbi_failure_reason() + ")");
+    throw Failure(kEnvironment, name + ": the JPEG file is damaged (" + stb_reason() + ")");
   }
   return assemble(*jpeg, name);
 }

@@ -10,3 +10,9 @@
 #define STBI_MAX_DIMENSIONS 65535
 
 #include <stb_image.h>
+
+// Why the last picture was refused; stb_image does not always say.
+inline const char* stb_reason() {
+  const char* reason = stbi_failure_reason();
+  return reason == nullptr ? "the data end early" : reason;
+}

@@ -32,9 +32,7 @@ def validated(folder: Path, place: Path, monkeypatch: pytest.MonkeyPatch, *optio
 
 
 @pytest.mark.parametrize("folder", INVALID, ids=lambda folder: folder.name)
-def test_invalid(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
+def test_invalid(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     expected = folder / "expected.txt"
     result = validated(folder, tmp_path, monkeypatch, "-q")
     if request.config.getoption("--regenerate"):

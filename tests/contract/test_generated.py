@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from edgec.artifacts.document import Json
 from edgec.codes import CODES
 from edgec.stages.fields import Field, fields
 from edgec.stages.schema import manifest_schema, schema_text
@@ -71,21 +72,23 @@ def test_the_manual_lists_every_diagnostic(request: pytest.FixtureRequest) -> No
 def test_every_example_in_the_manual_is_yaml_that_edgec_reads() -> None:
     from edgec.stages.read import read_bytes
 
-    for example in re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "manifest.md").read_text(encoding="utf-8"), re.DOTALL):
+    for example in re.findall(
+        r"```yaml\n(.*?)```", (ROOT / "docs" / "manifest.md").read_text(encoding="utf-8"), re.DOTALL
+    ):
         assert read_bytes(example.encode(), "docs/manifest.md").data
 
 
-def tested_codes() -> set[str]:
-    """Return the codes that have a case folder or are named in a test."""
+def _tested() -> set[str]:
+    """Return the codes that have a case folder, or stand in a test as "code" or [code]."""
     named = {folder.name.partition(".")[0] for folder in CASES.iterdir()}
     for path in TESTS.rglob("test_*.py"):
-        named |= set(re.findall(r"""["']([a-z0-9]+(?:-[a-z0-9]+)+)["']""", path.read_text(encoding="utf-8")))
+        named |= set(re.findall(r"""["'\[]([a-z0-9]+(?:-[a-z0-9]+)*)["'\]]""", path.read_text(encoding="utf-8")))
     return named
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_every_code_has_a_case_or_a_test(code: str) -> None:
-    assert code in tested_codes()
+    assert code in _tested()
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -112,13 +115,22 @@ def _code_table(ending: int, title: str) -> Iterator[str]:
 
 
 def field_table() -> str:
-    return "\n".join(["| field | what it is | type | default |", "|---|---|---|---|", *map(_row, fields(manifest_schema()))]) + "\n"
+    return (
+        "\n".join(
+            ["| field | what it is | type | default |", "|---|---|---|---|", *map(_row, fields(manifest_schema()))]
+        )
+        + "\n"
+    )
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _row(field: Field) -> str:
     within = f" ({field.within})" if field.within else ""
     what = field.description or field.title
     allowed = f" One of {', '.join(f'`{value}`' for value in field.allowed)}." if field.allowed else ""
-    default = "required" if field.required else f"`{json.dumps(field.default)}`" if field.has_default else ""
+    default = "required" if field.required else f"`{_text(field.default)}`" if field.has_default else ""
     kinds = " or ".join(field.kinds)
     return f"| `{field.path}`{within} | {what}{allowed} | {kinds} | {default} |".replace("\n", " ")

@@ -33,6 +33,7 @@ SHARED = {
     "datasets.pixels",
     "datasets.pictures",
     "datasets.arrays",
+    "delegates.xnnpack",
     "metrics.interval",
 }
 HEAVY = {"torch", "torchvision", "torchao", "executorch", "numpy", "PIL", "jinja2", "cattrs", "safetensors"}

@@ -63,7 +63,11 @@ def test_no_torch(arguments: list[str], tmp_path: Path) -> None:
 def test_validate_loads_nothing_slow(tmp_path: Path) -> None:
     beside = loaded("validate", str(CAMERA), folder=tmp_path) & SLOW
     bare = subprocess.run(
-        [sys.executable, "-c", "import sys, yaml, click, jsonschema; print(*(name.partition('.')[0] for name in sys.modules))"],
+        [
+            sys.executable,
+            "-c",
+            "import sys, yaml, click, jsonschema; print(*(name.partition('.')[0] for name in sys.modules))",
+        ],
         capture_output=True,
         text=True,
         check=True,

@@ -151,6 +151,18 @@ def test_torchvisions_own_weights_come_through_our_fetch(project: Project, monke
     assert "num_classes" in message and "1000" in message
 
 
+def test_weights_come_from_a_url(
+    project: Project, state: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = project.folder / "w.bin"
+    safetensors.torch.save_file(state, path)
+    url, sha256 = "https://example.org/w.bin", hashlib.sha256(path.read_bytes()).hexdigest()
+    answers = {(url, sha256): path}
+    monkeypatch.setattr(fetch, "fetch", lambda url, sha256, folder, *, offline: answers[url, sha256])
+    given = {"name": NAME, "arguments": ARGUMENTS, "weights": {"url": url, "sha256": sha256}}
+    assert torch.equal(torchvision.load(given, project).fc.weight, state["fc.weight"])
+
+
 def test_offline_enum_weights_are_refused(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EDGEC_CACHE", str(tmp_path / "cache"))
     offline = Project(root=project.root, folder=project.folder, offline=True)

@@ -146,6 +146,20 @@ def test_python_dash_m_and_a_reader_that_hangs_up() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "{", "")
 
 
+def test_a_terminal_without_unicode_and_a_name_without_meaning(tmp_path: Path) -> None:
+    manifest = tmp_path / os.fsdecode(b"caf\xe9.yaml")
+    manifest.write_bytes((VALID / "smallest" / "manifest.yaml").read_bytes() + b"budgets: {latency: {p90: 5}}\n")
+    for form in ("human", "json", "github", "sarif"):
+        done = subprocess.run(
+            [sys.executable, "-m", "edgec", "validate", manifest, "--output", form],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONIOENCODING": "ascii"},
+            check=False,
+        )
+        assert done.returncode == 3 and "p90" in done.stdout, done.stderr
+
+
 def test_a_full_disk_is_one_line() -> None:
     done = subprocess.run(
         ["sh", "-c", f"{sys.executable} -m edgec schema >/dev/full"], capture_output=True, text=True, check=False

@@ -16,7 +16,7 @@ Artifact = TypeVar("Artifact")
 
 
 def to_json(value: Any) -> Json:
-    """Return ``value`` (a dataclass, or mappings and sequences of them) as JSON data; field order is kept, tuples become lists."""
+    """Return ``value`` (dataclasses, mappings, sequences) as JSON data; field order is kept, tuples become lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):

@@ -31,7 +31,13 @@ def _misfit(budget: Budget, task: str, metrics: tuple[str, ...], labelled: bool)
         right = "min" if wrong == "max" else "max"
         better = "higher" if metric.HIGHER_IS_BETTER else "lower"
         message = f"{wrong!r} limits {name} on its good side: {better} is better"
-        return [Diagnostic(code="does-not-fit", message=message, where=at(*budget.route, on="key"), hint=f"write {right!r}")]
+        return [
+            Diagnostic(code="does-not-fit", message=message, where=at(*budget.route, on="key"), hint=f"write {right!r}")
+        ]
+    if budget.sense == "max_drop" and not metric.PAIRED:
+        message = f"{name} has no drop against fp32: it is no mean over samples"
+        side = "min" if metric.HIGHER_IS_BETTER else "max"
+        return [Diagnostic(code="does-not-fit", message=message, where=at(*budget.route, on="key"), hint=f"write {side!r}")]
     if metric.SHARE and not 0 <= budget.limit <= 1:
         message = f"{budget.text} is not a share, and {name} is one"
         hint = "write it between 0% and 100%, or between 0 and 1"

@@ -22,7 +22,7 @@ ROOM_BYTES = 2 * 10**9
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing looked for. ``status`` is ok, note or missing; ``needed`` when the host's own target cannot do without."""
+    """One thing looked for. ``status`` is ok, note or missing; ``needed`` when the host's own target needs it."""
 
     name: str
     status: str
@@ -55,7 +55,12 @@ def _tell(out: Output, found: list[Finding]) -> None:
 def _python() -> Iterator[Finding]:
     inside = (3, 10) <= sys.version_info[:2] < (3, 14)
     detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    yield Finding(name="python", status="ok" if inside else "missing", detail=detail + ("" if inside else "; needs 3.10 to 3.13"), needed=True)
+    yield Finding(
+        name="python",
+        status="ok" if inside else "missing",
+        detail=detail + ("" if inside else "; needs 3.10 to 3.13"),
+        needed=True,
+    )
 
 
 def _packages() -> Iterator[Finding]:
@@ -92,7 +97,7 @@ def _torchvision() -> Iterator[Finding]:
     if extensions and (cuda or not wants_cuda):
         yield Finding(name="torchvision operators", status="ok", detail="compiled operators fit this torch")
     else:
-        detail = "compiled operators do not fit this torch; edgec works around it, detection models that need nms do not build"
+        detail = "compiled operators do not fit this torch; worked around, but models that call nms do not build"
         yield Finding(name="torchvision operators", status="note", detail=detail)
 
 
@@ -112,7 +117,9 @@ def _targets() -> Iterator[Finding]:
             detail = f"{found.message}; {found.hint}"
             yield Finding(name=name, status="missing" if own else "note", detail=detail, needed=own)
         else:
-            yield Finding(name=name, status="ok", detail=f"zig {identity.get('ziglang', '')}, glibc {glibc}", needed=own)
+            yield Finding(
+                name=name, status="ok", detail=f"zig {identity.get('ziglang', '')}, glibc {glibc}", needed=own
+            )
 
 
 def _emulators() -> Iterator[Finding]:

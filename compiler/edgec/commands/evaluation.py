@@ -16,13 +16,9 @@ ENDINGS = (".png", ".jpg", ".jpeg")
 
 
 def accuracy(
-    bundle: OpenBundle, place: Place, record: dict[str, Json], folder: Path, samples: int | None
+    bundle: OpenBundle, place: Place, record: dict[str, Json], chosen: list[tuple[Path, str]]
 ) -> dict[str, Json]:
-    """Return ``record`` with ``accuracy`` (top-1 over at most ``samples`` images, evenly spaced) and its verdicts.
-
-    Raises a usage error where the bundle does not classify, and Failure where the folder's classes are not its labels.
-    """
-    chosen = evenly(labelled(bundle.facts["task"], folder), samples)
+    """Return ``record`` with ``accuracy`` (top-1 over the labelled images) and the verdict on it, if it has a budget."""
     lines = classify(bundle, place, [path for path, _ in chosen])
     correct = sum(line["label"] == label for line, (_, label) in zip(lines, chosen, strict=True))
     value = correct / len(chosen)
@@ -42,7 +38,10 @@ def accuracy(
 
 
 def labelled(task: Json, folder: Path) -> list[tuple[Path, str]]:
-    """Return every image below ``folder`` with the class that its subfolder names, sorted."""
+    """Return every image below ``folder`` with the class that its subfolder names, sorted.
+
+    Raises a usage error where the bundle does not classify, and Failure where the folder's classes are not its labels.
+    """
     if task["name"] != "classification" or not task["labels"]:
         message = f"--evaluation needs a bundle that classifies; this one's task is {task['name']}"
         raise click.UsageError(message)

@@ -18,7 +18,7 @@ Topic = dict[str, Any]
 @click.argument("topic")
 @common("human", "json")
 def command(topic: str) -> None:
-    """Explain TOPIC: a diagnostic code (unknown-key), a manifest field (budgets.latency), a target, or a plugin (int8)."""
+    """Explain TOPIC: a diagnostic code (unknown-key), a field (budgets.latency), a target, or a plugin (int8)."""
     found = [entry for entry in _topics() if entry["name"] == topic]
     if not found:
         raise Failure(_unknown(topic))
@@ -32,7 +32,7 @@ def _unknown(topic: str) -> Diagnostic:
     known = list(dict.fromkeys(entry["name"] for entry in _topics()))
     last = topic.rpartition(".")[2]
     near = next((name for name in known if name.endswith(f".{last}")), None) or nearest(topic, known)
-    hint = f"did you mean {near!r}?" if near else "name a code, a field such as budgets.latency, or what `edgec list` shows"
+    hint = f"did you mean {near!r}?" if near else "name a code, a field (budgets.latency), or what `edgec list` shows"
     return Diagnostic(code="unknown-topic", message=f"nothing here is called {topic!r}", hint=hint)
 
 
@@ -65,7 +65,12 @@ def _fields() -> Iterator[Topic]:
         }
         summary = field.description or field.title
         kind = f"manifest field of {field.within}" if field.within else "manifest field"
-        yield {"kind": kind, "name": field.path, "summary": summary, "facts": {key: value for key, value in facts.items() if value}}
+        yield {
+            "kind": kind,
+            "name": field.path,
+            "summary": summary,
+            "facts": {key: value for key, value in facts.items() if value},
+        }
 
 
 def _targets() -> Iterator[Topic]:
@@ -90,14 +95,22 @@ def _plugins() -> Iterator[Topic]:
     for kind in get_args(Kind):
         for name in names(kind):
             module = plugin(kind, name)
-            yield {"kind": kind.removesuffix("s"), "name": name, "summary": module.SUMMARY, "facts": _facts(kind, module)}
+            yield {
+                "kind": kind.removesuffix("s"),
+                "name": name,
+                "summary": module.SUMMARY,
+                "facts": _facts(kind, module),
+            }
 
 
 def _facts(kind: str, module: Any) -> dict[str, str]:
     options = module.OPTIONS.get("properties", {})
     facts = {"options": ", ".join(options) or "none", "needs": ", ".join(module.NEEDS)}
     if kind == "recipes":
-        facts |= {"precision": module.PRECISION, "calibration data": "needed" if module.NEEDS_CALIBRATION else "not needed"}
+        facts |= {
+            "precision": module.PRECISION,
+            "calibration data": "needed" if module.NEEDS_CALIBRATION else "not needed",
+        }
     elif kind == "delegates":
         facts |= {"recipes": ", ".join(module.RECIPES), "missing here": module.missing() or ""}
     elif kind == "metrics":
@@ -109,7 +122,9 @@ def _facts(kind: str, module: Any) -> dict[str, str]:
     elif kind == "tasks":
         facts |= {"metrics": ", ".join(module.METRICS)}
     elif kind == "sources":
-        facts |= {"trust": "runs code: needs --allow-code or an entry in edgec.toml" if module.RUNS_CODE else "runs no code"}
+        facts |= {
+            "trust": "runs code: needs --allow-code or an entry in edgec.toml" if module.RUNS_CODE else "runs no code"
+        }
     return {key: value for key, value in facts.items() if value}
 
 

@@ -1,4 +1,4 @@
-"""`edgec init`: a commented manifest to start from, made of what lies in the folder, and checked before it is reported."""
+"""`edgec init`: a commented manifest to start from, made of what lies in the folder, then checked."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def command(place: Path, name: str | None, force: bool) -> None:
 def _label(name: str, *, asked: bool) -> str:
     """Return a DNS label: the name asked for, or one made of the folder's name."""
     label = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].strip("-")
-    if asked and label != name:
+    if asked and (label != name or not label):
         meant = f" (did you mean {label!r}?)" if label else ""
         raise click.BadParameter(f"write lower-case letters, digits and inner hyphens{meant}", param_hint="--name")
     return label or "model"

@@ -20,7 +20,7 @@ _KEY = "edgec.output"
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """How the user wants to be told: data on standard output, progress and findings about a command on standard error."""
+    """How the user wants to be told: data on standard output, progress and failures on standard error."""
 
     format: Format = "human"
     quiet: bool = False
@@ -36,7 +36,7 @@ class Output:
             print(text, file=sys.stderr, flush=True)
 
     def colour(self, stream: Any) -> bool:
-        """Return whether ``stream`` takes colour: a terminal, without --no-color, NO_COLOR (no-color.org) or TERM=dumb."""
+        """Return whether ``stream`` takes colour: a terminal without --no-color, NO_COLOR (no-color.org), TERM=dumb."""
         plain = self.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
         return not plain and bool(stream.isatty())
 
@@ -105,7 +105,7 @@ def output(context: click.Context | None = None) -> Output:
 def finish(
     diagnostics: Sequence[Diagnostic], documents: Mapping[str, Document] | None = None, *, strict: bool = False
 ) -> None:
-    """Print ``diagnostics`` and end the command: 0, or the lowest exit code of an error (with ``strict``: of any warning)."""
+    """Print ``diagnostics`` and end the command with ``exit_code`` of them."""
     output().findings(diagnostics, documents or {})
     click.get_current_context().exit(exit_code(diagnostics, strict=strict))
 

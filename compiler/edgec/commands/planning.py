@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,7 +12,10 @@ from edgec.artifacts.checked import Checked
 from edgec.artifacts.document import Document
 from edgec.artifacts.outcome import Settings
 from edgec.diagnostics import Diagnostic, nearest
-from edgec.pipeline import Work, fronts, planned
+from edgec.pipeline import fronts, planned
+
+if TYPE_CHECKING:
+    from edgec.pipeline import Work
 
 
 @dataclass(frozen=True, kw_only=True)

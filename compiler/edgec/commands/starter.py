@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 PICTURES = (".png", ".jpg", ".jpeg")
@@ -27,7 +28,7 @@ class Found:
 
 
 def starter(name: str, folder: Path) -> str:
-    """Return a manifest's text for ``name`` in ``folder``: classification where labelled pictures were found, else tensor."""
+    """Return a manifest's text for ``name``: classification where ``folder`` holds labelled pictures, else tensor."""
     found = _look(folder) if folder.is_dir() else Found()
     parts = [_head(name), _model(found), _inputs(), _task(found), _data(found), _rest(found)]
     return "\n".join(part for part in parts if part)
@@ -55,13 +56,9 @@ def _look(folder: Path) -> Found:
 
 def _folders(top: Path) -> Iterator[Path]:
     """Yield the folders below ``top`` in a stable order, hidden ones left out."""
-    seen = 0
-    for here, names, _ in os.walk(top):
+    for here, names, _ in islice(os.walk(top), MAX_FOLDERS):
         names[:] = sorted(name for name in names if not name.startswith("."))
         yield Path(here)
-        seen += 1
-        if seen >= MAX_FOLDERS:
-            return
 
 
 def _classes(place: Path) -> tuple[str, ...]:
@@ -139,7 +136,9 @@ def _data(found: Found) -> str:
 
 def _rest(found: Found) -> str:
     recipe = "int8" if found.calibration else "fp32"
-    accuracy = "\n  accuracy: {max_drop: 1%} # against the float32 model, on the evaluation data" if found.evaluation else ""
+    accuracy = (
+        "\n  accuracy: {max_drop: 1%} # against the float32 model, on the evaluation data" if found.evaluation else ""
+    )
     if not found.classes:
         accuracy = ""
     return f"""\

@@ -49,9 +49,9 @@ def _tell(passed: list[Checked], diagnostics: list[Diagnostic], documents: dict[
     wrong = {found.where.file for found in diagnostics if found.where and found.severity == "error"}
     for checked in passed:
         if checked.document.path not in wrong and not out.quiet:
-            row = _row(checked)
-            targets = ", ".join(row["targets"])
-            out.data(f"ok: {row['file']}: {row['name']} {row['version']} for {targets}")
+            manifest = checked.manifest
+            targets = ", ".join(target.name for target in manifest.targets)
+            out.data(f"ok: {checked.document.path}: {manifest.name} {manifest.version} for {targets}")
     if counted := human.summary(diagnostics):
         out.say(counted)
 

@@ -21,7 +21,7 @@ from edgec.diagnostics import Diagnostic
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Also measure accuracy on this folder of images, one subfolder a class.",
 )
-@click.option("--samples", type=click.IntRange(1), help="Evaluate on this many images, and clock as many inferences.")
+@click.option("--samples", type=click.IntRange(1), help="Evaluate on at most this many of the images.")
 @click.option("--no-bench", is_flag=True, help="Clock nothing.")
 @common("human", "json")
 def command(bundle: Path, out: Path | None, evaluation: Path | None, samples: int | None, no_bench: bool) -> int:
@@ -30,7 +30,10 @@ def command(bundle: Path, out: Path | None, evaluation: Path | None, samples: in
     Natively where this machine can run it (evidence: host), else under qemu with the target's CPU (evidence: emulated;
     no latency is judged then).
     """
+    if samples and not evaluation:
+        raise click.UsageError("--samples says how many images of --evaluation are used")
     from edgec.artifacts.records import json_bytes
+    from edgec.commands.evaluation import accuracy, evenly, labelled
     from edgec.runtime.emulate import place_for
     from edgec.runtime.verification import self_test, target_of
     from edgec.store.atomic import environment_errors, write_file
@@ -39,24 +42,23 @@ def command(bundle: Path, out: Path | None, evaluation: Path | None, samples: in
     with contextlib.ExitStack() as stack:
         found = stack.enter_context(opened(bundle))
         output().say(f"{bundle}: {len(found.digests)} files are as they were built")
+        images = evenly(labelled(found.facts["task"], evaluation), samples) if evaluation else []
         place = stack.enter_context(place_for(target_of(found.facts)))
         output().say(f"running its verify.sh, evidence {place.evidence}")
-        result = self_test(found, place, samples, bench=not no_bench)
+        result = self_test(found, place, bench=not no_bench)
         record, code = result.record, result.exit_code
-        if evaluation and code in (0, 5):
-            from edgec.commands.evaluation import accuracy
-
-            record = accuracy(found, place, record, evaluation, samples)
+        if images and code in (0, 5):
+            record = accuracy(found, place, record, images)
             if any(verdict["status"] == "missed" for verdict in record["verdicts"]):
                 code = 5
     if out:
         with environment_errors(f"write {out}"):
             write_file(out, json_bytes(record))
-    _tell(record, code, result.words)
+    _tell(record, found.facts["budgets"], code, result.words)
     return code
 
 
-def _tell(record: dict[str, Json], code: int, words: str) -> None:
+def _tell(record: dict[str, Json], budgets: Json, code: int, words: str) -> None:
     diagnostics = _diagnostics(record, code, words)
     out = output()
     if out.format == "json":
@@ -66,7 +68,7 @@ def _tell(record: dict[str, Json], code: int, words: str) -> None:
         return
     from edgec.output.verification import human
 
-    out.data(human(record, out.colour(sys.stdout)))
+    out.data(human(record, budgets, out.colour(sys.stdout)))
     out.findings(diagnostics, {})
 
 

@@ -15,7 +15,7 @@ from edgec.datasets.choose import choose
 from edgec.datasets.pictures import Pictures
 from edgec.datasets.pixels import SUFFIXES
 from edgec.diagnostics import Diagnostic, Failure, nearest
-from edgec.store.files import collected, located
+from edgec.store.files import located
 
 SUMMARY = "a folder of PNG or JPEG pictures, one folder a class"
 NEEDS: tuple[str, ...] = ()
@@ -52,13 +52,13 @@ def check(options: Options, project: Project, inputs: Sequence[Input], labels: S
         if len(inputs) == 1:
             message = f"image-folder feeds an image input; {inputs[0].name!r} is a plain tensor"
         return [wrong("data-mismatch", message, hint="give the input an `image:` block, or use format npz or csv")]
-    if found := collected(lambda: _folder(options, project)):
-        return found
-    folder = _folder(options, project)
-    if found := collected(lambda: _pictures(options, project)):
-        return found
-    names = [name for _, name in _pictures(options, project)]
-    return _strays(folder, project) + _class_problems(names, labels, folder, project)
+    try:
+        folder = _folder(options, project)
+        entries = list(_found(folder))
+        names = [name for _, name in _chosen(entries, folder, options, project)]
+    except Failure as failure:
+        return list(failure.diagnostics)
+    return _strays(entries, project) + _class_problems(names, labels, folder, project)
 
 
 def files(options: Options, project: Project) -> list[Path]:
@@ -104,7 +104,13 @@ def _found(folder: Path) -> Iterator[os.DirEntry[str]]:
 def _pictures(options: Options, project: Project) -> list[tuple[Path, str | None]]:
     """The chosen pictures, sorted by path, each with the name of its class folder or None."""
     folder = _folder(options, project)
-    found = [_picture(entry, folder, project) for entry in _found(folder) if entry.name.lower().endswith(SUFFIXES)]
+    return _chosen(list(_found(folder)), folder, options, project)
+
+
+def _chosen(
+    entries: Sequence[os.DirEntry[str]], folder: Path, options: Options, project: Project
+) -> list[tuple[Path, str | None]]:
+    found = [_picture(entry, folder, project) for entry in entries if entry.name.lower().endswith(SUFFIXES)]
     if not found:
         hint = "pictures end in " + ", ".join(SUFFIXES)
         raise Failure(wrong("data-empty", f"{options['path']!r} holds no PNG or JPEG picture", hint=hint))
@@ -112,19 +118,19 @@ def _pictures(options: Options, project: Project) -> list[tuple[Path, str | None
 
 
 def _picture(entry: os.DirEntry[str], folder: Path, project: Project) -> tuple[Path, str | None]:
-    path = Path(entry.path)
-    inside = path.relative_to(folder)
-    if entry.is_symlink() and not path.resolve().is_relative_to(project.root):
-        message = f"{inside.as_posix()!r} is a symbolic link out of the project's root"
+    inside = entry.path[len(str(folder)) + 1 :]
+    if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(project.root):
+        message = f"{inside!r} is a symbolic link out of the project's root"
         raise Failure(wrong("path-outside-root", message, hint="copy the picture into the project"))
     if not entry.is_file():
-        raise Failure(wrong("data-unreadable", f"{inside.as_posix()!r} is not a file, or a link that leads nowhere"))
-    return path, inside.parts[0] if len(inside.parts) > 1 else None
+        raise Failure(wrong("data-unreadable", f"{inside!r} is not a file, or a link that leads nowhere"))
+    first, separator, _ = inside.partition(os.sep)
+    return Path(entry.path), first if separator else None
 
 
-def _strays(folder: Path, project: Project) -> list[Diagnostic]:
+def _strays(entries: Sequence[os.DirEntry[str]], project: Project) -> list[Diagnostic]:
     """Pictures in a format that is not read are named, so that no data is left out in silence."""
-    strays = [entry for entry in _found(folder) if entry.name.lower().endswith(UNREAD)]
+    strays = [entry for entry in entries if entry.name.lower().endswith(UNREAD)]
     if not strays:
         return []
     first = project.relative(Path(strays[0].path))

@@ -75,7 +75,8 @@ def fit(picture: PIL.Image.Image, width: int, height: int, how: Literal["stretch
         return _resized(picture, (width, height), (0.0, 0.0, *picture.size))
     inner = contain_size(picture.size, (width, height))
     canvas = PIL.Image.new("RGB", (width, height))
-    canvas.paste(_resized(picture, inner, (0.0, 0.0, *picture.size)), ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    corner = ((width - inner[0]) // 2, (height - inner[1]) // 2)
+    canvas.paste(_resized(picture, inner, (0.0, 0.0, *picture.size)), corner)
     return canvas
 
 

@@ -17,6 +17,7 @@ NEEDS: tuple[str, ...] = ()
 SHARE = True
 HIGHER_IS_BETTER = True
 NEEDS_LABELS = False
+PAIRED = True
 
 
 def value(evaluation: Evaluation, options: Options) -> float:
@@ -25,7 +26,7 @@ def value(evaluation: Evaluation, options: Options) -> float:
 
 
 def scores(outputs: tuple[NDArray[Any], ...], evaluation: Evaluation, options: Options) -> NDArray[Any]:
-    """Return a share a sample: 0.0 or 1.0, or between them where the output [N, classes, ...] decides at many places."""
+    """Return a share a sample: 0 or 1, or between them where the output [N, classes, ...] decides at many places."""
     return same_decision(evaluation.reference[0], outputs[0])
 
 

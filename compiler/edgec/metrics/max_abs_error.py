@@ -18,6 +18,7 @@ UNIT = ""
 SHARE = False
 HIGHER_IS_BETTER = False
 NEEDS_LABELS = False
+PAIRED = False
 
 
 def value(evaluation: Evaluation, options: Options) -> float:

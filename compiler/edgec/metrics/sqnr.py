@@ -18,6 +18,7 @@ UNIT = "dB"
 SHARE = False
 HIGHER_IS_BETTER = True
 NEEDS_LABELS = False
+PAIRED = False
 
 CEILING = 200.0
 """Decibels that stand for "no error at all": float32 itself ends near 150 dB, and JSON has no infinity."""

@@ -17,6 +17,7 @@ NEEDS: tuple[str, ...] = ()
 SHARE = True
 HIGHER_IS_BETTER = True
 NEEDS_LABELS = True
+PAIRED = True
 
 
 def value(evaluation: Evaluation, options: Options) -> float:
@@ -30,4 +31,5 @@ def scores(outputs: tuple[NDArray[Any], ...], evaluation: Evaluation, options: O
         raise ValueError("top1 compares with labels, and this data has none")
     count = len(evaluation.labels)
     guesses = outputs[0].reshape(count, -1).argmax(axis=1)
-    return (guesses == evaluation.labels).astype("float64")
+    hits: NDArray[Any] = (guesses == evaluation.labels).astype("float64")
+    return hits

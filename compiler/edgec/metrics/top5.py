@@ -17,6 +17,7 @@ NEEDS: tuple[str, ...] = ()
 SHARE = True
 HIGHER_IS_BETTER = True
 NEEDS_LABELS = True
+PAIRED = True
 
 
 def value(evaluation: Evaluation, options: Options) -> float:

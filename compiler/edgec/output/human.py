@@ -9,7 +9,13 @@ from edgec.diagnostics import Diagnostic, Location
 from edgec.output.place import place
 
 MAX_WIDTH = 160
-_COLOURS = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "note": "\x1b[1;36m", "frame": "\x1b[1;34m", "bold": "\x1b[1m"}
+_COLOURS = {
+    "error": "\x1b[1;31m",
+    "warning": "\x1b[1;33m",
+    "note": "\x1b[1;36m",
+    "frame": "\x1b[1;34m",
+    "bold": "\x1b[1m",
+}
 
 
 def render(diagnostics: Sequence[Diagnostic], documents: Mapping[str, Document], colour: bool = False) -> str:
@@ -25,13 +31,17 @@ def summary(diagnostics: Sequence[Diagnostic]) -> str:
 
 def _block(diagnostic: Diagnostic, documents: Mapping[str, Document], colour: bool) -> str:
     kind = diagnostic.severity
-    head = _paint(f"{kind}[{diagnostic.code}]", kind, colour) + _paint(f": {printable(diagnostic.message)}", "bold", colour)
+    head = _paint(f"{kind}[{diagnostic.code}]", kind, colour) + _paint(
+        f": {printable(diagnostic.message)}", "bold", colour
+    )
     lines = [head, *_excerpt(diagnostic.where, documents, kind, colour)]
     for text, where in diagnostic.related:
         lines.append(f"   {_paint('=', 'frame', colour)} note: {printable(text)}")
         lines += _excerpt(where, documents, "note", colour)
     if diagnostic.hint:
-        lines.append(f"   {_paint('=', 'frame', colour)} help: {printable(diagnostic.hint)}")
+        first, *more = diagnostic.hint.split("\n")
+        lines.append(f"   {_paint('=', 'frame', colour)} help: {printable(first)}")
+        lines += [f"     {printable(line)}".rstrip() for line in more]
     return "\n".join(lines) + "\n"
 
 
@@ -50,7 +60,9 @@ def _excerpt(where: Location | None, documents: Mapping[str, Document], kind: st
     gutter = " " * len(number)
     shown, carets = _window(text, span)
     lines += [f" {gutter} {bar}", f" {_paint(number, 'frame', colour)} {bar} {shown}".rstrip()]
-    lines.append(f" {gutter} {bar} {carets[: len(carets) - len(carets.lstrip())]}{_paint(carets.lstrip(), kind, colour)}")
+    lines.append(
+        f" {gutter} {bar} {carets[: len(carets) - len(carets.lstrip())]}{_paint(carets.lstrip(), kind, colour)}"
+    )
     return lines
 
 
@@ -74,7 +86,8 @@ def _window(text: str, span: Span) -> tuple[str, str]:
 def printable(text: str) -> str:
     """Return ``text`` with everything that a terminal might obey or hide shown as an escape."""
     return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii") for character in text
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
     )
 
 

@@ -6,8 +6,7 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.measured import written
 from edgec.output.human import printable
 from edgec.output.table import BOLD, paint, table
-
-SIDES = {"min": "≥", "max": "≤", "max_drop": "drop ≤"}
+from edgec.output.verification import SIDES
 
 
 def human(record: dict[str, Json], colour: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -45,12 +46,14 @@ def _result(found: Diagnostic, codes: list[str], documents: Mapping[str, Documen
     }
     related = [(text, where) for text, where in found.related if where.file]
     if related:
-        result["relatedLocations"] = [{**_location(where, documents), "message": {"text": text}} for text, where in related]
+        result["relatedLocations"] = [
+            {**_location(where, documents), "message": {"text": text}} for text, where in related
+        ]
     return result
 
 
 def _location(where: Location, documents: Mapping[str, Document]) -> dict[str, Any]:
-    physical: dict[str, Any] = {"artifactLocation": {"uri": quote(where.file)}}
+    physical: dict[str, Any] = {"artifactLocation": {"uri": quote(os.fsencode(where.file))}}
     span = place(where, documents)
     if span is not None:
         region = {"startLine": span.line, "startColumn": span.column}

@@ -7,16 +7,19 @@ from edgec.artifacts.measured import written
 from edgec.output.human import printable
 from edgec.output.table import BOLD, paint, table
 
+SIDES = {"min": "≥", "max": "≤", "max_drop": "drop ≤"}
 
-def human(record: dict[str, Json], colour: bool) -> str:
-    """Return the record of docs/bundle.md's ``--self-test`` as lines of text."""
+
+def human(record: dict[str, Json], budgets: Json, colour: bool) -> str:
+    """Return the record of docs/bundle.md's ``--self-test`` as lines of text; ``budgets`` are bundle.json's."""
     head = " ".join(str(record[key]) for key in ("name", "version") if key in record)
     where = f" for {record['target']}" if "target" in record else ""
     title = f"{head}{where}: {record.get('status', 'failed')}"
     lines = [paint(printable(title.lstrip(": ")), BOLD, colour)]
     lines += [f"  {name:<9} {printable(text)}" for name, text in _facts(record)]
     if record.get("verdicts"):
-        rows = [_row(verdict) for verdict in record["verdicts"]]
+        limits = {budget["name"]: f"{SIDES[budget['sense']]} {budget['text']}" for budget in budgets}
+        rows = [_row(verdict, limits) for verdict in record["verdicts"]]
         lines.append(table(("budget", "limit", "figure", "evidence", "verdict"), rows, colour).rstrip("\n"))
     return "\n".join(lines) + "\n"
 
@@ -43,13 +46,12 @@ def _golden(golden: Json) -> str:
     return text
 
 
-def _row(verdict: Json) -> tuple[str, str, str, str, str]:
-    unit = verdict.get("unit") or ""
-    value, limit = verdict.get("value"), verdict.get("limit")
+def _row(verdict: Json, limits: dict[str, str]) -> tuple[str, str, str, str, str]:
+    value = verdict.get("value")
     return (
         printable(verdict["budget"]),
-        written(limit, unit) if limit is not None and unit else "" if limit is None else f"{limit:.4g}",
-        written(value, unit) if value is not None else "-",
+        printable(limits.get(verdict["budget"], "")),
+        written(value, verdict.get("unit") or "") if value is not None else "on the device",
         verdict.get("evidence", "none"),
         verdict["status"],
     )

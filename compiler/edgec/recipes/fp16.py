@@ -48,7 +48,7 @@ def _halved(model: torch.nn.Module) -> torch.nn.Module:
 
     import torch
 
-    class Halved(torch.nn.Module):
+    class Halved(torch.nn.Module):  # type: ignore[misc]
         def __init__(self, inner: torch.nn.Module) -> None:
             super().__init__()
             self.inner = inner

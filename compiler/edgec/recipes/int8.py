@@ -22,7 +22,7 @@ OPTIONS: Json = {
         "per_channel": {
             "type": "boolean",
             "title": "Scale per output channel",
-            "description": "One scale for each output channel of a weight instead of one for the whole weight.",
+            "description": "One scale for each output channel, not one for the whole weight.",
             "default": True,
         },
     },
@@ -31,8 +31,8 @@ NEEDS: tuple[str, ...] = ()
 PRECISION = "int8"
 NEEDS_CALIBRATION = True
 
-# Images calibrated in the wrong range gave 4 dB, healthy convolutional networks 15 to 35 dB. The artifact adds biases as
-# int32 where the quantized graph adds floats; the roundings that flip spread with depth: 64 dB after one layer of
+# Images calibrated in the wrong range gave 4 dB, healthy convolutional networks 15 to 35 dB. The artifact adds biases
+# as int32 where the quantized graph adds floats; the roundings that flip spread with depth: 64 dB after one layer of
 # MobileNetV2, 25 dB after nine, 30 dB at the end, no accuracy lost.
 LIMITS = {
     "exported": Limit(sqnr=90.0, relative_error=1e-4, agreement=0.99),

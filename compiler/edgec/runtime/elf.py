@@ -26,7 +26,7 @@ def read_needs(path: Path) -> Needs:
     """Return what a 64-bit little-endian ELF file needs. Raises ValueError when ``path`` is not a whole one."""
     try:
         return _read(path.read_bytes())
-    except (struct.error, IndexError, StopIteration) as error:
+    except (struct.error, IndexError, StopIteration, OverflowError) as error:
         raise ValueError(f"{path.name} is not a whole ELF file") from error
 
 

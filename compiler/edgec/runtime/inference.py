@@ -51,16 +51,19 @@ def answers(module: Any, samples: Sequence[Sample], inputs: Sequence[Input], siz
 
 
 def runtime_answers(
-    run: Callable[[Sequence[NDArray[Any]]], tuple[NDArray[Any], ...]], samples: Sequence[Sample], inputs: Sequence[Input]
+    run: Callable[[Sequence[NDArray[Any]]], tuple[NDArray[Any], ...]],
+    samples: Sequence[Sample],
+    inputs: Sequence[Input],
 ) -> Answers:
     """Return what the artifact answers, one sample at a time, as float32; ``run`` is a Session's."""
     return [
-        tuple(output.astype("float32") for output in run(arrays(samples[index], inputs))) for index in range(len(samples))
+        tuple(output.astype("float32") for output in run(arrays(samples[index], inputs)))
+        for index in range(len(samples))
     ]
 
 
 def batch_size(module: Any, samples: Sequence[Sample], inputs: Sequence[Input]) -> int:
-    """Return how many samples ``module`` may take at once: more than 1 only if it was seen to answer rows independently.
+    """Return how many samples ``module`` may take at once: above 1 only if it was seen to answer rows independently.
 
     A graph exported for one row may still take several; one that has the 1 built in fails or answers otherwise.
     """

@@ -88,7 +88,7 @@ def runtime_pack(architecture: str, cache: Path, offline: bool) -> Pack:
         raise Failure(
             Diagnostic(
                 code="runtime-pack-missing",
-                message=f"the ExecuTorch {VERSION} runtime for {architecture} is not cached, and --offline forbids a fetch",
+                message=f"the ExecuTorch {VERSION} runtime for {architecture} is not cached, and --offline is set",
                 hint="run once without --offline",
             )
         )

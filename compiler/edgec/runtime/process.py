@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 
 PR_SET_PDEATHSIG = 1
 
@@ -25,21 +27,49 @@ def die_with_parent(parent: int) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Return this process's environment with what makes a child's results the same everywhere: no hash order, UTF-8, one
-    thread for torch.
+    """Return this process's environment, with what makes a child's results the same everywhere.
+
+    That is: no hash order, UTF-8, and one thread for torch.
 
     Sums do not depend on the number of cores then. It costs little: a lowering is single-threaded Python, and where
     several builds share the cores, PyTorch's threads wait for each other (calibration took 25 s instead of 2 s).
     """
-    fixed = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    fixed = {
+        "PYTHONHASHSEED": "0",
+        "PYTHONUTF8": "1",
+        "LC_ALL": "C.UTF-8",
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+    }
     return {**os.environ, **fixed}
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill ``process``, which leads its own session, with everything it started; wait until it is gone."""
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+@contextlib.contextmanager
+def killed_at_end(process: subprocess.Popen[bytes], stop: threading.Event | None) -> Iterator[None]:
+    """Inside it ``process`` may run; whichever way it is left, and as soon as ``stop`` is set, its group is killed."""
+    left = threading.Event()
+
+    def watch() -> None:
+        while stop and not left.wait(0.1):
+            if stop.is_set():
+                kill_group(process)
+                return
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        left.set()
+        watcher.join()
+        kill_group(process)
 
 
 def how_it_ended(returncode: int) -> str:

@@ -32,7 +32,7 @@ def write_npz(path: Path, content: Mapping[str, NDArray[Any]]) -> None:
 
 
 def stacked(found: Answers) -> list[NDArray[Any]] | None:
-    """Return one array [N, ...] an output, a leading axis of size 1 dropped; None where shapes differ between samples."""
+    """Return one array [N, ...] an output, a leading axis of 1 dropped; None where shapes differ between samples."""
     import numpy as np
 
     columns = list(zip(*found, strict=True))
@@ -59,7 +59,7 @@ def evaluation(
 
 
 def spread(found: Answers, count: int) -> list[int]:
-    """Return up to ``count`` indices, ascending, whose answers lie far apart: each next is the farthest from those chosen."""
+    """Return up to ``count`` indices, ascending, whose answers lie far apart: each the farthest from those before."""
     import numpy as np
 
     rows = [np.concatenate([output.ravel() for output in row]).astype("float64") for row in found]
@@ -75,7 +75,7 @@ def spread(found: Answers, count: int) -> list[int]:
 def write_golden(
     folder: Path, samples: Sequence[Sample], answers: Answers, inputs: Sequence[Input], outputs: Sequence[Tensor]
 ) -> tuple[Golden, ...]:
-    """Write every sample's inputs and answers under ``folder``/golden as raw little-endian tensors; return their records."""
+    """Write every sample's inputs and answers under ``folder``/golden as raw little-endian tensors."""
     (folder / "golden").mkdir(parents=True, exist_ok=True)
     records = []
     for index, (sample, answer) in enumerate(zip(samples, answers, strict=True)):

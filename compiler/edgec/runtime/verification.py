@@ -62,16 +62,15 @@ def target_of(facts: Json) -> Target:
     )
 
 
-def self_test(bundle: OpenBundle, place: Place, samples: int | None, bench: bool) -> Verification:
-    """Run the bundle's verify.sh and return what it said.
+def self_test(bundle: OpenBundle, place: Place, bench: bool) -> Verification:
+    """Run the bundle's verify.sh and return what it said; an emulated processor is never clocked.
 
     Raises Failure ``verification-failed`` where it said nothing that can be read, or did not end.
     """
     with tempfile.TemporaryDirectory(prefix="edgec-verify-") as scratch:
         out = Path(scratch) / "verify.json"
         command = ["/bin/sh", str(bundle.folder / "verify.sh"), "--out", str(out)]
-        command += ["--samples", str(samples)] if samples else []
-        command += [] if bench else ["--no-bench"]
+        command += [] if bench and not place.emulator else ["--no-bench"]
         environment = {"EDGEC_EVIDENCE": place.evidence, **place.environment}
         if place.emulator:
             environment["EDGEC_EMULATOR"] = str(_wrapper(place, Path(scratch)))

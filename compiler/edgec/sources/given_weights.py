@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from edgec.artifacts.document import Json
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, Key, Location
-from edgec.store import cache, fetch, weights
+from edgec.store import cache, weights
 from edgec.store.files import collected, located, sha256_of
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def state_dict(given: Mapping[str, Any], project: Project) -> dict[str, torch.Te
     """Return the tensors of ``{file, sha256}`` or ``{url, sha256}``, digest checked on the bytes that are loaded."""
     if "file" in given:
         return weights.state_dict(path(given, project), given["sha256"], given["file"])
+    from edgec.store import fetch  # brings http and TLS, which `validate` never needs
+
     fetched = fetch.fetch(given["url"], given["sha256"], cache.default_folder(), offline=project.offline)
     return weights.state_dict(fetched, given["sha256"], given["url"])
 

@@ -15,7 +15,7 @@ from edgec.sources import given_weights
 from edgec.sources.batch_norm import reestimate_batch_norm as reestimate_batch_norm
 from edgec.sources.given_weights import wrong
 from edgec.sources.torchvision_table import Architecture, architectures
-from edgec.store import cache, fetch, weights
+from edgec.store import cache, weights
 from edgec.store.files import sha256_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def check(options: Options, project: Project) -> list[Diagnostic]:
     ]
     if architecture is None:
         close = nearest(name, architectures())
-        hint = f"did you mean {close!r}?" if close else "`edgec list sources` and torchvision's documentation name them"
+        hint = f"did you mean {close!r}?" if close else "torchvision.models.list_models() names them all"
         found.append(
             wrong(f"torchvision has no architecture {name!r}", ("name",), hint=hint, code="architecture-unknown")
         )
@@ -185,6 +185,8 @@ def _with_enum(name: str, arguments: dict[str, Any], given: str, project: Projec
 
 
 def _fetched(name: str, given: str, project: Project) -> Path:
+    from edgec.store import fetch  # brings http and TLS, which `validate` never needs
+
     architecture = architectures()[name]
     member = architecture.member(given)
     assert member is not None  # check() saw to it

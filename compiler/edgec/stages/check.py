@@ -49,7 +49,7 @@ RULES: tuple[Rule, ...] = (
 
 
 def check(manifest: Manifest, document: Document, project: Project) -> tuple[Diagnostic, ...]:
-    """Return the warnings and notes on ``manifest``. Raises Failure with everything found when any of it is an error."""
+    """Return the warnings and notes on ``manifest``. Raises Failure with everything found when one is an error."""
     found = tuple(_in_file(finding, document.path) for rule in RULES for finding in rule(manifest, project))
     if any(finding.severity == "error" for finding in found):
         raise Failure(*found, documents={document.path: document})

@@ -1,8 +1,9 @@
-"""From the answers of each step of a compilation to a verdict: the first step that changed the model too much is named."""
+"""From the answers at each step of a compilation to a verdict: the first step that changed too much is named."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from edgec.artifacts.lowered import Boundary, Limit
@@ -74,7 +75,9 @@ def boundary(names: tuple[str, str], ids: Sequence[str], before: Answers, after:
         after=names[1],
         samples=len(ids),
         max_abs_error=max(by_sample),
-        max_relative_error=max(max(row) / scale if scale else max(row) for row, scale in zip(errors, scales, strict=True)),
+        max_relative_error=max(
+            max(row) / scale if scale else max(row) for row, scale in zip(errors, scales, strict=True)
+        ),
         sqnr=min(_sqnr(output) for output in outputs),
         agreement=sum(float(same_decision(b, a).mean()) for b, a in outputs[0]) / len(ids),
         worst=ids[worst],
@@ -135,7 +138,7 @@ def same_shapes(where: str, ids: Sequence[str], before: Answers, after: Answers)
 def compare(
     points: Mapping[str, Answers], ids: Sequence[str], limits: Mapping[str, Limit], decides: bool
 ) -> tuple[Boundary, ...]:
-    """Return a Boundary for each two neighbours in ``points`` (step name to answers, in order) after judging all of them.
+    """Return a Boundary for each two neighbours in ``points`` (step name to answers, in order), all of them judged.
 
     Gates in this order: finite → distinct → SQNR → relative error → decisions. Raises Failure ``non-finite``,
     ``constant-output`` or ``parity-broken``.
@@ -144,7 +147,7 @@ def compare(
     for name in names:
         refuse_non_finite(_spoken(name), ids, points[name])
     refuse_constant(_spoken(names[0]), points[names[0]])
-    steps = list(zip(names, names[1:], strict=False))
+    steps = list(pairwise(names))
     for before, after in steps:
         same_shapes(_spoken(after), ids, points[before], points[after])
     for name in names[1:]:
@@ -155,4 +158,6 @@ def compare(
 
 
 def _spoken(name: str) -> str:
-    return {"eager": "the model itself", "pte": "the artifact", "exported": "the exported graph"}.get(name, f"the {name} graph")
+    return {"eager": "the model itself", "pte": "the artifact", "exported": "the exported graph"}.get(
+        name, f"the {name} graph"
+    )

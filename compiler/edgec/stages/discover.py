@@ -19,8 +19,8 @@ _API_VERSION = re.compile(rb"""^["']?apiVersion["']?[ \t]*:[ \t]*["']?([^"'\s#]*
 def discover(paths: Sequence[Path]) -> tuple[list[Path], list[Diagnostic]]:
     """Return the manifests among ``paths`` in order, each once, and warnings on YAML files that were passed over.
 
-    A file is taken as it is; of a folder, every YAML file straight in it with ``apiVersion: edgec/…``. No path at all means
-    ``manifests/``, or the current folder where there is none. Raises Failure ``no-manifest`` for a path without a manifest.
+    A file is taken as it is; of a folder, every YAML file straight in it with ``apiVersion: edgec/…``. No path at all
+    means ``manifests/``, or the current folder where there is none. Raises Failure ``no-manifest`` for an empty folder.
     """
     found: list[Path] = []
     warnings: list[Diagnostic] = []

@@ -1,4 +1,4 @@
-"""From a model and its artifact to evidence: the inputs they are compared on, all evaluation answers, golden vectors."""
+"""From a model and its artifact to evidence: inputs to compare on, answers to all evaluation data, golden vectors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class Answered:
 def parity_samples(inputs: Sequence[Input], *data: Sequence[Sample]) -> tuple[list[Sample], str]:
     """Return the samples to compare on, and in a word where they are from: the first of ``data`` that is not empty.
 
-    Without data they are random (seeded). Where an axis is dynamic, random ones at minimum, middle and maximum are added.
+    Without data they are random (seeded). Where an axis is dynamic, random ones of minimum, middle and maximum size
+    are added.
     """
     source = next((samples for samples in data if samples), ())
     count = min(PARITY, len(source))
@@ -74,7 +75,7 @@ def random_sample(inputs: Sequence[Input], name: str, size: Callable[[Dimension]
 
 
 def evaluate(model: Any, run: Run, samples: Sequence[Sample], inputs: Sequence[Input], size: int) -> Answered:
-    """Return the answers of ``model`` (eager fp32, ``size`` samples at once) and of the artifact; each sample is read once."""
+    """Return the answers of ``model`` (``size`` samples at once) and of the artifact; each sample is read once."""
     ids, labels = [], []
     outputs: Answers = []
     reference: Answers = []
@@ -99,7 +100,7 @@ def write_evaluation(folder: Path, answered: Answered) -> str | None:
 def golden(
     folder: Path, samples: Sequence[Sample], found: Answers, inputs: Sequence[Input], outputs: Sequence[Tensor]
 ) -> tuple[tuple[Golden, ...], float]:
-    """Write the golden vectors whose answers lie farthest apart; return their records and the largest absolute output."""
+    """Write the golden vectors, answers far apart; return their records and the largest absolute output."""
     chosen = spread(found, GOLDEN)
     picked, values = [samples[index] for index in chosen], [found[index] for index in chosen]
     largest = max((float(abs(output).max(initial=0.0)) for row in values for output in row), default=0.0)

@@ -20,7 +20,7 @@ TYPES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One field: ``path`` as ``budgets.latency.p90``, ``within`` the plugin that it belongs to (``torchvision``) or ``""``."""
+    """One field: ``path`` as ``budgets.latency.p90``, ``within`` the plugin that it belongs to, or ``""``."""
 
     path: str
     within: str

@@ -21,6 +21,10 @@ ENOUGH: dict[str, tuple[Evidence, ...]] = {
 """Evidence that may meet a budget of each kind; ``host`` figures of a foreign target's speed are never made at all."""
 
 
+DETERMINED = ("accuracy", "size", "delegation")
+"""Kinds that every build measures: never deferred."""
+
+
 def judge(plan: Plan, measured: Measured) -> tuple[Verdict, ...]:
     """Return one verdict per budget of the plan, in its order."""
     return tuple(_verdict(budget, measured) for budget in plan.budgets)
@@ -30,6 +34,8 @@ def _verdict(budget: Budget, measured: Measured) -> Verdict:
     if budget.kind == "memory" and (refused := _planned_memory(budget, measured)):
         return refused
     figure = measured.get(figure_name(budget))
+    if figure is None and budget.kind in DETERMINED:
+        raise LookupError(f"no figure for {budget.name}, which every build can measure")
     if figure is None or figure.evidence not in ENOUGH[budget.kind]:
         where = "not measured on this machine: the bundle judges it on the device before it activates"
         return Verdict(budget=budget, status="deferred", reason=where, figure=None)

@@ -1,4 +1,4 @@
-"""From a plan to the model as the artifact will run it: weights loaded, preprocessing compiled in, outputs flattened and named."""
+"""From a plan to the model as the artifact runs it: weights loaded, preprocessing in front, outputs named."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ class Loaded:
 
 
 def load(plan: Plan, project: Project) -> Loaded:
-    """Return the model of ``plan`` and its data. Raises Failure ``model-not-loaded``, ``non-finite`` or the source's own."""
+    """Return the model of ``plan`` and its data.
+
+    Raises Failure ``model-not-loaded``, ``non-finite``, or the source's and the data set's own.
+    """
     source = plugin("sources", plan.model.name)
     bare = source.load(plan.model.options, project).eval()
     calibration, evaluation = _data(plan, project, "calibration"), _data(plan, project, "evaluation")
@@ -71,7 +74,7 @@ def deployed(model: torch.nn.Module, inputs: Sequence[Input]) -> torch.nn.Module
 
     images = [item.image for item in inputs]
 
-    class Deployed(torch.nn.Module):
+    class Deployed(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.model = model
@@ -101,7 +104,7 @@ def normalisation(image: Image) -> tuple[list[float], list[float]]:
 
 
 def tensors(outputs: Any) -> list[tuple[str, torch.Tensor]]:
-    """Return every tensor inside ``outputs`` (tensor, tuple, list, dict, or these nested) with a name made of its path."""
+    """Return every tensor inside ``outputs`` (a tensor, or tuples, lists, dicts of them), named by its path."""
     import torch
     from torch.utils import _pytree as pytree
 
@@ -116,7 +119,7 @@ def _name(path: tuple[Any, ...]) -> str:
 
 
 def example_inputs(inputs: Sequence[Input]) -> tuple[torch.Tensor, ...]:
-    """Return inputs to export with: of fixed size, or between the bounds where an axis is dynamic; values do not matter."""
+    """Return inputs to export with, between the bounds where an axis is dynamic; values do not matter."""
     import torch
 
     def size(axis: Dimension) -> int:
@@ -155,7 +158,9 @@ def _output_names(bare: torch.nn.Module, model: Any, example: tuple[Any, ...]) -
     import torch
 
     names: list[str] = []
-    handle = bare.register_forward_hook(lambda _module, _inputs, outputs: names.extend(name for name, _ in tensors(outputs)))
+    handle = bare.register_forward_hook(
+        lambda _module, _inputs, outputs: names.extend(name for name, _ in tensors(outputs))
+    )
     try:
         with torch.no_grad():
             model(*example)
@@ -167,7 +172,7 @@ def _output_names(bare: torch.nn.Module, model: Any, example: tuple[Any, ...]) -
             Diagnostic(
                 code="model-not-loaded",
                 message=f"the model does not run on inputs of shape {shapes}: {words[0]}",
-                hint="make `inputs` what the model's forward takes (an image input reaches it as [1, 3, height, width])",
+                hint="make `inputs` what the model's forward takes (a picture reaches it as [1, 3, height, width])",
             )
         ) from error
     finally:

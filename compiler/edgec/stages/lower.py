@@ -17,7 +17,7 @@ from edgec.registry import plugin
 from edgec.upstream.node_source import shared_provenance
 
 HELPERS = ("getitem", "alloc", "quantize_per_", "dequantize_per_", "choose_qparams", "executorch_call_delegate")
-"""Not compute operators: tuple access, memory, delegate calls, and the conversions that quantization puts between operators."""
+"""Not compute operators: tuple access, memory, delegate calls, and the conversions that quantization adds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ def _lowered(program: Any, partitioners: list[Any], reasons: dict[str, str]) -> 
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Inside it the cyclic collector rests: graph passes make much that lives on, and scanning it is 8 % of the time."""
+    """Inside it the cyclic collector rests: scanning what graph passes make, and keep, is 8 % of the time."""
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -73,7 +73,7 @@ def uncollected() -> Iterator[None]:
 
 @contextmanager
 def refusals() -> Iterator[dict[str, str]]:
-    """Inside it, collect why partitioners refuse nodes: node name to reason, from ExecuTorch's ``WhyNoPartition`` records."""
+    """Inside it, collect why partitioners refuse nodes, from ExecuTorch's ``WhyNoPartition``: node name to reason."""
     reasons: dict[str, str] = {}
 
     class Listener(logging.Handler):
@@ -99,7 +99,7 @@ def refusals() -> Iterator[dict[str, str]]:
 def compute_operators(graph_module: Any, reasons: dict[str, str]) -> tuple[Operator, ...]:
     """Return the compute operators inside and outside the delegates of a lowered edge graph, sorted by name.
 
-    The same nodes as ``executorch.devtools.backend_debug.get_delegation_info`` counts (which imports pandas), less HELPERS.
+    The nodes that ``executorch.devtools.backend_debug.get_delegation_info`` counts (it imports pandas), less HELPERS.
     """
     delegated: Counter[str] = Counter()
     left: Counter[str] = Counter()
@@ -127,7 +127,7 @@ def _calls(graph_module: Any) -> list[Any]:
 
 
 def operator_name(node: Any) -> str:
-    """Return ``aten::convolution`` for a node that calls ``aten.convolution.default``; a plain function's own name else."""
+    """Return ``aten::convolution`` for a node that calls ``aten.convolution.default``, else the function's own name."""
     schema = getattr(node.target, "_schema", None)
     return str(schema.name) if schema is not None else str(getattr(node.target, "__name__", node.target))
 
@@ -139,7 +139,7 @@ def refuse_unavailable(kernels: Sequence[str], missing: Sequence[str]) -> None:
         raise Failure(
             Diagnostic(
                 code="operator-unavailable",
-                message=f"{len(missing)} of {len(kernels)} operators outside the delegates have no kernel to run them: {names}",
+                message=f"{len(missing)} of {len(kernels)} operators outside the delegates have no kernel: {names}",
                 hint="replace the operator in the model, or choose a delegate that takes it",
             )
         )

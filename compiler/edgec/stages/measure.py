@@ -10,6 +10,7 @@ from edgec.artifacts.manifest import Options
 from edgec.artifacts.measured import SAMPLES_FOR, Figure, Measured
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.samples import Evaluation
+from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.metrics.interval import paired_drop, share_interval
 from edgec.registry import plugin
 from edgec.runtime.bench import bench
@@ -58,9 +59,21 @@ def accuracy_figures(plan: Plan, answers: Path) -> list[Figure]:
     """Return metrics on the evaluation set: the artifact's, eager fp32's, and the paired drop between the two."""
     evaluation = read_evaluation(answers)
     task = plugin("tasks", plan.task.name)
-    wanted: dict[str, Options] = {name: {} for name in (*task.METRICS[:1], "agreement", "sqnr")}
-    wanted.update({budget.statistic: budget.options for budget in plan.budgets if budget.kind == "accuracy"})
-    return [figure for name, options in wanted.items() for figure in _metric_figures(name, options, evaluation)]
+    budgeted = {budget.statistic: budget.options for budget in plan.budgets if budget.kind == "accuracy"}
+    wanted: dict[str, Options] = {**dict.fromkeys((*task.METRICS[:1], "agreement", "sqnr"), {}), **budgeted}
+    figures: list[Figure] = []
+    for name, options in wanted.items():
+        if evaluation.labels is not None or not plugin("metrics", name).NEEDS_LABELS:
+            figures += _metric_figures(name, options, evaluation)
+        elif name in budgeted:
+            raise _unlabelled(name, plan.manifest)
+    return figures
+
+
+def _unlabelled(metric: str, manifest: str) -> Failure:
+    message = f"the budget of {metric} compares with the truth, and the evaluation data has no labels"
+    where = Location(file=manifest, route=("data", "evaluation"))
+    return Failure(Diagnostic(code="needs-data", message=message, where=where, hint="add labels to the data, or budget agreement"))
 
 
 def read_evaluation(answers: Path) -> Evaluation:
@@ -79,25 +92,30 @@ def read_evaluation(answers: Path) -> Evaluation:
 
 def _metric_figures(name: str, options: Options, evaluation: Evaluation) -> list[Figure]:
     metric = plugin("metrics", name)
-    if metric.NEEDS_LABELS and evaluation.labels is None:
-        return []
-    count, unit = len(evaluation.ids), "share" if metric.SHARE else getattr(metric, "UNIT", "")
-    actual = metric.scores(evaluation.outputs, evaluation, options)
-    interval = share_interval(actual) if metric.SHARE and actual is not None else None
+    unit = "share" if metric.SHARE else getattr(metric, "UNIT", "")
+    points = "points" if metric.SHARE else unit
+
+    def figure(part: str, value: float, unit: str, interval: tuple[float, float] | None = None) -> Figure:
+        return Figure(
+            name=f"accuracy.{name}{part}",
+            value=value,
+            unit=unit,
+            evidence="host",
+            samples=len(evaluation.ids),
+            interval=interval,
+        )
+
     value = metric.value(evaluation, options)
-    detail = {"unbounded": True} if value == float("inf") else {}
-    figures = [
-        Figure(name=f"accuracy.{name}", value=min(value, 999.0), unit=unit, evidence="host", samples=count,
-               interval=interval, detail=detail)
-    ]  # fmt: skip
-    if metric.NEEDS_LABELS and actual is not None:
-        before = metric.scores(evaluation.reference, evaluation, options)
-        drop, spread = paired_drop(before, actual)
-        common = {"unit": unit, "evidence": "host", "samples": count}
-        figures.append(Figure(name=f"accuracy.{name}.fp32", value=float(before.mean()), **common))
-        points = {**common, "unit": "points" if metric.SHARE else unit}
-        figures.append(Figure(name=f"accuracy.{name}.drop", value=drop, interval=spread, **points))
-    return figures
+    if not metric.PAIRED:
+        return [figure("", value, unit)]
+    actual = metric.scores(evaluation.outputs, evaluation, options)
+    before = metric.scores(evaluation.reference, evaluation, options)
+    drop, spread = paired_drop(before, actual)
+    return [
+        figure("", value, unit, share_interval(actual) if metric.SHARE else None),
+        figure(".fp32", float(before.mean()), unit),
+        figure(".drop", drop, points, spread),
+    ]
 
 
 def clocked_figures(plan: Plan, lowered: Lowered, folder: Path, runner: Runner) -> list[Figure]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from edgec.artifacts.document import Document, Json, Route
 from edgec.artifacts.manifest import (
@@ -20,6 +20,7 @@ from edgec.artifacts.quantity import Kind, quantity
 from edgec.registry import plugin
 
 ROLES = ("calibration", "evaluation", "training")
+SENSES: tuple[Literal["min", "max", "max_drop"], ...] = ("min", "max", "max_drop")
 
 
 def parse(document: Document) -> Manifest:
@@ -134,11 +135,11 @@ def _accuracy(value: Json, route: Route, task: Choice) -> list[Budget]:
             kind="accuracy",
             statistic=metric.name,
             options=metric.options,
-            sense=sense,  # type: ignore[arg-type]  # one of the three below
+            sense=sense,
             limit=quantity(value[sense], "figure"),
             text=str(value[sense]),
             route=(*route, sense),
         )
-        for sense in ("min", "max", "max_drop")
+        for sense in SENSES
         if sense in value
     ]

@@ -1,4 +1,4 @@
-"""From a loaded model to the graph that is lowered: exported, then quantized as the recipe has it, on data that was checked."""
+"""From a loaded model to the graph that is lowered: exported, then quantized as the recipe has it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def export(plan: Plan, model: Any, example: tuple[Any, ...], dynamic: Any, root:
 def quantize(plan: Plan, program: Any, dynamic: Any, samples: Sequence[Sample], size: int) -> Any:
     """Return the ExportedProgram to lower; ``samples`` (calibration) go through it ``size`` at a time.
 
-    Raises Failure ``calibration-…`` where the recipe calibrates and the data cannot serve, ``quantize-failed`` otherwise.
+    Raises Failure ``calibration-…`` where the recipe calibrates and the data cannot serve, else ``quantize-failed``.
     """
     recipe = plugin("recipes", plan.recipe.name)
     calibration: Iterable[tuple[Any, ...]] = ()
@@ -95,7 +95,9 @@ class _Look:
             raise _unfit("calibration-constant", message, "calibrate with samples like those the device will see")
         if self.given.image and (self.lowest < 0 or self.highest > 255 or self.highest <= 1.0):
             message = f"the calibration data for image {name!r} spans {span}; pictures are 0..255, not yet normalised"
-            raise _unfit("calibration-range", message, "give the pixels as they are; the artifact normalises them itself")
+            raise _unfit(
+                "calibration-range", message, "give the pixels as they are; the artifact normalises them itself"
+            )
 
 
 def first_line(error: BaseException) -> str:
@@ -121,5 +123,3 @@ def _is_users(filename: str, root: Path) -> bool:
 
 def _unfit(code: str, message: str, hint: str) -> Failure:
     return Failure(Diagnostic(code=code, message=message, hint=hint))
-
-

@@ -1,4 +1,4 @@
-"""A YAML file to a Document: plain data and the place of every key and value, and nothing that YAML can hide in them."""
+"""A YAML file to a Document: plain data, the place of every key and value, and nothing that YAML can hide."""
 
 from __future__ import annotations
 
@@ -32,13 +32,15 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 def read(path: Path, shown: str) -> Document:
     """Return the Document in the file ``path``, which messages call ``shown``.
 
-    Raises Failure with every ``yaml-…`` problem that can be found in one pass, and ``no-manifest`` when there is no such file.
+    Raises Failure with every ``yaml-…`` problem that one pass finds, or ``no-manifest`` when there is no such file.
     """
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise Failure(Diagnostic(code="no-manifest", message=f"{shown} is not a file", hint=_neighbour(path))) from error
+        raise Failure(
+            Diagnostic(code="no-manifest", message=f"{shown} is not a file", hint=_neighbour(path))
+        ) from error
     return read_bytes(content, shown)
 
 
@@ -99,7 +101,7 @@ def _location(text: str, index: int, shown: str) -> Location:
     return Location(file=shown, line=line, column=index - (text.rfind("\n", 0, index) + 1) + 1)
 
 
-class _Stop(Exception):
+class _StopError(Exception):
     """Reading cannot go on; what was found so far is kept."""
 
 
@@ -126,7 +128,7 @@ class _Reader:
                 event = self._next()
             if isinstance(event, yaml.DocumentStartEvent):
                 self._report("yaml-documents", "a second document starts here", event, "one file holds one manifest")
-        except _Stop:
+        except _StopError:
             return None
         finally:
             self._events.dispose()
@@ -141,18 +143,18 @@ class _Reader:
             context = f" {error.context}" if error.context else ""
             message = f"this is not YAML: {error.problem}{context}"
             self.findings.append(Diagnostic(code="yaml-syntax", message=message, where=where))
-            raise _Stop from error
+            raise _StopError from error
         except yaml.YAMLError as error:  # the reader's own, without a mark: a character that YAML refuses
             found = Diagnostic(code="yaml-syntax", message=f"this is not YAML: {str(error).splitlines()[0]}")
             self.findings.append(found)
-            raise _Stop from error
+            raise _StopError from error
 
     def _report(self, code: str, message: str, event: Any, hint: str | None = None, first: Route | None = None) -> None:
         where = self._at(_span(event.start_mark, event.end_mark))
         related = (("it stands here first", self._at(self.keys[first])),) if first is not None else ()
         self.findings.append(Diagnostic(code=code, message=message, where=where, hint=hint, related=related))
         if len(self.findings) >= MAX_FINDINGS:
-            raise _Stop
+            raise _StopError
 
     def _at(self, span: Span) -> Location:
         end = span.end_column if span.end_line == span.line else None
@@ -176,7 +178,7 @@ class _Reader:
             return self._scalar(event)
         if depth >= MAX_DEPTH:
             self._report("yaml-depth", f"this is nested more than {MAX_DEPTH} deep", event)
-            raise _Stop
+            raise _StopError
         if isinstance(event, yaml.SequenceStartEvent):
             return self._sequence(event, route, depth)
         return self._mapping(event, route, depth)

@@ -46,13 +46,10 @@ def render(
     files["bundle.json"] = File(content=records.json_bytes(record))
     files |= _templates(plan, record)
     digests = {name: _digest(file) for name, file in files.items()}
-    papers = {
-        "sbom.cdx.json": bill_of_materials(plan, lowered, digests),
-        "provenance.json": provenance.statement(plan, lowered, runner, digests),
-    }
-    for name, paper in papers.items():
-        files[name] = File(content=records.json_bytes(paper))
-        digests[name] = _digest(files[name])
+    files["sbom.cdx.json"] = File(content=records.json_bytes(bill_of_materials(plan, lowered, digests)))
+    digests["sbom.cdx.json"] = _digest(files["sbom.cdx.json"])
+    files["provenance.json"] = File(content=records.json_bytes(provenance.statement(plan, lowered, runner, digests)))
+    digests["provenance.json"] = _digest(files["provenance.json"])
     listing = sums(digests)
     files[SUMS] = File(content=listing)
     digest = hashlib.sha256(listing).hexdigest()

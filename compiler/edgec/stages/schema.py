@@ -51,7 +51,10 @@ def _branches(definition: dict[str, Any], key: str, kind: Kind) -> None:
     definition["allOf"] = [
         {
             "if": {"required": [key], "properties": {key: {"const": name}}},
-            "then": {**_options(kind, name), "properties": {key: True, **plugin(kind, name).OPTIONS.get("properties", {})}},
+            "then": {
+                **_options(kind, name),
+                "properties": {key: True, **plugin(kind, name).OPTIONS.get("properties", {})},
+            },
         }
         for name in names(kind)
     ]
@@ -66,7 +69,7 @@ def _choice(kind: Kind) -> dict[str, Json]:
             "required": ["name"],
             "additionalProperties": False,
             "properties": {
-                "name": _named(kind),
+                "name": {"title": "Name", **_named(kind)},
                 "options": {"title": "Options", "description": "What the named one takes.", "type": "object"},
             },
             "allOf": [
@@ -91,7 +94,7 @@ def _bare(kind: Kind) -> dict[str, Json]:
 
 
 def _options(kind: Kind, name: str) -> dict[str, Json]:
-    return {"additionalProperties": False, **plugin(kind, name).OPTIONS}
+    return {"title": f"Options of {name}", "additionalProperties": False, **plugin(kind, name).OPTIONS}
 
 
 def _scales() -> list[Json]:

@@ -1,4 +1,4 @@
-"""A Document held against the manifest's JSON Schema: every unknown key, wrong type and wrong value, in people's words."""
+"""A Document held against the manifest's JSON Schema: every unknown key and wrong value, in people's words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import referencing
 from jsonschema import Draft202012Validator, ValidationError, validators
@@ -19,7 +19,10 @@ from edgec.resources import resource
 
 MAX_FINDINGS = 100
 MAX_KEYS = 20
-"""At most this many findings a manifest, and unknown keys a mapping: more help nobody, and looking for near names costs."""
+"""At most this many findings a manifest, and unknown keys a mapping: more help nobody, and near names cost time."""
+
+Error: TypeAlias = Any
+"""A jsonschema ValidationError, whose attributes the library's type hints allow to be unset."""
 
 _TYPES = {
     "object": "a mapping",
@@ -86,7 +89,7 @@ def _is_integer(checker: Any, value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-_VALIDATOR = validators.extend(
+_VALIDATOR = validators.extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     {"x-quantity": _quantity, "pattern": _pattern},
     # 1.0 is not written for a count, and true is no number.
@@ -94,7 +97,7 @@ _VALIDATOR = validators.extend(
 )
 
 
-def _findings(error: ValidationError, schema: Mapping[str, Any]) -> Iterator[Diagnostic]:
+def _findings(error: Error, schema: Mapping[str, Any]) -> Iterator[Diagnostic]:
     route: Route = tuple(error.absolute_path)
     rule = error.validator
     if rule == "additionalProperties":
@@ -113,7 +116,7 @@ def _findings(error: ValidationError, schema: Mapping[str, Any]) -> Iterator[Dia
         yield _wrong_value(error, route)
 
 
-def _unknown_keys(error: ValidationError, route: Route) -> Iterator[Diagnostic]:
+def _unknown_keys(error: Error, route: Route) -> Iterator[Diagnostic]:
     allowed = list(error.schema.get("properties", {}))
     unknown = [key for key in error.instance if key not in allowed]
     for key in unknown[:MAX_KEYS]:
@@ -122,10 +125,12 @@ def _unknown_keys(error: ValidationError, route: Route) -> Iterator[Diagnostic]:
         listed = f"allowed here: {', '.join(allowed)}" if allowed else "no key is allowed here"
         within = f" in {_name(route)}" if route else ""
         where = Location(file="", route=(*route, key), on="key")
-        yield Diagnostic(code="unknown-key", message=f"unknown key {_echo(key)}{within}", where=where, hint=meant + listed)
+        yield Diagnostic(
+            code="unknown-key", message=f"unknown key {_echo(key)}{within}", where=where, hint=meant + listed
+        )
 
 
-def _missing_keys(error: ValidationError, route: Route) -> Iterator[Diagnostic]:
+def _missing_keys(error: Error, route: Route) -> Iterator[Diagnostic]:
     """Report every missing key of a mapping at once; the schema's library yields one error for each."""
     required = error.validator_value
     missing = [key for key in required if key not in error.instance]
@@ -143,7 +148,7 @@ def _missing_keys(error: ValidationError, route: Route) -> Iterator[Diagnostic]:
     yield Diagnostic(code="missing-key", message=f"{within} lacks the {words}", where=where, hint=hint)
 
 
-def _misspelt(error: ValidationError, missing: list[str]) -> set[str | None]:
+def _misspelt(error: Error, missing: list[str]) -> set[str | None]:
     """Return the missing keys that an unknown key was likely meant to be; that one's finding says so."""
     if error.schema.get("additionalProperties") is not False:
         return set()
@@ -151,7 +156,7 @@ def _misspelt(error: ValidationError, missing: list[str]) -> set[str | None]:
     return {nearest(key, missing) for key in unknown[:MAX_KEYS]}
 
 
-def _branches(error: ValidationError, route: Route, schema: Mapping[str, Any]) -> Iterator[Diagnostic]:
+def _branches(error: Error, route: Route, schema: Mapping[str, Any]) -> Iterator[Diagnostic]:
     """Explain a choice between alternatives by the one that the value most looks like."""
     branches = error.validator_value
     keys = [branch.get("required") for branch in branches]
@@ -160,7 +165,7 @@ def _branches(error: ValidationError, route: Route, schema: Mapping[str, Any]) -
         where = Location(file="", route=route, on="key")
         yield Diagnostic(code="missing-key", message=f"{_name(route)} needs {listed}", where=where)
         return
-    grouped: dict[int, list[ValidationError]] = {}
+    grouped: dict[int, list[Error]] = {}
     for inner in error.context or []:
         grouped.setdefault(int(inner.schema_path[0]), []).append(inner)
     fitting = {
@@ -181,12 +186,12 @@ def _likeness(branch: Mapping[str, Any], instance: Json) -> int:
     return len(set(branch.get("properties", {})) & set(instance)) if isinstance(instance, dict) else 0
 
 
-def _no_such_type(error: ValidationError, branches: list[Any], route: Route) -> Diagnostic:
+def _no_such_type(error: Error, branches: list[Any], route: Route) -> Diagnostic:
     kinds = [kind for branch in branches for kind in _listed(branch.get("type", []))]
     return _typed(route, kinds, error.instance, error.schema)
 
 
-def _needs_options(error: ValidationError, route: Route) -> Diagnostic:
+def _needs_options(error: Error, route: Route) -> Diagnostic:
     """A bare name whose plugin requires options: the only ``not`` that the schema asserts."""
     message = f"{_name(route)} {_echo(error.instance)} needs options"
     hint = f"write {{name: {error.instance}, options: {{...}}}}; `edgec explain {error.instance}` lists them"
@@ -202,21 +207,25 @@ def _typed(route: Route, kinds: list[str], value: Json, schema: Mapping[str, Any
     return Diagnostic(code="wrong-type", message=message, where=Location(file="", route=route), hint=hint)
 
 
-def _not_allowed(error: ValidationError, route: Route) -> Diagnostic:
+def _not_allowed(error: Error, route: Route) -> Diagnostic:
     allowed = _listed(error.validator_value) if error.validator == "enum" else [error.validator_value]
     words = ", ".join(_scalar(item) for item in allowed)
-    near = nearest(error.instance, [item for item in allowed if isinstance(item, str)]) if _short(error.instance) else None
+    near = (
+        nearest(error.instance, [item for item in allowed if isinstance(item, str)]) if _short(error.instance) else None
+    )
     hint = (f"did you mean {_scalar(near)}? " if near and len(allowed) > 1 else "") + f"allowed: {words}"
     kind = error.schema.get("x-names")
     where = Location(file="", route=route)
     if kind and isinstance(error.instance, str):
         noun = {"dataset": "data format"}.get(kind, kind)
-        return Diagnostic(code="unknown-name", message=f"unknown {noun} {_echo(error.instance)}", where=where, hint=hint)
+        return Diagnostic(
+            code="unknown-name", message=f"unknown {noun} {_echo(error.instance)}", where=where, hint=hint
+        )
     message = f"{_name(route)} cannot be {_echo(error.instance)}"
     return Diagnostic(code="wrong-value", message=message, where=where, hint=hint)
 
 
-def _wrong_value(error: ValidationError, route: Route) -> Diagnostic:
+def _wrong_value(error: Error, route: Route) -> Diagnostic:
     where = Location(file="", route=route)
     if isinstance(error.cause, QuantityError):
         message = f"{_name(route)}: {error.cause}"
@@ -270,7 +279,9 @@ def _describe(value: Json) -> str:
         return f"the truth value {json.dumps(value)}"
     if isinstance(value, (int, float)):
         return f"the number {value}"
-    return {str: f"the string {_echo(value)}", list: "a list", dict: "a mapping"}[type(value)]
+    if isinstance(value, str):
+        return f"the string {_echo(value)}"
+    return "a list" if isinstance(value, list) else "a mapping"
 
 
 def _example(schema: Mapping[str, Any]) -> str | None:

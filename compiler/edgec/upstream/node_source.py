@@ -1,9 +1,9 @@
 """torch.fx provenance shared instead of copied: graph passes stop spending a tenth of their time in ``copy.deepcopy``.
 
-Every node that a pass creates gets a ``NodeSource``, whose constructor (torch 2.13, torch/fx/traceback.py) deep-copies the
-whole history of the node it came from; over the dozens of passes of a lowering the histories grow, and the copies with
-them. A history is never changed once it is made, so sharing it shows no difference: ``.pte`` bytes are the same, which
-tests/torch/test_upstream.py holds. Goes away when that constructor takes the list as it is.
+Every node that a pass creates gets a ``NodeSource``, whose constructor (torch 2.13, torch/fx/traceback.py) deep-copies
+the whole history of the node it came from; over the dozens of passes of a lowering the histories grow, and the copies
+with them. A history is never changed once it is made, so sharing it shows no difference: ``.pte`` bytes are the same,
+which tests/torch/test_upstream.py holds. Goes away when that constructor takes the list as it is.
 """
 
 from __future__ import annotations

@@ -24,7 +24,9 @@ def documents() -> dict[str, Document]:
 
 def finding(**changes: object) -> Diagnostic:
     where = Location(file="a.yaml", route=("budgets", "latency", "p90"))
-    return Diagnostic(**{"code": "wrong-value", "message": "100 has no unit", "where": where, "hint": "write 100ms", **changes})  # type: ignore[arg-type]
+    return Diagnostic(
+        **{"code": "wrong-value", "message": "100 has no unit", "where": where, "hint": "write 100ms", **changes}
+    )  # type: ignore[arg-type]
 
 
 def test_people_see_the_line_and_what_is_meant(documents: dict[str, Document]) -> None:

@@ -74,4 +74,9 @@ def test_planned_memory_refuses_but_never_meets():
 def test_size_is_read_off_the_artifact():
     assert verdict(SIZE, Figure(name="size", value=2e6, unit="bytes", evidence="artifact")).status == "met"
     assert verdict(SIZE, Figure(name="size", value=2e6 + 1, unit="bytes", evidence="artifact")).status == "missed"
-    assert verdict(SIZE, Figure(name="size", value=1, unit="bytes", evidence="estimated")).status == "deferred"
+
+
+@pytest.mark.parametrize("budget", [SIZE, LEAST, DROP])
+def test_what_every_build_can_measure_is_never_deferred(budget):
+    with pytest.raises(LookupError):
+        verdict(budget)

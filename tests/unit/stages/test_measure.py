@@ -1,11 +1,15 @@
 """Figures follow from the artifact and its stored answers; a metric's drop is paired sample by sample."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from edgec.artifacts.lowered import Lowered, Memory, Operator
+from edgec.artifacts.manifest import Budget, Choice
 from edgec.artifacts.samples import Evaluation
-from edgec.stages.measure import _metric_figures, artifact_figures, read_evaluation
+from edgec.diagnostics import Failure
+from edgec.stages.measure import _metric_figures, accuracy_figures, artifact_figures, read_evaluation
 
 
 def evaluation(flips):
@@ -39,13 +43,19 @@ def test_agreement_needs_no_labels():
     assert found["accuracy.agreement"].value == pytest.approx(0.95)
 
 
-def test_a_metric_of_truth_says_nothing_without_labels():
-    unlabelled = Evaluation(ids=("a",), outputs=(np.ones((1, 2)),), reference=(np.ones((1, 2)),), labels=None)
-    assert _metric_figures("top1", {}, unlabelled) == []
+def test_a_budget_of_truth_is_refused_without_labels(tmp_path):
+    np.savez(tmp_path / "e.npz", **{"ids": np.array(["a"]), "output.0": np.ones((1, 2)), "reference.0": np.ones((1, 2))})
+    budget = Budget(kind="accuracy", statistic="top1", sense="min", limit=0.5, text="50%", route=())
+    plan = SimpleNamespace(manifest="m.yaml", task=Choice(name="classification"), budgets=(budget,))
+    with pytest.raises(Failure) as caught:
+        accuracy_figures(plan, tmp_path / "e.npz")
+    assert caught.value.diagnostics[0].code == "needs-data"
+    plan = SimpleNamespace(manifest="m.yaml", task=Choice(name="classification"), budgets=())
+    assert {figure.name.split(".")[1] for figure in accuracy_figures(plan, tmp_path / "e.npz")} == {"agreement", "sqnr"}
 
 
 def test_no_error_at_all_stays_a_number():
-    assert figures("sqnr", 0)["accuracy.sqnr"].value == 999.0
+    assert np.isfinite(figures("sqnr", 0)["accuracy.sqnr"].value)
 
 
 def test_stored_answers_are_read_back(tmp_path):

@@ -156,7 +156,9 @@ def test_empty_files_and_comments_are_nothing() -> None:
 
 def is_plain(data: Json, depth: int = 0) -> bool:
     if isinstance(data, dict):
-        return all(isinstance(key, str) and is_plain(item, depth + 1) for key, item in data.items()) and depth < MAX_DEPTH
+        return (
+            all(isinstance(key, str) and is_plain(item, depth + 1) for key, item in data.items()) and depth < MAX_DEPTH
+        )
     if isinstance(data, list):
         return all(is_plain(item, depth + 1) for item in data) and depth < MAX_DEPTH
     return data is None or isinstance(data, (str, bool, int)) or (isinstance(data, float) and math.isfinite(data))
@@ -189,7 +191,9 @@ def test_any_bytes_give_plain_data_or_findings(content: bytes) -> None:
             st.integers(0, 12),
             st.one_of(
                 st.binary(max_size=6),
-                st.sampled_from([b"&a ", b"*a", b"!!x ", b"[", b"}", b": ", b"\n---\n", b".nan", b"? ", b"<<: ", b"\t", b"|\n"]),
+                st.sampled_from(
+                    [b"&a ", b"*a", b"!!x ", b"[", b"}", b": ", b"\n---\n", b".nan", b"? ", b"<<: ", b"\t", b"|\n"]
+                ),
             ),
         ),
         min_size=1,

@@ -46,21 +46,32 @@ def test_a_trailing_line_break_is_refused(manifest: dict[str, Any]) -> None:
     assert found(manifest) == [("wrong-value", ("name",))]
 
 
-@pytest.mark.parametrize(("given", "code"), [(True, "wrong-type"), (1.0, "wrong-type"), (0, "wrong-value"), ("4", "wrong-type")])
+@pytest.mark.parametrize(
+    ("given", "code"), [(True, "wrong-type"), (1.0, "wrong-type"), (0, "wrong-value"), ("4", "wrong-type")]
+)
 def test_threads_are_whole_numbers(manifest: dict[str, Any], given: Json, code: str) -> None:
     manifest["runtime"]["threads"] = given
     assert found(manifest) == [(code, ("runtime", "threads"))]
 
 
 @pytest.mark.parametrize(
-    "recipe", ["int8", {"recipe": "int8"}, {"recipe": {"name": "int8"}}, {"name": "int8"}, {"recipe": {"name": "int8", "options": {}}}]
+    "recipe",
+    [
+        "int8",
+        {"recipe": "int8"},
+        {"recipe": {"name": "int8"}},
+        {"name": "int8"},
+        {"recipe": {"name": "int8", "options": {}}},
+    ],
 )
 def test_every_way_to_name_a_recipe(manifest: dict[str, Any], recipe: Json) -> None:
     manifest["quantization"] = recipe
     assert found(manifest) == []
 
 
-@pytest.mark.parametrize("name", ["xnnpack", {"name": "xnnpack"}, {"name": "xnnpack", "options": {}}, ["xnnpack", {"name": "portable"}]])
+@pytest.mark.parametrize(
+    "name", ["xnnpack", {"name": "xnnpack"}, {"name": "xnnpack", "options": {}}, ["xnnpack", {"name": "portable"}]]
+)
 def test_every_way_to_name_delegates(manifest: dict[str, Any], name: Json) -> None:
     manifest["delegate"] = name
     assert found(manifest) == []
@@ -80,7 +91,12 @@ def test_all_findings_come_at_once_in_the_order_of_the_text() -> None:
     document = Document(path="m.yaml", text="", data={"b": 1, "a": 1, "name": 5})
     with pytest.raises(Failure) as caught:
         shape(document)
-    assert sorted(item.code for item in caught.value.diagnostics) == ["missing-key", "unknown-key", "unknown-key", "wrong-type"]
+    assert sorted(item.code for item in caught.value.diagnostics) == [
+        "missing-key",
+        "unknown-key",
+        "unknown-key",
+        "wrong-type",
+    ]
 
 
 def test_floods_are_cut_short(manifest: dict[str, Any]) -> None:

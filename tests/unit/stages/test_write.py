@@ -167,7 +167,7 @@ def test_a_file_in_the_way_is_an_environment_error(old: Bundle, tmp_path: Path) 
 
 
 WRITER = """
-import pickle, sys
+import fcntl, pickle, sys
 from pathlib import Path
 from edgec.diagnostics import Failure
 from edgec.stages.write import write

@@ -1,3 +1,5 @@
 """A model of the project."""
+
+
 def build():
     """Never run by validate."""

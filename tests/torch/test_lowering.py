@@ -1,0 +1,189 @@
+"""Each recipe on each delegate, from export to answers: delegated, run in a fresh process, near eager; and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+from edgec import job
+from edgec.artifacts.manifest import Choice, Data, Image
+from edgec.diagnostics import Failure
+from plans import picture, plan, project, tensor
+
+LABELS = tuple(str(index) for index in range(10))
+PICTURE = picture("image", 16, 16, Image(width=16, height=16, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4)))
+
+
+def net(name, **arguments):
+    return Choice(name="python", options={"entry": f"nets:{name}", "arguments": arguments})
+
+
+def data(path, *roles):
+    return tuple(Data(role=role, format="npz", options={"path": path}) for role in roles)
+
+
+def pictures(recipe="fp32", delegates=("xnnpack",), path="pictures.npz", model=None):
+    return plan(
+        model or net("Tiny"), (PICTURE,), recipe=Choice(name=recipe), delegates=delegates, task="classification",
+        labels=LABELS, data=data(path, "calibration", "evaluation"),
+    )  # fmt: skip
+
+
+def lowered(made, where, folder):
+    """Lower in this process (it has torch already); the artifact still runs in one of its own."""
+    folder.mkdir(exist_ok=True)
+    return job.lowering(made, project(where), folder, lambda line: None)
+
+
+def refusal(made, where, folder):
+    with pytest.raises(Failure) as caught:
+        lowered(made, where, folder)
+    return caught.value.diagnostics[0]
+
+
+@pytest.mark.parametrize("recipe", ["fp32", "fp16", "int8"])
+def test_xnnpack_takes_the_whole_network_with_its_preprocessing(recipe, tiny_project, tmp_path):
+    found = lowered(pictures(recipe), tiny_project, tmp_path)
+    assert found.backends == ("XnnpackBackend",)
+    left = {operator.name: operator.left for operator in found.operators if operator.left}
+    # float16 keeps float32 at its ends, and XNNPACK does not convert: two copies stay outside.
+    assert left == ({"dim_order_ops::_to_dim_order_copy": 2} if recipe == "fp16" else {})
+    assert found.kernels == (("dim_order_ops::_to_dim_order_copy.out",) if recipe == "fp16" else ())
+    steps = [(item.before, item.after) for item in found.boundaries]
+    middle = [("exported", "quantized"), ("quantized", "pte")] if recipe == "int8" else [("exported", "pte")]
+    assert steps == [("eager", "exported"), *middle, ("eager", "pte")]
+    assert [item.samples for item in found.boundaries] == [16] * (len(steps) - 1) + [64]
+    floor = {"fp32": 100.0, "fp16": 45.0, "int8": 20.0}[recipe]
+    assert found.boundaries[-1].sqnr > floor
+    assert [(item.name, item.dtype, item.shape) for item in found.inputs] == [("image", "float32", (1, 16, 16, 3))]
+    assert [(item.name, item.dtype, item.shape) for item in found.outputs] == [("output", "float32", (1, 10))]
+
+
+@pytest.mark.parametrize("recipe", ["fp32", "fp16", "int8"])
+def test_portable_runs_every_operator_itself(recipe, tiny_project, tmp_path):
+    found = lowered(pictures(recipe, ("portable",)), tiny_project, tmp_path)
+    assert found.backends == ()
+    assert found.delegation == 0.0
+    assert "aten::convolution.out" in found.kernels
+    assert any("quantize" in kernel for kernel in found.kernels) == (recipe == "int8")
+
+
+def test_preprocessing_is_that_of_the_manifest(tiny_project, tmp_path):
+    """The artifact's answer to raw pixels is eager's to (x / 255 - mean) / std in NCHW."""
+    import torch
+    from edgec.registry import plugin
+
+    found = lowered(pictures(), tiny_project, tmp_path)
+    model = plugin("sources", "python").load(net("Tiny").options, project(tiny_project))
+    pixels = np.load(tiny_project / "pictures.npz")["image"]
+    mean, std = np.array(PICTURE.image.mean, np.float32), np.array(PICTURE.image.std, np.float32)
+    with torch.no_grad():
+        expected = model(torch.from_numpy(((pixels / 255 - mean) / std).astype(np.float32).transpose(0, 3, 1, 2).copy()))
+    with np.load(tmp_path / found.evaluation) as answers:
+        np.testing.assert_allclose(answers["output.0"], expected.numpy(), atol=1e-4)
+        np.testing.assert_allclose(answers["reference.0"], expected.numpy(), atol=1e-4)
+        assert answers["labels"].tolist() == [index % 10 for index in range(64)]
+
+
+def test_golden_vectors_are_the_artifacts_own_answers(tiny_project, tmp_path):
+    found = lowered(pictures("int8"), tiny_project, tmp_path)
+    assert len(found.golden) == 8
+    from edgec.runtime.session import Session
+
+    with Session(tmp_path) as session:
+        session.load(tmp_path / "model.pte", found.pte_sha256, False)
+        for vector in found.golden:
+            given = np.fromfile(tmp_path / vector.inputs[0], "<f4").reshape(vector.input_shapes[0])
+            expected = np.fromfile(tmp_path / vector.outputs[0], "<f4").reshape(vector.output_shapes[0])
+            np.testing.assert_array_equal(session.run([given])[0], expected)
+            assert abs(expected).max() <= found.output_range
+
+
+def test_several_inputs_and_nested_outputs_are_named(tiny_project, tmp_path):
+    found = lowered(plan(net("Many"), (tensor("x", 1, 16), tensor("scale", 1, 16))), tiny_project, tmp_path)
+    assert [item.name for item in found.inputs] == ["x", "scale"]
+    assert [(item.name, item.shape) for item in found.outputs] == [("out", (1, 4)), ("aux_output0", (1, 4)), ("aux_output1_output0", (1,))]
+    assert found.resolved["compared on"] == "16 seeded random inputs"
+    assert found.evaluation is None
+    assert found.golden[0].inputs == ("golden/0.x.bin", "golden/0.scale.bin")
+
+
+def test_a_dynamic_axis_is_exercised_at_its_ends(tiny_project, tmp_path):
+    found = lowered(plan(net("Sequence"), (tensor("x", 1, (1, 8), 16),)), tiny_project, tmp_path)
+    assert found.inputs[0].shape == (1, 8, 16)
+    assert found.outputs[0].shape == (1, 8, 4)
+    assert {boundary.samples for boundary in found.boundaries} == {19}
+    shapes = {vector.input_shapes[0] for vector in found.golden}
+    assert shapes <= {(1, size, 16) for size in (1, 4, 8)}
+
+
+def test_the_same_plan_gives_the_same_bytes(tiny_project, tmp_path):
+    first, second = (lowered(pictures("int8"), tiny_project, tmp_path / name) for name in ("a", "b"))
+    assert first == second
+    names = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
+    assert len(names) == 3 + 16
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+
+
+def test_random_weights_are_normalised_on_the_data(tiny_project, tmp_path):
+    made = pictures("int8", model=Choice(name="torchvision", options={
+        "name": "mnasnet0_5", "arguments": {"num_classes": 10}, "weights": {"random": 3}}))  # fmt: skip
+    from dataclasses import replace
+
+    found = lowered(replace(made, release=False), tiny_project, tmp_path)
+    assert found.output_range > 0
+    assert json.loads((tmp_path / "lowered.json").read_text())["parameters"] == found.parameters
+
+
+@pytest.mark.parametrize(
+    ("model", "code", "says"),
+    [
+        (net("Constant"), "constant-output", "the model itself"),
+        (net("Branches"), "export-failed", "data-dependent"),
+        (net("Random"), "parity-broken", "from eager to exported"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_model_that_cannot_be_built_is_refused(model, code, says, tiny_project, tmp_path):
+    finding = refusal(plan(model, (tensor("x", 1, 16),), data=data("vectors.npz", "evaluation")), tiny_project, tmp_path)
+    assert finding.code == code
+    assert says in finding.message.lower()
+    assert not (tmp_path / "lowered.json").exists()
+
+
+def test_a_failed_export_points_at_the_models_own_line(tiny_project, tmp_path):
+    finding = refusal(plan(net("Branches"), (tensor("x", 1, 16),)), tiny_project, tmp_path)
+    assert finding.where.file == "nets.py"
+    line = (tiny_project / "nets.py").read_text().splitlines()[finding.where.line - 1]
+    assert line.strip() == "if x.sum() > 0:"
+
+
+def test_an_operator_without_a_kernel_is_named(tiny_project, tmp_path):
+    finding = refusal(plan(net("Sorts"), (tensor("x", 1, 16),)), tiny_project, tmp_path)
+    assert finding.code == "operator-unavailable"
+    assert "aten::sort.values" in finding.message
+
+
+def test_weights_that_are_not_finite_are_named(tiny_project, tmp_path):
+    finding = refusal(pictures(model=net("Tiny", poison=True)), tiny_project, tmp_path)
+    assert finding.code == "non-finite"
+    assert "body.0.weight" in finding.message
+
+
+def test_half_precision_layer_norm_is_caught(tiny_project, tmp_path):
+    """ExecuTorch 1.5.1's portable native_layer_norm is wrong in fp16 and says nothing."""
+    made = plan(net("Normed"), (tensor("x", 1, 16),), recipe=Choice(name="fp16"), data=data("vectors.npz", "evaluation"))
+    finding = refusal(made, tiny_project, tmp_path)
+    assert finding.code in ("parity-broken", "constant-output", "non-finite")
+    assert "pte" in finding.message or "the artifact" in finding.message
+
+
+def test_calibration_in_the_wrong_range_is_refused(tiny_project, tmp_path):
+    finding = refusal(pictures("int8", path="unscaled.npz"), tiny_project, tmp_path)
+    assert finding.code == "calibration-range"
+
+
+def test_inputs_of_another_shape_than_the_model_takes(tiny_project, tmp_path):
+    finding = refusal(plan(net("Linear"), (tensor("x", 1, 17),)), tiny_project, tmp_path)
+    assert finding.code == "model-not-loaded"
+    assert "[1, 17]" in finding.message

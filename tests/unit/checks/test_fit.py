@@ -1,0 +1,50 @@
+"""checks: what no committed plugin or target shows yet, with a delegate that does less and a target that has less."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgec.artifacts.project import Project
+from edgec.checks import delegate_on_target, recipe_on_delegate
+from edgec.checks.places import rooted
+from edgec.diagnostics import Diagnostic, Failure, Location
+from edgec.registry import plugin
+from edgec.stages.parse import parse
+from edgec.stages.read import read
+from edgec.targets.table import TARGETS
+
+FULL = Path(__file__).parents[2] / "cases" / "valid" / "full" / "manifest.yaml"
+PROJECT = Project(root=FULL.parent, folder=FULL.parent)
+
+
+def test_a_delegate_must_run_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = parse(read(FULL, "m.yaml"))
+    assert recipe_on_delegate.check(manifest, PROJECT) == []
+    monkeypatch.setattr(plugin("delegates", "xnnpack"), "RECIPES", ("fp32",))
+    found = recipe_on_delegate.check(manifest, PROJECT)
+    assert [item.where.route for item in found if item.where] == [("quantization",), ("targets", 1, "quantization")]
+    assert {item.code for item in found} == {"does-not-fit"} and found[0].hint == "recipes of xnnpack: fp32"
+
+
+def test_a_delegate_must_exist_on_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = parse(read(FULL, "m.yaml"))
+    assert delegate_on_target.check(manifest, PROJECT) == []
+    nano = TARGETS["jetson-nano"]
+    monkeypatch.setitem(TARGETS, "jetson-nano", replace(nano, delegates=("portable",)))
+    found = delegate_on_target.check(manifest, PROJECT)
+    assert [item.where.route for item in found if item.where] == [("targets", 0), ("targets", 1)]
+    assert found[1].related[0][1].route == ("targets", 1, "delegate")
+
+
+def test_a_plugins_findings_are_placed_below_its_node() -> None:
+    def fails() -> list[Diagnostic]:
+        inside = Diagnostic(code="wrong-value", message="m", where=Location(file="", route=("path",)))
+        nowhere = Diagnostic(code="wrong-value", message="m")
+        elsewhere = Diagnostic(code="wrong-value", message="m", where=Location(file="labels.txt", line=3))
+        raise Failure(inside, nowhere, elsewhere)
+
+    routes = [item.where and item.where.route for item in rooted(("data", "evaluation"), fails)]
+    assert routes == [("data", "evaluation", "path"), ("data", "evaluation"), ()]

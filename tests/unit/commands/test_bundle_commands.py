@@ -1,0 +1,165 @@
+"""`edgec verify` and `edgec inspect` on a bundle whose runner is a stand-in: results, exit codes, what is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bundle_parts import TARGET, bundle
+
+from edgec.artifacts.bundle import Written
+from edgec.cli import main
+from edgec.commands.evaluation import evenly
+from edgec.stages.write import write
+
+Result = tuple[int, str, str]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    return write(bundle(tmp_path / "parts"), tmp_path / "out")
+
+
+@pytest.fixture
+def edgec(capsys: pytest.CaptureFixture[str]) -> Any:
+    def run(*arguments: object) -> Result:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+@pytest.mark.parametrize("what", ["folder", "tarball"])
+def test_a_good_bundle_verifies(what: str, written: Written, edgec: Any, tmp_path: Path) -> None:
+    code, out, _ = edgec("verify", getattr(written, what), "--out", tmp_path / "v.json", "--output", "json")
+    record = json.loads(out)
+    assert (code, record["status"], record["exit_code"]) == (0, "passed", 0)
+    assert record["arguments"][1:3] == ["--evidence", "host"]
+    assert json.loads((tmp_path / "v.json").read_bytes())["status"] == "passed"
+
+
+def test_people_read_the_verdict(written: Written, edgec: Any) -> None:
+    code, out, err = edgec("verify", written.folder)
+    assert code == 0
+    assert "passed" in out
+    assert "1 vectors agree" in out
+    assert "evidence host" in err
+
+
+@pytest.mark.parametrize(("given", "ended", "said"), [("7", 7, "verification-failed"), ("139", 7, "verification-failed"), ("5", 5, "budget-missed")])
+def test_what_does_not_pass_has_its_exit_code(
+    given: str, ended: int, said: str, written: Written, edgec: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAND_IN_CODE", given)
+    code, out, _ = edgec("verify", written.folder, "--output", "json")
+    assert code == ended
+    assert [found["code"] for found in json.loads(out)["diagnostics"]] == [said]
+
+
+def test_a_changed_file_stops_before_anything_runs(written: Written, edgec: Any) -> None:
+    (written.folder / "verify.sh").write_text("#!/bin/sh\ntouch /tmp/edgec-ran\n")
+    code, _, err = edgec("verify", written.folder)
+    assert code == 7
+    assert "verify.sh is not the file that SHA256SUMS lists" in err
+    assert not Path("/tmp/edgec-ran").exists()
+
+
+def test_what_this_machine_cannot_run_names_what_is_missing(tmp_path: Path, edgec: Any) -> None:
+    target = replace(TARGET, name="a-board", architecture="riscv64", qemu_cpu="rv64")
+    folder = write(bundle(tmp_path / "parts", target=target), tmp_path / "out").folder
+    code, _, err = edgec("verify", folder)
+    assert code == 6
+    assert "tool-missing" in err
+
+
+def test_a_path_that_is_no_bundle_is_a_usage_error(tmp_path: Path, edgec: Any) -> None:
+    for command in ("verify", "inspect"):
+        code, _, err = edgec(command, tmp_path / "nothing")
+        assert code == 2
+        assert "no-bundle" in err
+
+
+def test_samples_without_images_is_a_usage_error(written: Written, edgec: Any) -> None:
+    assert edgec("verify", written.folder, "--samples", "5")[0] == 2
+
+
+def test_a_class_that_the_bundle_does_not_know_is_named(written: Written, edgec: Any, tmp_path: Path) -> None:
+    (tmp_path / "images" / "O").mkdir(parents=True)
+    code, _, err = edgec("verify", written.folder, "--evaluation", tmp_path / "images")
+    assert code == 3
+    assert "data-labels" in err
+
+
+def test_no_image_is_said(written: Written, edgec: Any, tmp_path: Path) -> None:
+    (tmp_path / "images" / "1").mkdir(parents=True)
+    code, _, err = edgec("verify", written.folder, "--evaluation", tmp_path / "images")
+    assert code == 3
+    assert "data-empty" in err
+
+
+def test_images_are_chosen_evenly() -> None:
+    items = [(Path(str(number)), "") for number in range(10)]
+    assert evenly(items, None) == evenly(items, 50) == items
+    assert [path.name for path, _ in evenly(items, 5)] == ["0", "2", "4", "6", "8"]
+    assert len(evenly(items, 7)) == len(set(evenly(items, 7))) == 7
+
+
+def test_inspect_shows_what_is_inside(written: Written, edgec: Any) -> None:
+    code, out, _ = edgec("inspect", written.tarball)
+    assert code == 0
+    for shown in ("camera 1.0.0 for linux-x86_64", "aten.convolution", "1 × 2 × 2 × 3", "700.00 kB", "≤ 100ms", "deferred"):
+        assert shown in out
+    code, out, _ = edgec("inspect", written.folder, "--output", "json")
+    record = json.loads(out)
+    assert record["schema"] == "edgec/inspection/v1"
+    assert record["bundle_sha256"]
+    assert record["files"]["model.pte"] == record["model"]["sha256"]
+
+
+def device_says(path: Path, digest: str, status: str) -> Path:
+    verdict = {"budget": "latency.p90", "status": status, "value": 0.042, "limit": 0.1, "unit": "s", "evidence": "device"}
+    bench = {"latency_s": {"p90": 0.042}, "peak_rss_bytes": 2e7, "samples": 256, "threads": 4}
+    record = {"schema": "edgec/verification/v1", "bundle_sha256": digest, "evidence": "device", "status": "passed",
+              "bench": bench, "verdicts": [verdict]}  # fmt: skip
+    path.write_text(json.dumps(record))
+    return path
+
+
+def test_a_device_s_own_figures_take_the_place_of_deferred_ones(written: Written, edgec: Any, tmp_path: Path) -> None:
+    digest = json.loads(edgec("inspect", written.folder, "--output", "json")[1])["bundle_sha256"]
+    code, out, _ = edgec("inspect", written.folder, "--with", device_says(tmp_path / "v.json", digest, "met"))
+    assert code == 0
+    assert next(line for line in out.splitlines() if "latency.p90" in line).split()[-3:] == ["ms", "device", "met"]
+    _, out, _ = edgec("inspect", written.folder, "--with", device_says(tmp_path / "v.json", digest, "deferred"))
+    assert "on the device" in out
+
+
+def test_figures_of_another_bundle_are_refused(written: Written, edgec: Any, tmp_path: Path) -> None:
+    code, _, err = edgec("inspect", written.folder, "--with", device_says(tmp_path / "v.json", "0" * 64, "met"))
+    assert code == 7
+    assert "digest-mismatch" in err
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "nonsense", '{"bundle_sha256": 1}'])
+def test_figures_that_are_none_are_refused(text: str, written: Written, edgec: Any, tmp_path: Path) -> None:
+    (tmp_path / "v.json").write_text(text)
+    assert edgec("inspect", written.folder, "--with", tmp_path / "v.json")[0] == 7
+
+
+def test_the_build_s_measurements_can_be_merged_too(written: Written, edgec: Any) -> None:
+    code, out, _ = edgec("inspect", written.folder, "--with", written.measurements)
+    assert code == 0
+    assert "1.5 ms" in out
+
+
+def test_a_file_that_is_no_program_is_refused_without_torch(edgec: Any, tmp_path: Path) -> None:
+    (tmp_path / "noise.pte").write_bytes(b"noise" * 100)
+    code, _, err = edgec("inspect", tmp_path / "noise.pte")
+    assert code == 7
+    assert "program-unreadable" in err
+    assert edgec("inspect", tmp_path / "missing.pte")[0] == 2

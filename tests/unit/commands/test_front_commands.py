@@ -1,0 +1,142 @@
+"""list, explain, schema, init and doctor: what they print, for people and programs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from edgec.cli import group
+from edgec.codes import CODES
+from edgec.diagnostics import Failure
+from edgec.stages.fields import fields
+from edgec.stages.schema import manifest_schema
+
+PICTURE = Path(__file__).parents[2] / "cases" / "valid" / "full" / "data" / "test" / "no" / "1.png"
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(group, [str(argument) for argument in arguments], standalone_mode=False)
+
+
+def test_list_names_everything() -> None:
+    data = json.loads(run("list", "--output", "json").stdout)
+    assert set(data) == {"schema", "sources", "datasets", "recipes", "delegates", "metrics", "tasks", "targets"}
+    text = run("list").stdout
+    for rows in data.values():
+        for row in rows if isinstance(rows, list) else ():
+            assert row["summary"] and row["name"] in text
+    assert run("list", "targets").stdout.startswith("  jetson-nano")
+
+
+TOPICS = [
+    *CODES,
+    *(field.path for field in fields(manifest_schema())),
+    *("jetson-nano", "int8", "xnnpack", "top1", "torchvision", "image-folder", "classification"),
+]
+
+
+def test_explain_knows_every_topic() -> None:
+    from edgec.commands.explain import _told, _topics
+
+    told = {entry["name"]: _told(entry) for entry in _topics()}
+    assert set(TOPICS) <= set(told)
+    assert all(text.count("\n") >= 1 for text in told.values())
+
+
+def test_explain_a_field_and_its_plugins() -> None:
+    text = run("explain", "inputs.image.fit").stdout
+    assert "stretch, cover, contain" in text and "default: cover" in text.replace("  ", " ").replace("  ", " ")
+    assert "manifest field of torchvision" in run("explain", "model.weights").stdout
+    assert json.loads(run("explain", "int8", "--output", "json").stdout)["topics"][0]["kind"] == "recipe"
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [("budgets.latensy", "budgets.latency"), ("int-8", "int8"), ("metric", "budgets.accuracy.metric")],
+)
+def test_explain_offers_the_nearest(asked: str, meant: str) -> None:
+    failed = run("explain", asked)
+    assert failed.return_value == 2 and meant in failed.stderr and "[unknown-topic]" in failed.stderr
+
+
+def test_schema_is_the_manifests() -> None:
+    assert json.loads(run("schema").stdout) == manifest_schema()
+
+
+def test_init_without_data_writes_a_manifest_that_validates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("init", "new", "--name", "cam").exit_code == 0
+    assert run("validate", "--strict", "new").stdout == "ok: new/cam.yaml: cam 0.1.0 for linux-x86_64\n"
+
+
+def test_init_uses_the_data_and_weights_it_finds(tmp_path: Path) -> None:
+    for folder in (
+        "data/train/no",
+        "data/train/07",
+        "data/test/no",
+        "data/test/07",
+        ".hidden/train/a",
+        ".hidden/train/b",
+    ):
+        (tmp_path / folder).mkdir(parents=True)
+        shutil.copy(PICTURE, tmp_path / folder / "1.png")
+    (tmp_path / "best.safetensors").write_bytes(b"weights")
+    done = run("init", tmp_path / "My Camera.yaml", "--output", "json")
+    assert json.loads(done.stdout)["exit_code"] == 0
+    text = (tmp_path / "My Camera.yaml").read_text()
+    assert (
+        'labels: ["07", "no"]' in text and "data/train" in text and "best.safetensors" in text and ".hidden" not in text
+    )
+    assert run("validate", "--strict", tmp_path / "My Camera.yaml").return_value == 0
+
+
+def test_init_without_weights_for_its_classes_says_it_is_a_trial(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        shutil.copy(PICTURE, tmp_path / "train" / name / "1.png")
+    assert "not for release" in run("init", tmp_path).stderr
+
+
+def test_init_never_overwrites_unless_forced(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("mine")
+    done = run("init", path)
+    assert done.return_value == 2 and "[already-exists]" in done.stderr and path.read_text() == "mine"
+    assert run("init", path, "--force").exit_code == 0 and path.read_text() != "mine"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.yaml"]
+
+
+@pytest.mark.parametrize("name", ["My_Cam", "", "-a", "a\n"])
+def test_init_refuses_names_that_are_no_label(name: str, tmp_path: Path) -> None:
+    assert run("init", tmp_path, "--name", name).exit_code != 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_doctor_is_content_here_or_says_what_is_needed() -> None:
+    data = json.loads(run("doctor", "--output", "json").stdout)
+    names = {row["name"] for row in data["findings"]}
+    assert {"python", "torch", "executorch", "disk"} <= names
+    needed = [row for row in data["findings"] if row["needed"] and row["status"] == "missing"]
+    assert data["exit_code"] == (6 if needed else 0)
+
+
+def test_doctor_misses_a_wrong_version_and_the_hosts_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgec.commands import doctor
+    from edgec.diagnostics import Diagnostic
+
+    def no_compiler(architecture: str, glibc: str) -> None:
+        raise Failure(Diagnostic(code="tool-missing", message="no g++", hint="install it"))
+
+    version = doctor.metadata.version
+    monkeypatch.setattr("edgec.runtime.toolchain.toolchain", no_compiler)
+    monkeypatch.setattr(doctor.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(doctor.metadata, "version", lambda name: "2.12.0+cpu" if name == "torch" else version(name))
+    done = run("doctor")
+    assert done.return_value == 6
+    lines = {line.split()[1]: line for line in done.stdout.splitlines() if line.startswith("missing")}
+    assert "2.13.0 is needed" in lines["torch"] and "no g++" in done.stdout
+    assert any(line.startswith("note") and "runner for aarch64" in line for line in done.stdout.splitlines())

@@ -1,0 +1,88 @@
+"""The emulator's command and cpuinfo, and which targets this machine runs itself."""
+
+import dataclasses
+
+import pytest
+
+from edgec.diagnostics import Failure
+from edgec.runtime import emulate, host
+from edgec.targets.table import JETSON_NANO, LINUX_X86_64
+
+CPUINFO = "processor\t: 0\nflags\t\t: fpu sse2 avx2\nmodel name\t: Some CPU\n\nprocessor\t: 1\nflags\t\t: fpu\n"
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """An x86-64 Linux machine with CPUINFO and glibc 2.36."""
+    path = tmp_path / "cpuinfo"
+    path.write_text(CPUINFO)
+    monkeypatch.setattr(host, "CPUINFO", path)
+    monkeypatch.setattr(host.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(host.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(host.os, "confstr", lambda name: "glibc 2.36")
+
+
+@pytest.fixture
+def tools(monkeypatch, tmp_path):
+    """A machine with qemu and a cross C library."""
+    system = tmp_path / "system"
+    (system / "lib").mkdir(parents=True)
+    monkeypatch.setattr(emulate.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(emulate, "_system", lambda architecture: system)
+    return system
+
+
+def test_the_host_runs_its_own_kind(machine):
+    assert host.host_runs(dataclasses.replace(LINUX_X86_64, features=("sse2", "avx2")))
+    assert not host.host_runs(JETSON_NANO)
+
+
+@pytest.mark.parametrize("change", [{"features": ("sse2", "avx512f")}, {"glibc": "2.38"}])
+def test_a_missing_feature_or_newer_glibc_is_another_kind(machine, change):
+    assert not host.host_runs(dataclasses.replace(LINUX_X86_64, **change))
+
+
+def test_arm_features_are_read_too():
+    assert host.features("processor : 0\nFeatures\t: fp asimd\n") == {"fp", "asimd"}
+    assert host.features("") == set()
+
+
+def test_the_command_names_the_cpu_and_the_root(tools, tmp_path):
+    found = emulate.emulator(JETSON_NANO, tmp_path / "work")
+    program, *rest = found.command
+    assert program.endswith("qemu-aarch64")
+    assert rest[:2] == ["-cpu", "cortex-a57"] and rest[2] == "-L"
+    assert found.cpuinfo.is_relative_to(rest[3]) and found.cpuinfo.name == "cpuinfo"
+    assert (found.cpuinfo.parents[1] / "lib").resolve() == tools / "lib"
+    assert emulate.emulator(JETSON_NANO, tmp_path / "work") == found
+
+
+def test_cpuinfo_is_the_targets():
+    text = emulate.cpuinfo_text(JETSON_NANO)
+    assert text.count("processor\t: ") == JETSON_NANO.cores
+    assert "CPU implementer\t: 0x41\n" in text and "CPU part\t: 0xd07\n" in text
+    assert host.features(text) == set(JETSON_NANO.features)
+    assert host.features(emulate.cpuinfo_text(LINUX_X86_64)) == set(LINUX_X86_64.features)
+
+
+def test_cpu_max_is_never_used(tools, tmp_path):
+    with pytest.raises(ValueError, match="max"):
+        emulate.emulator(dataclasses.replace(JETSON_NANO, qemu_cpu="max"), tmp_path)
+
+
+def test_what_is_missing_is_named_in_one_line(monkeypatch, tmp_path):
+    monkeypatch.setattr(emulate.shutil, "which", lambda name: None)
+    monkeypatch.setattr(emulate, "_system", lambda architecture: None)
+    with pytest.raises(Failure) as caught:
+        emulate.emulator(JETSON_NANO, tmp_path)
+    (found,) = caught.value.diagnostics
+    assert found.code == "tool-missing" and "qemu-user and g++-aarch64-linux-gnu" in found.message
+    assert found.hint == "run: apt-get install -y qemu-user g++-aarch64-linux-gnu"
+
+
+def test_a_place_is_native_or_emulated(machine, tools, monkeypatch):
+    with emulate.place_for(LINUX_X86_64) as place:
+        assert place.evidence == "host" and place.emulator == ()
+    with emulate.place_for(JETSON_NANO) as place:
+        assert place.evidence == "emulated" and "cortex-a57" in place.emulator
+        assert "0xd07" in open(place.environment["EDGEC_CPUINFO"]).read()  # noqa: PTH123, SIM115

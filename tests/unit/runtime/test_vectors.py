@@ -1,0 +1,48 @@
+"""Answers and golden vectors are written the same way every time."""
+
+import hashlib
+
+import numpy as np
+from edgec.artifacts.lowered import Tensor
+from edgec.artifacts.manifest import Dimension, Input
+from edgec.artifacts.samples import Sample
+from edgec.runtime import vectors
+
+
+def test_npz_bytes_depend_on_content_only(tmp_path, monkeypatch):
+    content = {"ids": np.array(["a", "bb"]), "output.0": np.eye(3, dtype=np.float32)}
+    digests = set()
+    for name, clock in (("one", 1e9), ("two", 2e9)):
+        monkeypatch.setattr("time.time", lambda clock=clock: clock)
+        vectors.write_npz(tmp_path / name, content)
+        digests.add(hashlib.sha256((tmp_path / name).read_bytes()).hexdigest())
+    assert len(digests) == 1
+    with np.load(tmp_path / "one", allow_pickle=False) as found:
+        assert found["ids"].tolist() == ["a", "bb"]
+        np.testing.assert_array_equal(found["output.0"], np.eye(3))
+
+
+def test_answers_of_one_row_are_stacked_without_it():
+    (found,) = vectors.stacked([(np.full((1, 4), index),) for index in range(3)])
+    assert found.shape == (3, 4)
+
+
+def test_answers_of_different_shapes_are_not_stacked():
+    assert vectors.stacked([(np.zeros((1, 4)),), (np.zeros((1, 5)),)]) is None
+
+
+def test_spread_takes_answers_that_differ_before_more_of_the_same():
+    rows = [(np.array([[value]], np.float32),) for value in (0, 0, 0, 10, 10, 5)]
+    assert vectors.spread(rows, 3) == [0, 3, 5]
+    assert vectors.spread(rows, 8) == [0, 3, 5]
+
+
+def test_golden_files_are_little_endian_and_typed(tmp_path):
+    given = Input(name="x", dtype="float32", shape=(Dimension(minimum=1, maximum=1), Dimension(minimum=2, maximum=2)))
+    sample = Sample(id="s", tensors={"x": np.array([[1.5, -2.0]])})
+    (record,) = vectors.write_golden(
+        tmp_path, [sample], [(np.array([7.0], np.float32),)], [given], [Tensor(name="class", dtype="int64", shape=(1,))]
+    )
+    assert (record.inputs, record.outputs) == (("golden/0.x.bin",), ("golden/0.class.bin",))
+    assert (tmp_path / "golden/0.x.bin").read_bytes() == np.array([1.5, -2.0], "<f4").tobytes()
+    assert (tmp_path / "golden/0.class.bin").read_bytes() == np.array([7], "<i8").tobytes()

@@ -14,7 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 
-def camera_plan(samples: int):  # noqa: ANN201 (edgec is imported late, so that its import is timed by nobody)
+def camera_plan(samples: int):
     from edgec import pipeline
     from edgec.stages.plan import plan as expand
 

@@ -1,7 +1,7 @@
-"""The camera lowered by hand, as ExecuTorch's documentation has it: the baseline that edgec's own lowering is held against.
+"""The camera lowered by hand, as ExecuTorch's documentation has it: the baseline for edgec's own lowering.
 
-The same model, weights, calibration images and preprocessing in the graph as manifests/camera.yaml; the .pte is written,
-loaded by nobody and compared with nothing.
+The same model, weights, calibration images and preprocessing in the graph as manifests/camera.yaml; the .pte is
+compared with nothing.
 """
 
 import argparse

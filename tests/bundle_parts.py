@@ -1,4 +1,4 @@
-"""A bundle's ingredients made by hand, for tests that need no torch: plan, artifact, figures, verdicts, stand-in runner."""
+"""A bundle's ingredients made by hand, torch-free: plan, artifact, figures, verdicts, and a stand-in for the runner."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ sys.exit(code)
 '''
 
 BUDGETS = (
-    Budget(kind="accuracy", statistic="top1", sense="min", limit=0.85, text="85%", route=("budgets", "accuracy", "min")),
+    Budget(kind="accuracy", statistic="top1", sense="min", limit=0.85, text="85%", route=("budgets",)),
     Budget(kind="latency", statistic="p90", sense="max", limit=0.1, text="100ms", route=("budgets", "latency", "p90")),
     Budget(kind="size", statistic="", sense="max", limit=2e6, text="2MB", route=("budgets", "size")),
 )  # fmt: skip
@@ -53,12 +53,15 @@ def plan(**changes: object) -> Plan:
     """A camera's plan for this machine."""
     shape = tuple(Dimension(minimum=size, maximum=size) for size in (1, 2, 2, 3))
     made = Plan(
-        name="camera", version="1.0.0", description="Reads digits.", manifest="manifests/camera.yaml", folder="manifests",
-        target=TARGET, model=Choice(name="torchvision", options={"name": "mobilenet_v2"}),
+        name="camera", version="1.0.0", description="Reads digits.",
+        manifest="manifests/camera.yaml", folder="manifests",
+        target=TARGET,
+        model=Choice(name="torchvision", options={"name": "mobilenet_v2"}),
         inputs=(Input(name="image", dtype="float32", shape=shape, image=Image(width=2, height=2)),),
         task=Choice(name="classification", options={"labels": "labels.txt"}), labels=("0", "1"), data=(),
         recipe=Choice(name="int8"), delegates=(Choice(name="xnnpack"),), threads=2, budgets=BUDGETS,
-        files={"manifests/camera.yaml": "1" * 64, "weights/camera.safetensors": "2" * 64}, allow_code=False, release=True,
+        files={"manifests/camera.yaml": "1" * 64, "weights/camera.safetensors": "2" * 64},
+        allow_code=False, release=True,
         notes=(), lowering_key="3" * 64,
     )  # fmt: skip
     return replace(made, **changes)  # type: ignore[arg-type]
@@ -103,9 +106,19 @@ def measured() -> Measured:
         figures=(
             Figure(name="size", value=1300, unit="bytes", evidence="artifact"),
             Figure(name="delegation", value=52 / 53, unit="share", evidence="artifact"),
-            Figure(name="accuracy.top1", value=0.978, unit="share", evidence="host", samples=360, interval=(0.96, 0.99)),
+            Figure(
+                name="accuracy.top1", value=0.978, unit="share", evidence="host", samples=360, interval=(0.96, 0.99)
+            ),
             *(
-                Figure(name=f"latency.{name}", value=value, unit="s", evidence="host", samples=256, clocked=True, detail=detail)
+                Figure(
+                    name=f"latency.{name}",
+                    value=value,
+                    unit="s",
+                    evidence="host",
+                    samples=256,
+                    clocked=True,
+                    detail=detail,
+                )
                 for name, value in times.items()
             ),
             Figure(name="throughput", value=712.5, unit="Hz", evidence="host", samples=256, clocked=True),
@@ -141,6 +154,6 @@ def runner(folder: Path) -> Runner:
 def bundle(folder: Path, *, rejected: bool = False, **changes: object) -> Bundle:
     """A rendered bundle whose ingredients lie in ``folder``, which must not exist yet."""
     figures = measured()
-    return render(
-        plan(**changes), lowered(folder / "job"), folder / "job", runner(folder / "runner"), figures, verdicts(figures), rejected
-    )  # fmt: skip
+    job = folder / "job"
+    artifact, made = lowered(job), runner(folder / "runner")
+    return render(plan(**changes), artifact, job, made, figures, verdicts(figures), rejected)

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -22,7 +22,7 @@ from typing import IO
 
 from edgec.artifacts.codec import from_json, to_json
 from edgec.artifacts.document import Json
-from edgec.artifacts.lowered import Boundary, Lowered, Tensor
+from edgec.artifacts.lowered import Boundary, Limit, Lowered, Tensor
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
@@ -38,6 +38,9 @@ from edgec.stages.evaluate import Answered, evaluate, golden, parity_samples, wr
 from edgec.stages.load import Loaded, load
 from edgec.stages.lower import Lowering, lower, refuse_unavailable
 from edgec.stages.quantize import export, quantize
+
+TRIAL = Limit(sqnr=0.0, relative_error=2.0, agreement=0.0)
+"""Still nearer to the model than to silence: with random weights, int8 MobileNetV3 came to 8 dB, EfficientNet to 3."""
 
 PACKAGES = ("torch", "torchvision", "torchao", "executorch")
 
@@ -82,9 +85,9 @@ def _where(project: Project) -> dict[str, Json]:
 
 
 def _start(folder: Path, words: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start the child in a session of its own, to be killed whole, and in ``folder``, which ``-m`` puts on its path."""
+    """Start the child in ``folder`` and in a session of its own, to be killed whole."""
     return subprocess.Popen(
-        [sys.executable, "-m", "edgec.job", str(os.getpid())],
+        process.command("edgec.job"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=words,
@@ -206,17 +209,24 @@ class _Evidence:
 
 
 def _judged(plan: Plan, points: dict[str, Answers], parity: Sequence[Sample]) -> tuple[Boundary, ...]:
-    limits = plugin("recipes", plan.recipe.name).LIMITS
-    return compare(points, [sample.id for sample in parity], limits, _decides(plan))
+    return compare(points, [sample.id for sample in parity], _limits(plan), _decides(plan))
 
 
 def _judged_whole(plan: Plan, answered: Answered) -> tuple[Boundary, ...]:
     """Hold the artifact against eager over the whole evaluation set, where there is one."""
     if not answered.ids:
         return ()
-    limits = {"pte": plugin("recipes", plan.recipe.name).LIMITS["total"]}
+    limits = {"pte": _limits(plan)["total"]}
     points = {"eager": answered.reference, "pte": answered.outputs}
     return compare(points, answered.ids, limits, _decides(plan))
+
+
+def _limits(plan: Plan) -> Mapping[str, Limit]:
+    """The recipe's limits; TRIAL for random weights, which amplify every rounding and are not for release."""
+    limits: Mapping[str, Limit] = plugin("recipes", plan.recipe.name).LIMITS
+    if plan.release:
+        return limits
+    return {name: TRIAL if name != "exported" else limit for name, limit in limits.items()}
 
 
 def _decides(plan: Plan) -> bool:
@@ -275,7 +285,3 @@ def _timed(step: str, progress: Progress) -> Iterator[None]:
     start = time.perf_counter()
     yield
     progress(f"{step} {time.perf_counter() - start:.1f} s")
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

@@ -11,7 +11,8 @@ Bytes recorded(const Bundle& bundle, const std::string& file, const Shape& shape
   const std::size_t size = elements(shape) * dtype.size;
   Bytes bytes = read_file(bundle.path(file), size + 1);
   if (bytes.size() != size) {
-    throw Failure(kIntegrity, file + " has " + std::to_string(bytes.size()) + " bytes, its shape " + shown(shape) + " takes " + std::to_string(size));
+    throw Failure(kIntegrity, file + " has " + std::to_string(bytes.size()) + " bytes, its shape " + shown(shape) +
+                                  " takes " + std::to_string(size));
   }
   return bytes;
 }
@@ -22,7 +23,8 @@ void compare(const Bundle& bundle, const GoldenVector& vector, std::size_t index
   if (actual.shape != vector.output_shapes[index]) {
     result.passed = false;
     result.sample = vector.sample;
-    result.reason = "output " + actual.spec->name + " has shape " + shown(actual.shape) + ", recorded is " + shown(vector.output_shapes[index]);
+    result.reason = "output " + actual.spec->name + " has shape " + shown(actual.shape) + ", recorded is " +
+                    shown(vector.output_shapes[index]);
     return;
   }
   const Bytes expected = recorded(bundle, vector.outputs[index], actual.shape, dtype);

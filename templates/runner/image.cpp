@@ -17,6 +17,11 @@ std::uint32_t big_endian(const std::uint8_t* bytes) {
   return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 | std::uint32_t{bytes[2]} << 8 | bytes[3];
 }
 
+void check_size(std::size_t width, std::size_t height, const std::string& name) {
+  if (height == 0 || width <= kPixelLimit / height) return;
+  refuse(name, std::to_string(width) + " x " + std::to_string(height) + " pixels are over the limit of 64 megapixels");
+}
+
 std::uint32_t crc32(const std::uint8_t* bytes, std::size_t size) {
   std::uint32_t crc = 0xFFFFFFFF;
   for (std::size_t i = 0; i < size; ++i) {
@@ -55,12 +60,13 @@ Picture decode(const Bytes& file, const std::string& name) {
   const bool png = file.size() > 8 && std::memcmp(file.data(), "\x89PNG\r\n\x1a\n", 8) == 0;
   const bool jpeg = file.size() > 3 && std::memcmp(file.data(), "\xff\xd8\xff", 3) == 0;
   if (!png && !jpeg) refuse(name, "neither a PNG nor a JPEG picture");
+  if (jpeg) check_jpeg(file, name);
+  // stb_image has limits of its own, above ours, that it calls damage.
+  if (png && file.size() >= 24) check_size(big_endian(&file[16]), big_endian(&file[20]), name);
   int width = 0, height = 0, channels = 0;
   if (stbi_info_from_memory(file.data(), static_cast<int>(file.size()), &width, &height, &channels) == 0) {
     refuse(name, std::string("the picture's header is damaged (") + stb_reason() + ")");
   }
-  if (static_cast<std::size_t>(width) * static_cast<std::size_t>(height) > kPixelLimit) {
-    refuse(name, std::to_string(width) + " x " + std::to_string(height) + " pixels are over the limit of 64 megapixels");
-  }
+  check_size(static_cast<std::size_t>(width), static_cast<std::size_t>(height), name);
   return png ? decode_png(file, name) : decode_jpeg(file, name);
 }

@@ -210,8 +210,11 @@ bool whole_segments(const Bytes& file) {
 
 }  // namespace
 
-Picture decode_jpeg(const Bytes& file, const std::string& name) {
+void check_jpeg(const Bytes& file, const std::string& name) {
   if (!whole_segments(file)) throw Failure(kEnvironment, name + ": the JPEG file is damaged or truncated");
+}
+
+Picture decode_jpeg(const Bytes& file, const std::string& name) {
   stbi__context context;
   stbi__start_mem(&context, file.data(), static_cast<int>(file.size()));
   const auto jpeg = std::make_unique<stbi__jpeg>();

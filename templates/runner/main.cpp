@@ -1,6 +1,7 @@
 // edgec-run: runs, measures and verifies the model of the bundle that it lies in (docs/bundle.md).
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <csignal>
 #include <cstdio>

@@ -192,7 +192,8 @@ int run_paths(const Bundle& bundle, const Options& options) {
   const std::vector<std::string> paths = expanded(options.paths);
   const std::size_t each = bundle.inputs.size();
   if (paths.size() % each != 0) {
-    throw Failure(kUsage, "the model takes " + std::to_string(each) + " inputs, so paths come in groups of as many, not " + std::to_string(paths.size()));
+    throw Failure(kUsage, "the model takes " + std::to_string(each) + " inputs, so paths come in groups of as many, not " +
+                              std::to_string(paths.size()));
   }
   Session session(bundle, options);
   for (std::size_t at = 0; at < paths.size(); at += each) {

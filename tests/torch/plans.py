@@ -10,9 +10,23 @@ from edgec.artifacts.project import Project
 from edgec.artifacts.target import Target
 
 TARGET = Target(
-    name="linux-x86_64", summary="", architecture="x86_64", cpu="generic", cores=2, threads=2, memory=8 << 30, glibc="2.27",
-    features=(), delegates=("xnnpack", "portable"), kind="computer", qemu_cpu="Haswell", cpuinfo=None, sources=(),
-)  # fmt: skip
+    name="linux-x86_64",
+    summary="",
+    architecture="x86_64",
+    cpu="generic",
+    cores=2,
+    threads=2,
+    memory=8 << 30,
+    glibc="2.27",
+    features=(),
+    delegates=("xnnpack", "portable"),
+    kind="computer",
+    qemu_cpu="Haswell",
+    cpuinfo=None,
+    sources=(),
+)
+
+FP32 = Choice(name="fp32")
 
 
 def tensor(name: str, *shape: int | tuple[int, int], dtype: str = "float32") -> Input:
@@ -31,7 +45,7 @@ def plan(
     model: Choice,
     inputs: tuple[Input, ...],
     *,
-    recipe: Choice = Choice(name="fp32"),
+    recipe: Choice = FP32,
     delegates: tuple[str, ...] = ("xnnpack",),
     data: tuple[Data, ...] = (),
     task: str = "tensor",
@@ -39,11 +53,27 @@ def plan(
     release: bool = True,
 ) -> Plan:
     return Plan(
-        name="tiny", version="1.0.0", description="", manifest="tiny.yaml", folder=".", target=TARGET, model=model,
-        inputs=inputs, task=Choice(name=task), labels=labels, data=data, recipe=recipe,
-        delegates=tuple(Choice(name=name) for name in delegates), threads=2, budgets=(), files={}, allow_code=True,
-        release=release, notes=(), lowering_key="0" * 64,
-    )  # fmt: skip
+        name="tiny",
+        version="1.0.0",
+        description="",
+        manifest="tiny.yaml",
+        folder=".",
+        target=TARGET,
+        model=model,
+        inputs=inputs,
+        task=Choice(name=task),
+        labels=labels,
+        data=data,
+        recipe=recipe,
+        delegates=tuple(Choice(name=name) for name in delegates),
+        threads=2,
+        budgets=(),
+        files={},
+        allow_code=True,
+        release=release,
+        notes=(),
+        lowering_key="0" * 64,
+    )
 
 
 def project(folder: Path) -> Project:

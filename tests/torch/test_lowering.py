@@ -1,13 +1,14 @@
-"""Each recipe on each delegate, from export to answers: delegated, run in a fresh process, near eager; and what is refused."""
+"""Each recipe on each delegate, from export to answers in a fresh process; and what is refused."""
 
 import json
 
 import numpy as np
 import pytest
+from plans import picture, plan, project, tensor
+
 from edgec import job
 from edgec.artifacts.manifest import Choice, Data, Image
 from edgec.diagnostics import Failure
-from plans import picture, plan, project, tensor
 
 LABELS = tuple(str(index) for index in range(10))
 PICTURE = picture("image", 16, 16, Image(width=16, height=16, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4)))
@@ -70,6 +71,7 @@ def test_portable_runs_every_operator_itself(recipe, tiny_project, tmp_path):
 def test_preprocessing_is_that_of_the_manifest(tiny_project, tmp_path):
     """The artifact's answer to raw pixels is eager's to (x / 255 - mean) / std in NCHW."""
     import torch
+
     from edgec.registry import plugin
 
     found = lowered(pictures(), tiny_project, tmp_path)
@@ -77,7 +79,9 @@ def test_preprocessing_is_that_of_the_manifest(tiny_project, tmp_path):
     pixels = np.load(tiny_project / "pictures.npz")["image"]
     mean, std = np.array(PICTURE.image.mean, np.float32), np.array(PICTURE.image.std, np.float32)
     with torch.no_grad():
-        expected = model(torch.from_numpy(((pixels / 255 - mean) / std).astype(np.float32).transpose(0, 3, 1, 2).copy()))
+        expected = model(
+            torch.from_numpy(((pixels / 255 - mean) / std).astype(np.float32).transpose(0, 3, 1, 2).copy())
+        )
     with np.load(tmp_path / found.evaluation) as answers:
         np.testing.assert_allclose(answers["output.0"], expected.numpy(), atol=1e-4)
         np.testing.assert_allclose(answers["reference.0"], expected.numpy(), atol=1e-4)
@@ -101,7 +105,11 @@ def test_golden_vectors_are_the_artifacts_own_answers(tiny_project, tmp_path):
 def test_several_inputs_and_nested_outputs_are_named(tiny_project, tmp_path):
     found = lowered(plan(net("Many"), (tensor("x", 1, 16), tensor("scale", 1, 16))), tiny_project, tmp_path)
     assert [item.name for item in found.inputs] == ["x", "scale"]
-    assert [(item.name, item.shape) for item in found.outputs] == [("out", (1, 4)), ("aux_output0", (1, 4)), ("aux_output1_output0", (1,))]
+    assert [(item.name, item.shape) for item in found.outputs] == [
+        ("out", (1, 4)),
+        ("aux_output0", (1, 4)),
+        ("aux_output1_output0", (1,)),
+    ]
     assert found.resolved["compared on"] == "16 seeded random inputs"
     assert found.evaluation is None
     assert found.golden[0].inputs == ("golden/0.x.bin", "golden/0.scale.bin")
@@ -126,7 +134,7 @@ def test_the_same_plan_gives_the_same_bytes(tiny_project, tmp_path):
 
 
 def test_random_weights_are_normalised_on_the_data(tiny_project, tmp_path):
-    made = pictures("int8", model=Choice(name="torchvision", options={
+    made = pictures(model=Choice(name="torchvision", options={
         "name": "mnasnet0_5", "arguments": {"num_classes": 10}, "weights": {"random": 3}}))  # fmt: skip
     from dataclasses import replace
 
@@ -145,7 +153,9 @@ def test_random_weights_are_normalised_on_the_data(tiny_project, tmp_path):
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_model_that_cannot_be_built_is_refused(model, code, says, tiny_project, tmp_path):
-    finding = refusal(plan(model, (tensor("x", 1, 16),), data=data("vectors.npz", "evaluation")), tiny_project, tmp_path)
+    finding = refusal(
+        plan(model, (tensor("x", 1, 16),), data=data("vectors.npz", "evaluation")), tiny_project, tmp_path
+    )
     assert finding.code == code
     assert says in finding.message.lower()
     assert not (tmp_path / "lowered.json").exists()
@@ -172,7 +182,9 @@ def test_weights_that_are_not_finite_are_named(tiny_project, tmp_path):
 
 def test_half_precision_layer_norm_is_caught(tiny_project, tmp_path):
     """ExecuTorch 1.5.1's portable native_layer_norm is wrong in fp16 and says nothing."""
-    made = plan(net("Normed"), (tensor("x", 1, 16),), recipe=Choice(name="fp16"), data=data("vectors.npz", "evaluation"))
+    made = plan(
+        net("Normed"), (tensor("x", 1, 16),), recipe=Choice(name="fp16"), data=data("vectors.npz", "evaluation")
+    )
     finding = refusal(made, tiny_project, tmp_path)
     assert finding.code in ("parity-broken", "constant-output", "non-finite")
     assert "pte" in finding.message or "the artifact" in finding.message

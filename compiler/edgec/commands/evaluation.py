@@ -18,7 +18,7 @@ ENDINGS = (".png", ".jpg", ".jpeg")
 def accuracy(
     bundle: OpenBundle, place: Place, record: dict[str, Json], chosen: list[tuple[Path, str]]
 ) -> dict[str, Json]:
-    """Return ``record`` with ``accuracy`` (top-1 over the labelled images) and the verdict on it, if it has a budget."""
+    """Return ``record`` with ``evaluation`` (top-1 over the labelled images) and, for a budget, its verdict."""
     lines = classify(bundle, place, [path for path, _ in chosen])
     correct = sum(line["label"] == label for line, (_, label) in zip(lines, chosen, strict=True))
     value = correct / len(chosen)
@@ -34,7 +34,14 @@ def accuracy(
         for budget in bundle.facts["budgets"]
         if budget["name"] == "accuracy.top1.min"
     ]
-    return {**record, "accuracy": {"metric": "top1", "correct": correct, **figure}, "verdicts": [*judged, *others]}
+    found = {
+        "metric": "top1",
+        "accuracy": value,
+        "correct": correct,
+        "samples": len(chosen),
+        "evidence": place.evidence,
+    }
+    return {**record, "evaluation": found, "verdicts": [*judged, *others]}
 
 
 def labelled(task: Json, folder: Path) -> list[tuple[Path, str]]:

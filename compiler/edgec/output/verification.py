@@ -33,9 +33,9 @@ def _facts(record: dict[str, Json]) -> list[tuple[str, str]]:
         times = ", ".join(f"{name} {written(latency[name], 's')}" for name in ("p50", "p90", "p99") if name in latency)
         facts.append(("latency", f"{times} ({bench['samples']} samples, {bench['threads']} threads)"))
         facts.append(("memory", f"{written(bench['peak_rss_bytes'], 'bytes')} at most"))
-    if accuracy := record.get("accuracy"):
-        share = written(accuracy["value"], "share")
-        facts.append(("accuracy", f"{accuracy['metric']} {share} of {accuracy['samples']} images"))
+    if evaluation := record.get("evaluation"):
+        share = written(evaluation["accuracy"], "share")
+        facts.append(("accuracy", f"{evaluation['metric']} {share} of {evaluation['samples']} images"))
     return facts
 
 

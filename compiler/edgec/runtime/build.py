@@ -130,7 +130,7 @@ def _run(command: Sequence[str], workdir: Path) -> None:
     except subprocess.TimeoutExpired:
         raise _failed(f"the compiler did not finish in {TIME_LIMIT_SECONDS} s") from None
     if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
+        lines = [line for line in done.stderr.splitlines() if "error: " in line] or done.stderr.splitlines()
         raise _failed(lines[0] if lines else f"the compiler ended with {done.returncode}")
 
 

@@ -44,6 +44,12 @@ def environment() -> dict[str, str]:
     return {**os.environ, **fixed}
 
 
+def command(module: str) -> list[str]:
+    """Return the command that runs ``module.main(id of this process)``, its working folder not on its path."""
+    code = f"import sys; sys.path[:] = filter(None, sys.path); from {module} import main; main({os.getpid()})"
+    return [sys.executable, "-c", code]
+
+
 def kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill ``process``, which leads its own session, with everything it started; wait until it is gone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -25,7 +25,7 @@ class Session:
     def __init__(self, folder: Path) -> None:
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the session)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "edgec.runtime.session", str(os.getpid())],
+            process.command("edgec.runtime.session"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._words,
@@ -134,7 +134,3 @@ def _run(method: Any, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
     inputs = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
     # Outputs lie in the program's own arena until the next inference: copy them.
     return [np.array(output.numpy()) for output in method.execute(inputs)]
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -110,9 +111,13 @@ def _input_files(manifest: Manifest, project: Project, source: object) -> list[P
 
 
 def _hashed(paths: list[Path], project: Project) -> dict[str, str]:
-    return {
-        project.relative(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(set(paths))
-    }
+    """Return the sha256 of each file by its path in the root; text handling of paths, since a data set has thousands."""
+    root = len(str(project.root)) + 1
+    digests = {}
+    for name in sorted({str(path) for path in paths}):
+        with open(name, "rb") as handle:  # noqa: PTH123 (half the time of Path.read_bytes)
+            digests[name[root:].replace(os.sep, "/")] = hashlib.sha256(handle.read()).hexdigest()
+    return digests
 
 
 def _notes(plan: Plan, manifest: Manifest) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ inline void check_classification(const Bundle& bundle) {
     throw Failure(kIntegrity, "bundle.json: classification takes one row of scores, output " + scores.name + " is " + shown(scores.shape));
   }
   if (!bundle.labels.empty() && bundle.labels.size() != classes) {
-    throw Failure(kIntegrity, "bundle.json has " + std::to_string(bundle.labels.size()) + " labels for " + std::to_string(classes) + " classes");
+    throw Failure(kIntegrity, "bundle.json has " + std::to_string(bundle.labels.size()) + " labels for " +
+                                  std::to_string(classes) + " classes");
   }
 }
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bundle_parts import TARGET, bundle
 
+from bundle_parts import TARGET, bundle
 from edgec.artifacts.bundle import Written
 from edgec.cli import main
 from edgec.commands.evaluation import evenly
@@ -51,7 +51,10 @@ def test_people_read_the_verdict(written: Written, edgec: Any) -> None:
     assert "evidence host" in err
 
 
-@pytest.mark.parametrize(("given", "ended", "said"), [("7", 7, "verification-failed"), ("139", 7, "verification-failed"), ("5", 5, "budget-missed")])
+@pytest.mark.parametrize(
+    ("given", "ended", "said"),
+    [("7", 7, "verification-failed"), ("139", 7, "verification-failed"), ("5", 5, "budget-missed")],
+)
 def test_what_does_not_pass_has_its_exit_code(
     given: str, ended: int, said: str, written: Written, edgec: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,7 +115,14 @@ def test_images_are_chosen_evenly() -> None:
 def test_inspect_shows_what_is_inside(written: Written, edgec: Any) -> None:
     code, out, _ = edgec("inspect", written.tarball)
     assert code == 0
-    for shown in ("camera 1.0.0 for linux-x86_64", "aten.convolution", "1 × 2 × 2 × 3", "700.00 kB", "≤ 100ms", "deferred"):
+    for shown in (
+        "camera 1.0.0 for linux-x86_64",
+        "aten.convolution",
+        "1 × 2 × 2 × 3",
+        "700.00 kB",
+        "≤ 100ms",
+        "deferred",
+    ):
         assert shown in out
     code, out, _ = edgec("inspect", written.folder, "--output", "json")
     record = json.loads(out)
@@ -122,7 +132,14 @@ def test_inspect_shows_what_is_inside(written: Written, edgec: Any) -> None:
 
 
 def device_says(path: Path, digest: str, status: str) -> Path:
-    verdict = {"budget": "latency.p90", "status": status, "value": 0.042, "limit": 0.1, "unit": "s", "evidence": "device"}
+    verdict = {
+        "budget": "latency.p90",
+        "status": status,
+        "value": 0.042,
+        "limit": 0.1,
+        "unit": "s",
+        "evidence": "device",
+    }
     bench = {"latency_s": {"p90": 0.042}, "peak_rss_bytes": 2e7, "samples": 256, "threads": 4}
     record = {"schema": "edgec/verification/v1", "bundle_sha256": digest, "evidence": "device", "status": "passed",
               "bench": bench, "verdicts": [verdict]}  # fmt: skip

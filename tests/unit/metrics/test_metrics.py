@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from edgec.artifacts.samples import Evaluation
 from edgec.metrics import agreement, max_abs_error, sqnr, top1, top5
 
@@ -58,8 +59,13 @@ def test_sqnr_is_ten_times_the_log_of_the_power_ratio():
 
 @pytest.mark.parametrize(
     ("reference", "actual", "decibels"),
-    [([1.0], [1.0], sqnr.CEILING), ([0.0], [1.0], -sqnr.CEILING), ([1.0], [float("nan")], -sqnr.CEILING), ([0.0], [0.0], 200)],
-)  # fmt: skip
+    [
+        ([1.0], [1.0], sqnr.CEILING),
+        ([0.0], [1.0], -sqnr.CEILING),
+        ([1.0], [float("nan")], -sqnr.CEILING),
+        ([0.0], [0.0], 200),
+    ],
+)
 def test_sqnr_at_its_ends_is_a_number(reference, actual, decibels):
     assert sqnr.decibels(np.array(reference), np.array(actual)) == decibels
 

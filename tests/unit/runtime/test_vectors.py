@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+
 from edgec.artifacts.lowered import Tensor
 from edgec.artifacts.manifest import Dimension, Input
 from edgec.artifacts.samples import Sample

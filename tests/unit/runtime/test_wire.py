@@ -4,13 +4,19 @@ import io
 
 import numpy as np
 import pytest
+
 from edgec.runtime import wire
 
 
 @pytest.mark.parametrize(
     "array",
-    [np.arange(6, dtype=np.float32).reshape(1, 2, 3), np.array(3, dtype=np.int64), np.zeros((0, 4), np.float16), np.ones((2, 2), bool)],
-)  # fmt: skip
+    [
+        np.arange(6, dtype=np.float32).reshape(1, 2, 3),
+        np.array(3, dtype=np.int64),
+        np.zeros((0, 4), np.float16),
+        np.ones((2, 2), bool),
+    ],
+)
 def test_arrays_keep_dtype_shape_and_values(array):
     stream = io.BytesIO()
     wire.send(stream, {"run": True}, [array, array])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from edgec.artifacts.manifest import Dimension, Image, Input
 from edgec.artifacts.samples import Sample
 from edgec.diagnostics import Failure

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from edgec.artifacts.lowered import Limit
 from edgec.diagnostics import Failure
 from edgec.metrics.sqnr import CEILING

@@ -1,10 +1,12 @@
 """No weaker evidence meets a budget, too few samples decide nothing, and a straddling interval is inconclusive."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from edgec.artifacts.manifest import Budget
 from edgec.artifacts.measured import Figure, Measured
-from edgec.stages.judge import _verdict
+from edgec.stages.judge import _verdict, judge, shortfalls
 
 P90 = Budget(kind="latency", statistic="p90", sense="max", limit=0.1, text="100ms", route=("budgets",))
 DROP = Budget(kind="accuracy", statistic="top1", sense="max_drop", limit=0.01, text="1%", route=("budgets",))
@@ -22,7 +24,8 @@ def latency(seconds, evidence="host", samples=256):
 
 
 def drop(value, low, high):
-    return Figure(name="accuracy.top1.drop", value=value, unit="points", evidence="host", samples=797, interval=(low, high))
+    interval = (low, high)
+    return Figure(name="accuracy.top1.drop", value=value, unit="points", evidence="host", samples=797, interval=interval)
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(0.05, "met"), (0.1, "met"), (0.11, "missed")])
@@ -80,3 +83,35 @@ def test_size_is_read_off_the_artifact():
 def test_what_every_build_can_measure_is_never_deferred(budget):
     with pytest.raises(LookupError):
         verdict(budget)
+
+
+def plan_for(*budgets):
+    return SimpleNamespace(target=SimpleNamespace(name="jetson-nano"), manifest="camera.yaml", budgets=budgets)
+
+
+def codes(figure, budget, strict=False):
+    plan = plan_for(budget)
+    verdicts = judge(plan, Measured(figures=(figure,)))
+    return [(found.code, found.severity, found.hint) for found in shortfalls(plan, verdicts, strict)]
+
+
+def test_a_missed_budget_is_an_error_that_names_the_smallest_relaxation():
+    ((code, severity, hint),) = codes(latency(0.25), P90)
+    assert (code, severity) == ("budget-missed", "error")
+    assert "250 ms" in hint
+
+
+def test_a_missed_drop_asks_for_what_its_interval_proves():
+    ((_, _, hint),) = codes(drop(0.03, 0.011, 0.05), DROP)
+    assert "+5.00 pp" in hint
+
+
+def test_an_inconclusive_budget_warns_and_fails_under_strict():
+    straddling = drop(0.005, -0.002, 0.012)
+    assert codes(straddling, DROP)[0][:2] == ("budget-inconclusive", "warning")
+    assert codes(straddling, DROP, strict=True)[0][:2] == ("budget-inconclusive", "error")
+
+
+def test_met_and_deferred_say_nothing():
+    assert codes(latency(0.05), P90) == []
+    assert codes(latency(0.05, "emulated"), P90) == []

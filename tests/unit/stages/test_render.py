@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bundle_parts import bundle, lowered, measured, plan, runner, verdicts
 
+from bundle_parts import bundle, lowered, measured, plan, runner, verdicts
 from edgec.artifacts.bundle import Bundle, File
 from edgec.artifacts.measured import Figure, Measured
 from edgec.stages.render import markdown_text, render, shape_text, systemd_text
@@ -46,7 +46,9 @@ def test_the_bundle_holds_what_the_format_says(tmp_path: Path) -> None:
 def test_the_listing_covers_every_other_file_and_names_the_bundle(tmp_path: Path) -> None:
     made = bundle(tmp_path / "parts")
     listing = content(made.files["SHA256SUMS"])
-    digests = {name: hashlib.sha256(content(file)).hexdigest() for name, file in made.files.items() if name != "SHA256SUMS"}
+    digests = {
+        name: hashlib.sha256(content(file)).hexdigest() for name, file in made.files.items() if name != "SHA256SUMS"
+    }
     assert listing == bundles.sums(digests)
     assert made.digest == hashlib.sha256(listing).hexdigest()
 
@@ -121,7 +123,12 @@ def test_the_sbom_is_valid_and_the_same_every_time(tmp_path: Path) -> None:
     assert fault is None
     found = record(one, "sbom.cdx.json")
     assert "timestamp" not in found["metadata"]
-    assert {part["name"] for part in found["components"]} >= {"model.pte", "bin/edgec-run", "lib/libexecutorch.so", "torch"}
+    assert {part["name"] for part in found["components"]} >= {
+        "model.pte",
+        "bin/edgec-run",
+        "lib/libexecutorch.so",
+        "torch",
+    }
 
 
 def test_the_serial_number_follows_the_content(tmp_path: Path) -> None:
@@ -143,8 +150,10 @@ def test_provenance_names_what_was_made_and_from_what(tmp_path: Path) -> None:
 
 
 HOSTILE = [
-    "$(touch owned)", "`touch owned`", "'; touch owned; '", '"; touch owned; "', "a\\", "${IFS}x", "!!", "a\nExecStartPre=/bin/x",
-    "<script>alert(1)</script>", "| cell | {{ 7*7 }} {% raw %}", "](javascript:x) ![x](y)", "%n %h", "</style><b>", "'\"\\`$&|;<>*?[]#~=%",
+    "$(touch owned)", "`touch owned`", "'; touch owned; '", '"; touch owned; "', "a\\", "${IFS}x", "!!",
+    "a\nExecStartPre=/bin/x",
+    "<script>alert(1)</script>", "| cell | {{ 7*7 }} {% raw %}", "](javascript:x) ![x](y)",
+    "%n %h", "</style><b>", "'\"\\`$&|;<>*?[]#~=%",
 ]  # fmt: skip
 
 
@@ -183,7 +192,7 @@ def test_what_does_reach_a_script_is_quoted(tmp_path: Path) -> None:
     made = bundle(tmp_path / "parts", version=hostile)
     line = next(line for line in text(made, "install.sh").splitlines() if line.startswith("version="))
     assert line == f"version={shlex.quote(hostile)}"
-    shown = subprocess.run(["sh", "-c", f"{line}\nprintf %s \"$version\""], capture_output=True, cwd=tmp_path, check=True)
+    shown = subprocess.run(["sh", "-c", f'{line}\nprintf %s "$version"'], capture_output=True, cwd=tmp_path, check=True)
     assert shown.stdout.decode() == hostile
     assert not (tmp_path / "owned").exists()
 
@@ -211,7 +220,8 @@ def test_a_bundle_without_budgets_or_measurements_renders(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("given", "shown"), [("a|b", "a\\|b"), ("two\nlines", "two lines"), ("<b>", "\\<b\\>"), ("plain-1.0", "plain-1.0"), (3, "3")]
+    ("given", "shown"),
+    [("a|b", "a\\|b"), ("two\nlines", "two lines"), ("<b>", "\\<b\\>"), ("plain-1.0", "plain-1.0"), (3, "3")],
 )
 def test_markdown_text(given: object, shown: str) -> None:
     assert markdown_text(given) == shown

@@ -16,15 +16,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bundle_parts import bundle
 
+from bundle_parts import bundle
 from edgec.artifacts.bundle import Bundle, File, Written
 from edgec.diagnostics import Failure
 from edgec.stages import write as stage
 from edgec.stages.write import write
 from edgec.store import atomic, bundles
 
-PLACES = ("camera/1.0.0/linux-x86_64", *(f"camera-1.0.0-linux-x86_64{end}" for end in (".tar.gz", ".measurements.json", ".report.html")))
+PLACES = (
+    "camera/1.0.0/linux-x86_64",
+    *(f"camera-1.0.0-linux-x86_64{end}" for end in (".tar.gz", ".measurements.json", ".report.html")),
+)
 
 
 @pytest.fixture
@@ -81,7 +84,9 @@ def test_a_second_write_replaces_the_first_whole(old: Bundle, new: Bundle, tmp_p
     assert not (first.folder / "of-the-user").exists()
 
 
-def test_one_step_replacement_is_not_needed(old: Bundle, new: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_step_replacement_is_not_needed(
+    old: Bundle, new: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(atomic, "_renameat2", lambda: None)
     write(old, tmp_path / "out")
     assert bundles.check(write(new, tmp_path / "out").folder) == new.digest
@@ -142,7 +147,9 @@ def test_an_interrupt_between_two_moves_puts_everything_back(
     assert prints(out) == before
 
 
-def test_what_reads_back_differently_is_refused(old: Bundle, new: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_reads_back_differently_is_refused(
+    old: Bundle, new: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
     write(old, out)
     before = prints(out)
@@ -243,7 +250,9 @@ NAMES = ("mkdir", "rename", "renameat2", "fsync", "write", "unlink", "rmdir", "o
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if "rename" in name else pytest.mark.slow) for name in NAMES])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if "rename" in name else pytest.mark.slow) for name in NAMES]
+)
 @pytest.mark.parametrize("fault", ["error=ENOSPC", "signal=SIGKILL"])
 def test_a_fault_at_every_system_call_leaves_old_or_new(
     name: str, fault: str, old: Bundle, new: Bundle, tmp_path: Path, writer: Callable[..., subprocess.Popen[str]]

@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
     (made / "bin").mkdir(parents=True)
     (made / "bin" / "run").write_bytes(b"#!")
     (made / "bin" / "run").chmod(0o755)
-    (made / "ä" ).write_bytes(b"text" * 1000)
+    (made / "ä").write_bytes(b"text" * 1000)
     return made
 
 
@@ -55,7 +55,9 @@ def test_what_was_packed_comes_out_again(folder: Path, tmp_path: Path) -> None:
     assert not os.access(top / "ä", os.X_OK)
 
 
-def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", content: bytes = b"x") -> tuple[tarfile.TarInfo, bytes]:
+def member(
+    name: str, kind: bytes = tarfile.REGTYPE, link: str = "", content: bytes = b"x"
+) -> tuple[tarfile.TarInfo, bytes]:
     info = tarfile.TarInfo(name)
     info.type, info.linkname, info.size = kind, link, len(content) if kind == tarfile.REGTYPE else 0
     return info, content

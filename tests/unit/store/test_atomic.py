@@ -32,7 +32,9 @@ def test_a_written_file_has_its_content_and_mode_whatever_the_umask(tmp_path: Pa
     assert tree(tmp_path) == {"plain": b"one", "script": b"two"}
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     atomic.write_file(tmp_path / "file", b"old")
 
     def full(descriptor: int) -> None:
@@ -85,7 +87,13 @@ def test_an_exchange_that_fails_halfway_puts_the_old_one_back(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(errno.ENOSPC, "disk-full"), (errno.EDQUOT, "disk-full"), (errno.EACCES, "not-writable"), (errno.EIO, "not-writable")]
+    ("number", "code"),
+    [
+        (errno.ENOSPC, "disk-full"),
+        (errno.EDQUOT, "disk-full"),
+        (errno.EACCES, "not-writable"),
+        (errno.EIO, "not-writable"),
+    ],
 )
 def test_what_the_system_refused_has_a_name_and_exit_code_8(number: int, code: str) -> None:
     with pytest.raises(Failure) as caught, atomic.environment_errors("write it"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bundle_parts import bundle
 
+from bundle_parts import bundle
 from edgec.artifacts.bundle import Written
 from edgec.diagnostics import Failure
 from edgec.stages.write import write
@@ -46,7 +46,9 @@ def test_what_pytest_leaves_behind_is_no_fault(written: Written) -> None:
     assert bundles.check(written.folder)
 
 
-@pytest.mark.parametrize("line", [b"nonsense\n", b"0" * 64 + b"  ../../etc/passwd\n", b"0" * 64 + b"  /etc/passwd\n", b"\xff\n"])
+@pytest.mark.parametrize(
+    "line", [b"nonsense\n", b"0" * 64 + b"  ../../etc/passwd\n", b"0" * 64 + b"  /etc/passwd\n", b"\xff\n"]
+)
 def test_a_listing_that_names_what_it_must_not_is_refused(line: bytes, written: Written) -> None:
     listing = written.folder / bundles.SUMS
     listing.write_bytes(listing.read_bytes() + line)

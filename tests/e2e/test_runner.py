@@ -1,0 +1,538 @@
+"""The native runner, as a program: what it prints, what it refuses and with which exit code, on both architectures."""
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from edgec.artifacts.manifest import Image
+from edgec.datasets.pixels import pixels
+from edgec.runtime.build import build_runner
+from edgec.runtime.emulate import emulator
+from edgec.runtime.libraries import CORE, KERNELS, operators
+from edgec.runtime.packs import runtime_pack
+from edgec.runtime.toolchain import toolchain
+from edgec.targets.table import JETSON_NANO
+
+FITS = ("stretch", "cover", "contain")
+SIZES = ((96, 96), (1, 1), (33, 17), (200, 150))
+DYNAMIC = """
+import sys, torch
+from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+from executorch.exir import to_edge_transform_and_lower
+class Twice(torch.nn.Module):
+    def forward(self, x):
+        return x + x
+rows = torch.export.Dim("rows", min=1, max=8)
+program = torch.export.export(Twice(), (torch.ones(4, 3),), dynamic_shapes={"x": {0: rows}})
+lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch()
+open(sys.argv[1], "wb").write(lowered.buffer)
+"""
+
+
+def run(*command, data=b"", **options):
+    done = subprocess.run([str(part) for part in command], input=data, capture_output=True, check=False, **options)
+    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+
+
+@pytest.fixture
+def bundle(camera, tmp_path):
+    """A copy of the camera's bundle for this machine, to be damaged at will."""
+    return shutil.copytree(camera.folder("linux-x86_64"), tmp_path / "bundle")
+
+
+@pytest.fixture(scope="session")
+def dynamic_model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("dynamic") / "model.pte"
+    subprocess.run([sys.executable, "-c", DYNAMIC, str(path)], check=True, capture_output=True)
+    return path
+
+
+@pytest.fixture
+def tensors(bundle, dynamic_model):
+    """The camera's runner with a model that doubles 1 to 8 rows of 3 floats."""
+    shutil.copy(dynamic_model, bundle / "model.pte")
+    content = dynamic_model.read_bytes()
+    tensor = {"dtype": "float32", "shape": [8, 3]}
+    edit(
+        bundle,
+        model={"file": "model.pte", "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)},
+        inputs=[{"name": "x", "minimum": [1, 3], **tensor}],
+        outputs=[{"name": "y", "minimum": [1, 3], **tensor}],
+        task={"name": "tensor", "labels": [], "options": {}},
+        golden={"absolute": 0, "relative": 0, "vectors": []},
+        budgets=[],
+    )
+    return bundle
+
+
+def edit(bundle: Path, **changes) -> None:
+    facts = json.loads((bundle / "bundle.json").read_text())
+    (bundle / "bundle.json").write_text(json.dumps({**facts, **changes}))
+
+
+def runner(bundle: Path, *arguments, data: bytes = b""):
+    return run(bundle / "bin" / "edgec-run", *arguments, data=data)
+
+
+# Pixels
+
+
+def pictures(folder: Path, count: int) -> list[Path]:
+    """Noise and waves in every mode and sampling that PNG and JPEG have, of odd sizes down to one pixel."""
+    random, paths = np.random.default_rng(7), []
+    for index in range(count):
+        width, height = (int(size) for size in random.integers(1, 9 if index % 4 == 0 else 180, 2))
+        rows, columns = np.mgrid[0:height, 0:width]
+        waves = np.stack([np.sin(columns / (3 + c) + rows / 7) * 100 + 128 for c in range(4)], -1)
+        content = np.clip(waves + random.normal(0, 40 * (index % 3), waves.shape), 0, 255).astype(np.uint8)
+        picture = PIL.Image.fromarray(content, "RGBA")
+        mode = ("RGB", "L", "RGBA", "LA", "P", "1")[index % 6]
+        picture.convert("RGB").convert(mode).save(folder / f"{index}.png")
+        options = {"quality": (30, 75, 95, 100)[index % 4], "subsampling": index % 3, "progressive": index % 5 == 0}
+        mode = ("RGB", "RGB", "L", "CMYK")[index % 4]
+        picture.convert("RGB").convert(mode).save(folder / f"{index}.jpg", **options)
+        paths += [folder / f"{index}.png", folder / f"{index}.jpg"]
+    wide = random.integers(0, 65536, (40, 50)).astype(np.uint16)
+    PIL.Image.fromarray(wide).save(folder / "sixteen.png")
+    return [*paths, folder / "sixteen.png"]
+
+
+def assert_pixels_equal(command, bundle, folder, count):
+    paths = pictures(folder, count)
+    for fit in FITS:
+        for width, height in SIZES:
+            image = {"width": width, "height": height, "fit": fit}
+            edit(bundle, inputs=[{"name": "image", "dtype": "float32", "shape": [1, height, width, 3], "image": image}])
+            done = subprocess.run(
+                [*command, "--bundle", str(bundle), "--preprocess", *map(str, paths)], capture_output=True, check=True
+            )
+            found = np.frombuffer(done.stdout, np.uint8).reshape(len(paths), height, width, 3)
+            for path, actual in zip(paths, found, strict=True):
+                expected = pixels(path, Image(width=width, height=height, fit=fit))
+                assert np.array_equal(actual, expected), f"{path.name}, {fit} to {width} x {height}"
+
+
+def test_pixels_equal_the_hosts(bundle, tmp_path):
+    edit(bundle, golden={"absolute": 0, "relative": 0, "vectors": []})
+    (tmp_path / "pictures").mkdir()
+    assert_pixels_equal([str(bundle / "bin" / "edgec-run")], bundle, tmp_path / "pictures", 48)
+
+
+def test_pixels_equal_the_hosts_on_the_nanos_cpu(camera, tmp_path):
+    bundle = shutil.copytree(camera.folder("jetson-nano"), tmp_path / "bundle")
+    edit(bundle, golden={"absolute": 0, "relative": 0, "vectors": []})
+    (tmp_path / "pictures").mkdir()
+    command = [*emulator(JETSON_NANO, tmp_path).command, str(bundle / "bin" / "edgec-run")]
+    assert_pixels_equal(command, bundle, tmp_path / "pictures", 12)
+
+
+# Integrity
+
+
+def test_a_flipped_bit_in_the_model_is_never_loaded(bundle):
+    content = bytearray((bundle / "model.pte").read_bytes())
+    content[len(content) // 2] ^= 1
+    (bundle / "model.pte").write_bytes(content)
+    for mode in (["--info"], ["--bench"], ["--self-test"], ["--stream"], ["--run", "x.png"]):
+        code, out, error = runner(bundle, *mode)
+        assert (code, out) == (7, "") and "sha256" in error, mode
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"outputs": [{"name": "output", "dtype": "float32", "shape": [1, 11]}]}, "bundle.json says"),
+        ({"inputs": [{"name": "image", "dtype": "float32", "shape": [1, 96, 3, 96]}]}, "the model's image is"),
+        ({"inputs": [{"name": "image", "dtype": "int8", "shape": [1, 96, 96, 3]}]}, "int8"),
+    ],
+)  # fmt: skip
+def test_a_signature_that_is_not_the_models_is_refused(bundle, change, words):
+    edit(bundle, golden={"absolute": 0, "relative": 0, "vectors": []}, **change)
+    code, out, error = runner(bundle, "--bench")
+    assert (code, out) == (4, "") and words in error
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "not valid JSON"),
+        (b"[]", "must be an object"),
+        (b"{" * 5000, "not valid JSON"),
+        (b'{"a": ' * 100, "nested too deep"),
+        (b'{"schema": "edgec/bundle/v1", "schema": "x"}', "twice"),
+        (b'{"schema": "edgec/bundle/v2"}', "schema"),
+        (b'{"schema": "edgec/bundle/v1"}', "name is missing"),
+        (b'{"schema": "\xff"}', "UTF-8"),
+        (b'{"schema": 1e999}', "too large"),
+        (b'{"schema": "edgec/bundle/v1"} x', "after the end"),
+    ],
+)
+def test_a_malformed_bundle_json_is_refused(bundle, content, words):
+    (bundle / "bundle.json").write_bytes(content)
+    code, out, error = runner(bundle, "--info")
+    assert (code, out) == (7, "") and words in error
+
+
+def test_a_missing_bundle_json_is_the_environments(bundle):
+    (bundle / "bundle.json").unlink()
+    code, _, error = runner(bundle, "--info")
+    assert code == 8 and "bundle.json" in error
+
+
+@pytest.mark.parametrize("path", ["../model.pte", "/etc/passwd", "a//b", ""])
+def test_a_path_out_of_the_bundle_is_refused(bundle, path):
+    edit(bundle, model={"file": path, "sha256": "0" * 64, "bytes": 1})
+    code, _, error = runner(bundle, "--info")
+    assert code == 7 and "outside the bundle" in error
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--fly"], ["--run"], ["--info", "--bench"], ["--bench", "--samples"], ["--bench", "--samples", "0"],
+     ["--bench", "--threads", "1x"], ["--stream", "--frame", "4"],
+     ["--self-test", "--evidence", "guess"], ["--bench", "x"]],
+)  # fmt: skip
+def test_usage_errors(bundle, arguments):
+    code, out, error = runner(bundle, *arguments)
+    assert (code, out) == (2, "") and "usage: edgec-run" in error
+
+
+# Pictures
+
+
+def png(width: int = 20, height: int = 30) -> bytes:
+    content = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(content).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def jpeg() -> bytes:
+    buffer = io.BytesIO()
+    PIL.Image.open(io.BytesIO(png())).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def flipped(content: bytes, at: int) -> bytes:
+    return content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :]
+
+
+def crowded_jpeg() -> bytes:
+    """A JPEG whose Huffman table announces 4,080 codes: what overflows stb_image before 2.28."""
+    table = b"\xff\xc4" + (2 + 17 + 4080).to_bytes(2, "big") + b"\x00" + b"\xff" * 16 + bytes(4080)
+    return jpeg()[:2] + table + jpeg()[2:]
+
+
+def huge_png() -> bytes:
+    header = b"IHDR" + (65000).to_bytes(4, "big") * 2 + b"\x08\x02\x00\x00\x00"
+    return png()[:12] + header + zlib.crc32(header).to_bytes(4, "big") + png()[33:]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "neither a PNG nor a JPEG"),
+        (b"GIF89a" + bytes(100), "neither a PNG nor a JPEG"),
+        (png()[:200], "truncated"),
+        (flipped(png(), 300), "checksum"),
+        (jpeg()[:-40], "damaged or truncated"),
+        (crowded_jpeg(), "damaged or truncated"),
+        (huge_png(), "64 megapixels"),
+        (png()[:8], "neither"),
+    ],
+)
+def test_a_bad_picture_is_a_line_and_the_others_go_on(bundle, tmp_path, content, words):
+    (tmp_path / "1-bad.png").write_bytes(content)
+    (tmp_path / "2-good.png").write_bytes(png())
+    code, out, _ = runner(bundle, "--run", tmp_path / "1-bad.png", tmp_path / "absent.jpg", tmp_path / "2-good.png")
+    bad, absent, good = (json.loads(line) for line in out.splitlines())
+    assert code == 8
+    assert bad["source"].endswith("1-bad.png") and words in bad["error"] and "label" not in bad
+    assert "absent.jpg" in absent["error"]
+    assert good["label"] and 0 < good["score"] <= 1 and good["latency_ms"] > 0
+
+
+def test_a_folder_is_read_sorted_and_deep(bundle, tmp_path):
+    for name in ("b/2.PNG", "a/1.png", "a/c/3.jpeg", "a/notes.txt"):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(jpeg() if name.endswith("jpeg") else png())
+    code, out, _ = runner(bundle, "--run", tmp_path / "in")
+    sources = [json.loads(line)["source"] for line in out.splitlines()]
+    assert code == 0 and sources == [f"{tmp_path}/in/{name}" for name in ("a/1.png", "a/c/3.jpeg", "b/2.PNG")]
+    code, again, _ = runner(bundle, "--run", "-", data="\n".join(sources).encode())
+    assert code == 0 and [json.loads(line)["label"] for line in again.splitlines()] == [
+        json.loads(line)["label"] for line in out.splitlines()
+    ]
+
+
+def test_any_file_name_is_printed_as_json(bundle, tmp_path):
+    name = os.fsencode(tmp_path) + b'/\xff"\\\n\x01\xc3\xa4.png'
+    Path(os.fsdecode(name)).write_bytes(png())
+    code, out, _ = runner(bundle, "--run", os.fsdecode(name))
+    assert code == 0 and json.loads(out)["source"].endswith('/\ufffd"\\\n\x01ä.png')
+
+
+def test_an_empty_folder_is_an_error(bundle, tmp_path):
+    (tmp_path / "empty").mkdir()
+    code, _, error = runner(bundle, "--run", tmp_path / "empty")
+    assert code == 8 and "no .png" in error
+
+
+# Streams and tensors
+
+
+def test_frames_are_classified_like_files(bundle, tmp_path):
+    (tmp_path / "frame.png").write_bytes(png())
+    raw = np.array(PIL.Image.open(tmp_path / "frame.png")).tobytes()
+    _, expected, _ = runner(bundle, "--run", tmp_path / "frame.png", "--top", "2")
+    code, out, _ = runner(bundle, "--stream", "--frame", "20x30", "--top", "2", data=raw * 3)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and [line["source"] for line in lines] == ["frame 0", "frame 1", "frame 2"]
+    assert all(line["top"] == json.loads(expected)["top"] and len(line["top"]) == 2 for line in lines)
+
+
+def test_a_frame_cut_short_ends_the_stream(bundle):
+    frame = 96 * 96 * 3
+    code, out, error = runner(bundle, "--stream", data=bytes(frame + 100))
+    assert code == 8 and len(out.splitlines()) == 1
+    assert f"100 of {frame} bytes of frame 1" in error
+
+
+def test_an_empty_stream_is_no_error(bundle):
+    assert runner(bundle, "--stream")[:2] == (0, "")
+
+
+def test_one_dynamic_axis_is_inferred(tensors, tmp_path):
+    for rows in (1, 5, 8):
+        values = np.arange(rows * 3, dtype=np.float32)
+        (tmp_path / "x.bin").write_bytes(values.tobytes())
+        code, out, _ = runner(tensors, "--run", tmp_path / "x.bin", "--raw-output", tmp_path / f"{rows}.raw")
+        (output,) = json.loads(out)["outputs"]
+        assert code == 0 and output["shape"] == [rows, 3] and output["values"] == (2 * values)[:16].tolist()
+        assert (output["min"], output["max"]) == (0, 2 * (rows * 3 - 1))
+        assert (tmp_path / f"{rows}.raw").read_bytes() == (2 * values).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.zeros(27, np.float32), "[9, 3], the model takes [1, 3] to [8, 3]"),
+        (np.zeros(0, np.float32), "the model takes"),
+        (np.zeros(7, np.float32), "28 bytes"),
+        (np.array([0, np.nan, 0], np.float32), "not finite at element 1"),
+        (np.array([0, 0, np.inf], np.float32), "not finite at element 2"),
+    ],
+)
+def test_a_bad_tensor_is_refused(tensors, tmp_path, values, words):
+    (tmp_path / "x.bin").write_bytes(values.tobytes())
+    code, out, _ = runner(tensors, "--run", tmp_path / "x.bin")
+    assert code == 8 and words in json.loads(out)["error"]
+
+
+def test_an_output_that_is_not_finite_is_an_error(tensors, tmp_path):
+    (tmp_path / "x.bin").write_bytes(np.full(3, 3e38, np.float32).tobytes())
+    code, out, _ = runner(tensors, "--run", tmp_path / "x.bin")
+    assert code == 4 and "output y is not finite" in json.loads(out)["error"]
+
+
+def test_a_stream_of_tensors_takes_its_shape(tensors):
+    code, out, _ = runner(tensors, "--stream", "--shape", "x=2x3", data=np.ones(12, np.float32).tobytes())
+    assert code == 0 and [json.loads(line)["outputs"][0]["shape"] for line in out.splitlines()] == [[2, 3], [2, 3]]
+    code, out, _ = runner(tensors, "--stream", "--shape", "x=9x3", data=np.ones(27, np.float32).tobytes())
+    assert code == 8 and "the model takes" in out
+
+
+# The self-test
+
+
+def budget(kind: str, statistic: str, limit: float) -> dict:
+    name = f"{kind}.{statistic}".strip(".")
+    return {"name": name, "kind": kind, "statistic": statistic, "sense": "max", "limit": limit}
+
+
+def self_test(bundle, *arguments):
+    code, out, error = runner(bundle, "--self-test", *arguments)
+    assert error == ""
+    return code, json.loads(out)
+
+
+def verdicts(record: dict) -> dict[str, str]:
+    return {verdict["budget"]: verdict["status"] for verdict in record["verdicts"]}
+
+
+def test_a_sound_bundle_passes(bundle):
+    code, record = self_test(bundle, "--bundle-digest", "abc")
+    facts = json.loads((bundle / "bundle.json").read_text())
+    assert code == 0 and record["status"] == "passed" and record["bundle_sha256"] == "abc"
+    assert record["schema"] == "edgec/verification/v1" and record["model_sha256"] == facts["model"]["sha256"]
+    assert record["golden"]["passed"] and record["golden"]["vectors"] == len(facts["golden"]["vectors"]) > 0
+    latency = record["bench"]["latency_s"]
+    order = [latency[name] for name in ("min", "p50", "p90", "p95", "p99", "max")]
+    assert order == sorted(order) and order[0] > 0 and latency["min"] <= latency["mean"] <= latency["max"]
+    assert record["bench"]["threads"] == facts["threads"] and 1e6 < record["bench"]["peak_rss_bytes"] < 64e6
+    assert record["bench"]["throughput_hz"] == pytest.approx(1 / latency["mean"], rel=1e-3)
+
+
+@pytest.mark.parametrize("value", [1e3, np.nan])
+def test_a_golden_output_that_differs_fails(bundle, value):
+    vector = json.loads((bundle / "bundle.json").read_text())["golden"]["vectors"][1]
+    path = bundle / vector["outputs"][0]
+    expected = np.frombuffer(path.read_bytes(), np.float32).copy()
+    expected[3] = value
+    path.write_bytes(expected.tobytes())
+    code, record = self_test(bundle)
+    assert code == 7 and record["status"] == "failed" and record["bench"] is None
+    assert not record["golden"]["passed"] and record["golden"]["worst"]["sample"] == vector["sample"]
+    assert "element 3" in record["golden"]["worst"]["reason"]
+
+
+def test_a_golden_file_cut_short_is_refused(bundle):
+    vector = json.loads((bundle / "bundle.json").read_text())["golden"]["vectors"][0]
+    path = bundle / vector["inputs"][0]
+    path.write_bytes(path.read_bytes()[:-4])
+    code, out, error = runner(bundle, "--self-test")
+    assert (code, out) == (7, "") and vector["inputs"][0] in error
+
+
+def test_budgets_are_judged_by_this_device(bundle):
+    edit(bundle, budgets=[budget("latency", "p90", 10), budget("memory", "", 1e9), budget("throughput", "", 0.1),
+                          budget("size", "", 1), budget("latency", "p99", 10)])  # fmt: skip
+    code, record = self_test(bundle)
+    expected = ["latency.p90", "memory", "throughput", "latency.p99"]
+    assert code == 0 and verdicts(record) == dict.fromkeys(expected, "met")
+    assert record["bench"]["samples"] == 662
+
+
+def test_a_missed_budget_is_exit_5(bundle):
+    edit(bundle, budgets=[budget("latency", "p50", 1e-9), budget("memory", "", 1)])
+    code, record = self_test(bundle)
+    assert code == 5 and record["status"] == "budget-missed"
+    assert verdicts(record) == {"latency.p50": "missed", "memory": "missed"}
+
+
+def test_too_few_samples_are_inconclusive(bundle):
+    edit(bundle, budgets=[budget("latency", "p90", 1e-9)])
+    code, record = self_test(bundle, "--samples", "63")
+    assert code == 0 and verdicts(record) == {"latency.p90": "inconclusive"}
+
+
+@pytest.mark.parametrize("arguments", [["--evidence", "emulated"], ["--no-bench"]])
+def test_what_was_not_measured_here_stays_deferred(bundle, arguments):
+    edit(bundle, budgets=[budget("latency", "p90", 1e-9), budget("memory", "", 1)])
+    code, record = self_test(bundle, "--samples", "64", *arguments)
+    assert code == 0 and verdicts(record) == {"latency.p90": "deferred", "memory": "deferred"}
+
+
+def test_profile_writes_an_etdump(bundle, tmp_path):
+    code, out, error = runner(bundle, "--profile", tmp_path / "trace.etdump")
+    assert (code, out, error) == (0, "", "")
+    assert (tmp_path / "trace.etdump").read_bytes()[8:12] == b"ED00"  # size, root, identifier
+
+
+def test_info_names_the_delegate_and_no_kernel_library(bundle):
+    code, out, _ = runner(bundle, "--info")
+    facts = json.loads(out)
+    assert code == 0 and facts["backends"] == ["XnnpackBackend"] and facts["inputs"][0]["shape"] == [1, 96, 96, 3]
+    assert set(facts["kernels"]) == operators(CORE)
+
+
+# The process
+
+
+def test_an_interrupt_is_130(bundle):
+    command = [bundle / "bin" / "edgec-run", "--stream"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdin.write(bytes(96 * 96 * 3))
+    process.stdin.flush()
+    assert process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    process.stdin.close()
+    process.stdout.close()
+
+
+def test_a_reader_that_goes_away_is_no_error(bundle):
+    frames = f"head -c {96 * 96 * 3 * 200} /dev/zero"
+    command = f"{frames} | ( '{bundle}/bin/edgec-run' --stream; echo $? >&2 ) | head -n 1"
+    code, out, error = run("/bin/sh", "-c", command)
+    assert code == 0 and json.loads(out)["source"] == "frame 0" and error.strip() == "0"
+
+
+def test_a_full_disk_is_named(bundle, tmp_path):
+    (tmp_path / "frame.png").write_bytes(png())
+    code, _, error = run("/bin/sh", "-c", f"'{bundle}/bin/edgec-run' --run '{tmp_path}/frame.png' > /dev/full")
+    assert code == 8 and "No space left" in error
+
+
+# The build
+
+
+@pytest.mark.parametrize("target", ["jetson-nano", "linux-x86_64"])
+def test_nothing_in_the_bundle_needs_more_than_jetpack_4_has(camera, target):
+    ceilings = {"GLIBC": (2, 27), "GLIBCXX": (3, 4, 25), "CXXABI": (1, 3, 11)}
+    folder = camera.folder(target)
+    for path in (folder / "bin" / "edgec-run", *sorted((folder / "lib").iterdir())):
+        _, listed, _ = run("readelf", "-V", "-W", path)
+        found = re.findall(r"Name: (GLIBC|GLIBCXX|CXXABI)_([0-9.]+)", listed.split("Version needs section")[1])
+        assert found
+        for family, version in found:
+            assert tuple(map(int, version.split("."))) <= ceilings[family], f"{path.name} needs {family}_{version}"
+
+
+def test_the_run_path_is_relative(camera):
+    _, listed, _ = run("readelf", "-d", "-W", camera.folder("jetson-nano") / "bin" / "edgec-run")
+    assert re.findall(r"R(?:UN)?PATH.*\[(.*)\]", listed) == ["$ORIGIN/../lib"]
+
+
+def linked(architecture, libraries, folder, cache):
+    pack = runtime_pack(architecture, cache, offline=False)
+    return build_runner(architecture, "2.27", tuple(sorted(libraries)), pack, toolchain(architecture, "2.27"), folder)
+
+
+def test_two_folders_and_two_cold_caches_give_the_same_bytes(camera, cache_folder, tmp_path, monkeypatch):
+    digests = {hashlib.sha256((camera.folder("jetson-nano") / "bin" / "edgec-run").read_bytes()).hexdigest()}
+    names = [path.name for path in (camera.folder("jetson-nano") / "lib").iterdir()]
+    for folder in (tmp_path / "one", tmp_path / "another and deeper" / "two"):
+        monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", str(folder / "zig-global"))
+        built = linked("aarch64", names, folder, cache_folder)
+        digests.add(hashlib.sha256(built.executable.read_bytes()).hexdigest())
+        assert str(tmp_path).encode() not in built.executable.read_bytes()
+    assert len(digests) == 1
+
+
+def test_the_operator_lists_are_the_registrys(bundle, cache_folder, tmp_path):
+    for library in KERNELS:
+        base = ["libexecutorch.so", "libexecutorch_etdump.so", "libexecutorch_threadpool.so"]
+        built = linked("x86_64", [*base, library], tmp_path / library, cache_folder)
+        place = tmp_path / library
+        (place / "bin").mkdir()
+        (place / "lib").mkdir()
+        shutil.copy(built.executable, place / "bin")
+        for path in built.libraries:
+            shutil.copy(path, place / "lib")
+        _, out, _ = run(place / "bin" / "edgec-run", "--info", "--bundle", bundle)
+        assert set(json.loads(out)["kernels"]) - operators(CORE) == operators(library), library
+
+
+def test_a_compiler_error_is_reported_with_its_line(cache_folder, tmp_path, monkeypatch):
+    from edgec.diagnostics import Failure
+    from edgec.runtime import build
+
+    (tmp_path / "broken.cpp").write_text("int main() { return nothing; }\n")
+    monkeypatch.setattr(build, "_sources", lambda: tmp_path)
+    with pytest.raises(Failure, match=r"broken\.cpp:1.*nothing") as caught:
+        linked("x86_64", ["libexecutorch.so"], tmp_path / "work", cache_folder)
+    assert caught.value.diagnostics[0].code == "runner-not-built"

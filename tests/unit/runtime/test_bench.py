@@ -1,0 +1,56 @@
+"""A runner that refuses its artifact ends the build with the runner's own last words; a stand-in script plays it here."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from edgec.artifacts.bundle import Runner
+from edgec.diagnostics import Failure
+from edgec.runtime import bench as module
+
+
+@pytest.fixture
+def parts(tmp_path, monkeypatch):
+    """A job's folder and a function that makes a stand-in runner of a shell script."""
+    job = tmp_path / "job"
+    (job / "golden").mkdir(parents=True)
+    (job / "model.pte").write_bytes(b"program")
+    monkeypatch.setattr(module, "describe", lambda plan, lowered: {"schema": "edgec/bundle/v1"})
+
+    def runner(script):
+        executable = tmp_path / "runner"
+        executable.write_text(f"#!/bin/sh\n{script}\n")
+        executable.chmod(0o755)
+        return Runner(executable=executable, libraries=(), toolchain={})
+
+    return job, runner
+
+
+def bench(parts, script):
+    job, runner = parts
+    return module.bench(SimpleNamespace(), SimpleNamespace(), job, runner(script), 64)
+
+
+def test_the_bench_record_comes_back(parts):
+    record = json.dumps({"bench": {"samples": 64}})
+    assert bench(parts, f"echo '{record}'") == {"samples": 64}
+
+
+def test_it_is_asked_for_its_samples_as_host_evidence(parts):
+    bench(parts, 'echo "{\\"bench\\": {\\"asked\\": \\"$*\\"}}"; test "$*" = "--self-test --evidence host --samples 64"')
+
+
+@pytest.mark.parametrize("script", ["echo 'golden vector 3 differs' >&2; exit 7", "kill -SEGV $$"])
+def test_a_refusal_is_the_builds_failure(parts, script):
+    with pytest.raises(Failure) as caught:
+        bench(parts, script)
+    (found,) = caught.value.diagnostics
+    assert found.code == "runner-failed"
+    assert "golden vector 3 differs" in found.message or "exit code -11" in found.message
+
+
+def test_a_runner_that_hangs_is_ended(parts, monkeypatch):
+    monkeypatch.setattr(module, "TIME_LIMIT_SECONDS", 0.3)
+    with pytest.raises(Failure, match="did not finish"):
+        bench(parts, "exec sleep 30")

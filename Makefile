@@ -1,40 +1,24 @@
-# make demo: install everything, build the camera, verify its bundles.   make test: everything that CI runs.
-.DEFAULT_GOAL := help
-SHELL := /bin/sh
-
-PYTHON ?= $(shell .ci/find-python)
-VENV ?= .venv
-BIN := $(VENV)/bin
-
-.PHONY: help demo test test-fast test-full bench lint schema clean
-
-help:
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
-
-$(VENV)/.installed: pyproject.toml
-	.ci/system-packages
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@# torch first and exactly: pip would otherwise pick a build with several GB of accelerator libraries.
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	touch $@
-
-demo: $(VENV)/.installed ## install everything, build manifests/camera.yaml and verify its bundles
-	$(BIN)/edgec build manifests/camera.yaml
-	$(BIN)/edgec verify out/camera/1.0.0/linux-x86_64
-	$(BIN)/edgec verify out/camera/1.0.0/jetson-nano
+# make demo: $(VENV)/.installed ## install everything, build manifests/camera.yaml and verify its bundles
+	@# Exit code 6: a tool for the other architecture is missing here; the host's own target is built all the same.
+	@mkdir -p out && { $(BIN)/edgec build manifests/camera.yaml > out/demo.txt || test $$? = 6; }
+	@for bundle in out/camera/1.0.0/*/; do $(BIN)/edgec verify "$$bundle" || exit; done
+	@cat out/demo.txt
 
 lint: $(VENV)/.installed ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-test: lint ## lint and every test but the slow sweeps
+$(VENV)/.test-tools: $(VENV)/.installed
+	.ci/system-packages test
+	touch $@
+
+test: lint $(VENV)/.test-tools ## lint and every test but the slow sweeps
 	$(BIN)/python -m pytest -m 'not slow'
 
 test-fast: $(VENV)/.installed ## the tests that import no torch: seconds
 	$(BIN)/python -m pytest tests/unit tests/cases tests/contract
 
-test-full: lint ## every test, slow sweeps too
+test-full: lint $(VENV)/.test-tools ## every test, slow sweeps too
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/.installed ## the ratios in docs/benchmarks.md, measured side by side

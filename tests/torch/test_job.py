@@ -67,6 +67,14 @@ def test_a_child_that_is_killed_is_said_so(tiny_project, tmp_path):
     assert not children()
 
 
+def test_a_child_that_ends_without_an_answer_is_told_with_its_last_words(tiny_project, tmp_path):
+    with pytest.raises(Failure) as caught:
+        job.run(net("Exits"), project(tiny_project), tmp_path)
+    finding = caught.value.diagnostics[0]
+    assert (finding.code, finding.exit_code) == ("job-died", 4)
+    assert "exit code 3: last words" in finding.message
+
+
 def test_setting_stop_ends_a_job_from_another_thread(tiny_project, tmp_path):
     stop = threading.Event()
     threading.Thread(target=lambda: (wait_for((tmp_path / "sleeping").exists), stop.set())).start()

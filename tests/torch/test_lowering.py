@@ -199,3 +199,30 @@ def test_inputs_of_another_shape_than_the_model_takes(tiny_project, tmp_path):
     finding = refusal(plan(net("Linear"), (tensor("x", 1, 17),)), tiny_project, tmp_path)
     assert finding.code == "model-not-loaded"
     assert "[1, 17]" in finding.message
+
+
+def test_a_recipe_that_does_not_work_is_said_so(tiny_project, tmp_path, monkeypatch):
+    def broken(per_channel, dynamic, options):
+        raise RuntimeError("no pattern\nand much more")
+
+    monkeypatch.setattr("edgec.delegates.xnnpack.quantizer", broken)
+    finding = refusal(pictures("int8"), tiny_project, tmp_path)
+    assert finding.code == "quantize-failed"
+    assert finding.message.endswith("int8 does not work on this model: no pattern")
+
+
+def test_a_compiler_that_fails_is_said_so(tiny_project, tmp_path, monkeypatch):
+    monkeypatch.setattr("edgec.delegates.xnnpack.partitioners", lambda precision, options: ["not a partitioner"])
+    finding = refusal(pictures(), tiny_project, tmp_path)
+    assert finding.code == "lower-failed"
+    assert "xnnpack" in finding.message
+
+
+def test_a_channels_last_model_is_fed_contiguous_planes(tiny_project, tmp_path):
+    """The runtime reads a channels_last tensor as if it were contiguous: what reaches it must be contiguous."""
+    from edgec.artifacts.samples import Sample
+    from edgec.runtime.inference import arrays
+
+    turned = np.zeros((1, 3, 16, 16), np.float32).transpose(0, 2, 3, 1)
+    (found,) = arrays(Sample(id="s", tensors={"image": turned}), (PICTURE,))
+    assert found.flags["C_CONTIGUOUS"]

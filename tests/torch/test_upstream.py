@@ -1,18 +1,29 @@
 """Workarounds change no bytes, and are still needed."""
 
-from contextlib import nullcontext
-
 import pytest
 
 from edgec.stages.lower import compute_operators, refusals, uncollected
 from edgec.upstream.node_source import shared_provenance
+from edgec.upstream.pattern_passes import patterns_when_needed
+from edgec.upstream.recompilation import compiled_late
 
 
-def program():
+def program(name="plain"):
     import torch
+    from torch.nn import functional
+
+    class Attention(torch.nn.Module):
+        def forward(self, x):
+            heads = x.reshape(1, 2, 12, 8)
+            return functional.scaled_dot_product_attention(heads, heads * 2, heads + 1)
+
+    class Upsampling(torch.nn.Module):
+        def forward(self, x):
+            return functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
     torch.manual_seed(0)
-    net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(288, 4))
+    plain = [torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(288, 4)]
+    net = {"plain": torch.nn.Sequential(*plain), "attention": Attention(), "upsampling": Upsampling()}[name]
     return torch.export.export(net.eval(), (torch.zeros(1, 3, 8, 8),))
 
 
@@ -23,17 +34,49 @@ def edge(exported):
     return to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
 
 
-@pytest.fixture(scope="module")
-def plain():
-    return edge(program()).to_executorch().buffer
+@pytest.fixture(scope="module", params=["plain", "attention", "upsampling"])
+def known(request):
+    return request.param, edge(program(request.param)).to_executorch().buffer
 
 
-@pytest.mark.parametrize(
-    "around", [shared_provenance, uncollected, refusals, nullcontext], ids=lambda around: around.__name__
-)
-def test_the_bytes_are_the_same(around, plain):
+AROUND = [shared_provenance, compiled_late, patterns_when_needed, uncollected, refusals]
+
+
+@pytest.mark.parametrize("around", AROUND, ids=lambda around: around.__name__)
+def test_the_bytes_are_the_same(around, known):
+    name, plain = known
     with around():
-        assert edge(program()).to_executorch().buffer == plain
+        assert edge(program(name)).to_executorch().buffer == plain
+
+
+def test_pattern_passes_still_find_their_patterns_at_a_cost():
+    """When this fails, upstream/pattern_passes.py can go."""
+    import inspect
+
+    from executorch.backends.xnnpack.partition.graphs import bilinear_2d, sdpa
+
+    assert "to_edge(" in inspect.getsource(sdpa.get_graphs)
+    assert "to_edge(" in inspect.getsource(bilinear_2d)
+
+
+def test_a_stale_module_is_current_when_it_is_called_or_printed():
+    import torch
+
+    module = torch.fx.symbolic_trace(torch.nn.Tanh())
+    (call,) = [node for node in module.graph.nodes if node.op == "call_function"]
+    with compiled_late():
+        for target in (torch.neg, torch.exp, torch.sin):
+            call.target = target
+            module.recompile()
+            if target is torch.neg:
+                assert float(module(torch.ones(()))) == -1.0
+            elif target is torch.exp:
+                assert "exp" in module.code
+            else:
+                assert "sin" in str(module)
+        call.target = torch.neg
+        module.recompile()
+    assert float(module(torch.ones(()))) == -1.0
 
 
 def test_provenance_is_still_copied_upstream():

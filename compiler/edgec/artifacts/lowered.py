@@ -55,7 +55,7 @@ class Boundary:
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """What a recipe allows at one boundary: SQNR at least (dB), error at most (share of the largest value), agreement at least."""
+    """What a recipe allows at one boundary: least SQNR (dB), largest error (share of the largest value), least agreement."""
 
     sqnr: float
     relative_error: float

@@ -24,7 +24,8 @@ def paint(text: str, style: str, colour: bool) -> str:
 
 def _line(cells: Sequence[str], widths: Sequence[int], indent: str, style: str, colour: bool = False) -> str:
     padded = [
-        paint(cell, STATUS.get(cell, ""), colour) + " " * (width - _width(cell)) for cell, width in zip(cells, widths, strict=True)
+        paint(cell, STATUS.get(cell, ""), colour) + " " * (width - _width(cell))
+        for cell, width in zip(cells, widths, strict=True)
     ]
     text = indent + "  ".join(padded).rstrip()
     return f"{style}{text}{RESET}" if style else text

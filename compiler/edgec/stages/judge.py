@@ -75,7 +75,8 @@ def _drop(budget: Budget, figure: Figure) -> tuple[Status, str]:
     """Judge a drop by its paired 95 % interval: wholly inside is met, wholly outside missed, else inconclusive."""
     low, high = figure.interval or (figure.value, figure.value)
     unit = figure.unit
-    spread = f"{written(figure.value, unit)} (95 % interval {written(low, unit)} to {written(high, unit)}, {figure.samples} samples)"
+    interval = f"95 % interval {written(low, unit)} to {written(high, unit)}, {figure.samples} samples"
+    spread = f"{written(figure.value, unit)} ({interval})"
     if high <= budget.limit:
         return "met", f"{spread}, at most {budget.text} asked"
     if low > budget.limit:

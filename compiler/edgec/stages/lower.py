@@ -15,6 +15,8 @@ from edgec.artifacts.plan import Plan
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.registry import plugin
 from edgec.upstream.node_source import shared_provenance
+from edgec.upstream.pattern_passes import patterns_when_needed
+from edgec.upstream.recompilation import compiled_late
 
 HELPERS = ("getitem", "alloc", "quantize_per_", "dequantize_per_", "choose_qparams", "executorch_call_delegate")
 """Not compute operators: tuple access, memory, delegate calls, and the conversions that quantization adds."""
@@ -40,7 +42,7 @@ def lower(plan: Plan, program: Any) -> Lowering:
     if precision == "int8":
         import executorch.kernels.quantized  # noqa: F401 (out variants of what no delegate takes)
     try:
-        with uncollected(), shared_provenance(), refusals() as reasons:
+        with uncollected(), shared_provenance(), compiled_late(), patterns_when_needed(), refusals() as reasons:
             return _lowered(program, partitioners, reasons)
     # The compiler raises whatever one of its passes trips over.
     except Exception as error:

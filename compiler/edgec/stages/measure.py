@@ -1,4 +1,4 @@
-"""Figures of one plan: read off the artifact, computed from its stored answers, and clocked where this host is the target's kind."""
+"""Figures of one plan: read off the artifact, computed from its answers, and clocked where this host is the target's kind."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def accuracy_figures(plan: Plan, answers: Path) -> list[Figure]:
     evaluation = read_evaluation(answers)
     task = plugin("tasks", plan.task.name)
     budgeted = {budget.statistic: budget.options for budget in plan.budgets if budget.kind == "accuracy"}
-    wanted: dict[str, Options] = {**dict.fromkeys((*task.METRICS[:1], "agreement", "sqnr"), {}), **budgeted}
+    wanted: dict[str, Options] = {name: {} for name in (*task.METRICS[:1], "agreement", "sqnr")} | budgeted
     figures: list[Figure] = []
     for name, options in wanted.items():
         if evaluation.labels is not None or not plugin("metrics", name).NEEDS_LABELS:
@@ -73,7 +73,8 @@ def accuracy_figures(plan: Plan, answers: Path) -> list[Figure]:
 def _unlabelled(metric: str, manifest: str) -> Failure:
     message = f"the budget of {metric} compares with the truth, and the evaluation data has no labels"
     where = Location(file=manifest, route=("data", "evaluation"))
-    return Failure(Diagnostic(code="needs-data", message=message, where=where, hint="add labels to the data, or budget agreement"))
+    hint = "add labels to the data, or budget agreement"
+    return Failure(Diagnostic(code="needs-data", message=message, where=where, hint=hint))
 
 
 def read_evaluation(answers: Path) -> Evaluation:
@@ -124,12 +125,13 @@ def clocked_figures(plan: Plan, lowered: Lowered, folder: Path, runner: Runner) 
     samples = max([256, *asked])
     result = bench(plan, lowered, folder, runner, samples)
     detail = {"threads": result["threads"], "cpu": cpu_name(), "warmup": result["warmup"]}
-    figures = [
-        Figure(name=f"latency.{name}", value=seconds, unit="s", evidence="host", samples=samples, clocked=True, detail=detail)
-        for name, seconds in result["latency_s"].items()
+
+    def figure(name: str, value: float, unit: str) -> Figure:
+        return Figure(name=name, value=value, unit=unit, evidence="host", samples=samples, clocked=True, detail=detail)
+
+    return [
+        *(figure(f"latency.{name}", seconds, "s") for name, seconds in result["latency_s"].items()),
+        figure("throughput", result["throughput_hz"], "Hz"),
+        figure("memory.rss", result["peak_rss_bytes"], "bytes"),
+        figure("load", result["load_s"], "s"),
     ]
-    for name, key, unit in (("throughput", "throughput_hz", "Hz"), ("memory.rss", "peak_rss_bytes", "bytes"), ("load", "load_s", "s")):
-        figures.append(
-            Figure(name=name, value=result[key], unit=unit, evidence="host", samples=samples, clocked=True, detail=detail)
-        )
-    return figures

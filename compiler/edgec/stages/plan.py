@@ -18,7 +18,6 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Budget, Choice, Manifest, TargetChoice
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
-from edgec.artifacts.target import Target
 from edgec.diagnostics import Diagnostic, Location
 from edgec.registry import plugin
 from edgec.resources import PACKAGE

@@ -70,12 +70,13 @@ def test_stored_answers_are_read_back(tmp_path):
 
 
 def lowered(**changes):
-    facts = dict(
-        pte_sha256="0" * 64, pte_bytes=1000, inputs=(), outputs=(), kernels=(), backends=(), boundaries=(), golden=(),
-        operators=(Operator(name="aten::conv", delegated=3, left=1, reason="too wide"),),
-        memory=Memory(arenas=(10, 20), delegate_blobs=5, weights=100, constants=1),
-        tolerance=(0.0, 0.0), output_range=1.0, evaluation=None, resolved={}, parameters=1, versions={}, weights_sha256="",
-    )  # fmt: skip
+    facts = {
+        **dict.fromkeys(("inputs", "outputs", "kernels", "backends", "boundaries", "golden"), ()),
+        "operators": (Operator(name="aten::conv", delegated=3, left=1, reason="too wide"),),
+        "memory": Memory(arenas=(10, 20), delegate_blobs=5, weights=100, constants=1),
+        **{"pte_sha256": "0" * 64, "pte_bytes": 1000, "weights_sha256": "", "parameters": 1, "output_range": 1.0},
+        **{"tolerance": (0.0, 0.0), "evaluation": None, "resolved": {}, "versions": {}},
+    }
     return Lowered(**{**facts, **changes})
 
 

@@ -78,8 +78,9 @@ class Lowered:
     """The record beside ``model.pte`` in a job's folder (``lowered.json``); figures hold no clock and no host name.
 
     ``kernels`` are the operators that run outside the delegates (``aten::permute_copy.out`` …), ``backends`` the
-    delegate ids (``XnnpackBackend``). ``resolved`` records what ``auto`` became. ``evaluation`` is the .npz with, for every evaluation
-    sample, ``ids``, ``labels`` (where the task has them), ``output.<i>`` of the artifact and ``reference.<i>`` of eager fp32.
+    delegate ids (``XnnpackBackend``). ``resolved`` records what ``auto`` became. ``evaluation`` is the .npz with, for
+    every evaluation sample, ``ids``, ``labels`` (where the task has them), ``output.<i>`` of the artifact and
+    ``reference.<i>`` of eager fp32.
     ``tolerance`` is (absolute, relative) for the golden vectors on hardware like the one that made them.
     ``versions`` maps package name to version; ``output_range`` is the largest absolute golden output.
     """

@@ -28,7 +28,7 @@ def write_npz(path: Path, content: Mapping[str, NDArray[Any]]) -> None:
         for name, array in content.items():
             buffer = io.BytesIO()
             write_array(buffer, array, allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", ), buffer.getvalue())
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", date_time=EPOCH), buffer.getvalue())
 
 
 def stacked(found: Answers) -> list[NDArray[Any]] | None:

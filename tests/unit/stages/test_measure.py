@@ -44,7 +44,8 @@ def test_agreement_needs_no_labels():
 
 
 def test_a_budget_of_truth_is_refused_without_labels(tmp_path):
-    np.savez(tmp_path / "e.npz", **{"ids": np.array(["a"]), "output.0": np.ones((1, 2)), "reference.0": np.ones((1, 2))})
+    answers = np.ones((1, 2))
+    np.savez(tmp_path / "e.npz", **{"ids": np.array(["a"]), "output.0": answers, "reference.0": answers})
     budget = Budget(kind="accuracy", statistic="top1", sense="min", limit=0.5, text="50%", route=())
     plan = SimpleNamespace(manifest="m.yaml", task=Choice(name="classification"), budgets=(budget,))
     with pytest.raises(Failure) as caught:
@@ -74,8 +75,8 @@ def lowered(**changes):
         **dict.fromkeys(("inputs", "outputs", "kernels", "backends", "boundaries", "golden"), ()),
         "operators": (Operator(name="aten::conv", delegated=3, left=1, reason="too wide"),),
         "memory": Memory(arenas=(10, 20), delegate_blobs=5, weights=100, constants=1),
-        **{"pte_sha256": "0" * 64, "pte_bytes": 1000, "weights_sha256": "", "parameters": 1, "output_range": 1.0},
-        **{"tolerance": (0.0, 0.0), "evaluation": None, "resolved": {}, "versions": {}},
+        "pte_sha256": "0" * 64, "pte_bytes": 1000, "weights_sha256": "", "parameters": 1, "output_range": 1.0,
+        "tolerance": (0.0, 0.0), "evaluation": None, "resolved": {}, "versions": {},
     }
     return Lowered(**{**facts, **changes})
 

@@ -64,7 +64,7 @@ def killed_at_end(process: subprocess.Popen[bytes], stop: threading.Event | None
 
     def watch() -> None:
         while stop and not left.wait(0.1):
-            if False:
+            if stop.is_set():
                 kill_group(process)
                 return
 

@@ -13,6 +13,7 @@ from edgec.artifacts.document import Document
 from edgec.diagnostics import Diagnostic, Failure
 
 if TYPE_CHECKING:  # what only `build` needs is imported there: `validate` answers at once
+    import threading
     from concurrent.futures import Future
 
     from edgec.artifacts.lowered import Lowered
@@ -89,9 +90,10 @@ def planned(passed: Sequence[Checked], settings: Settings) -> tuple[list[Work], 
 def build(work: Sequence[Work], settings: Settings, say: Progress) -> tuple[Outcome, ...]:
     """Build every plan and return one Outcome each, in order; one that fails stops none of the others.
 
-    Plans with equal lowering keys share one job; runners compile while jobs lower.
+    Plans with equal lowering keys share one job; runners compile while jobs lower. An interrupt kills the jobs.
     """
     import tempfile
+    import threading
     from concurrent.futures import ThreadPoolExecutor
 
     from edgec.store.cache import Cache
@@ -101,18 +103,22 @@ def build(work: Sequence[Work], settings: Settings, say: Progress) -> tuple[Outc
         cache = Cache(folder=settings.cache or Path(scratch))
         lowering = stack.enter_context(ThreadPoolExecutor(settings.jobs))
         compiling = stack.enter_context(ThreadPoolExecutor(1))
+        stop = threading.Event()
+        stack.callback(stop.set)
         jobs: dict[str, Lowering] = {}
         for plan, project in work:
             compiling.submit(_compile_ahead, plan, cache, settings)
             if plan.lowering_key not in jobs:
-                jobs[plan.lowering_key] = lowering.submit(_lowered, plan, project, cache, settings, say)
+                jobs[plan.lowering_key] = lowering.submit(_lowered, plan, project, cache, settings, say, stop)
         return tuple(
             _outcome(plan, jobs[plan.lowering_key], cache, settings, settings.out or project.root / "out")
             for plan, project in work
         )
 
 
-def _lowered(plan: Plan, project: Project, cache: Cache, settings: Settings, say: Progress) -> tuple[Lowered, Path]:
+def _lowered(
+    plan: Plan, project: Project, cache: Cache, settings: Settings, say: Progress, stop: threading.Event
+) -> tuple[Lowered, Path]:
     """Return the record and folder of the plan's lowering job, from the cache where its inputs were lowered before."""
     import tempfile
 
@@ -125,7 +131,7 @@ def _lowered(plan: Plan, project: Project, cache: Cache, settings: Settings, say
         entry = cache.read("lowered", plan.lowering_key)
         if entry is None:
             with tempfile.TemporaryDirectory(prefix="edgec-job-") as name:
-                job.run(plan, project, Path(name), say)
+                job.run(plan, project, Path(name), say, stop)
                 entry = cache.write("lowered", plan.lowering_key, Path(name))
         else:
             say(f"{plan.name}: the lowering is in the cache")

@@ -1,4 +1,25 @@
-# make demo: $(VENV)/.installed ## install everything, build manifests/camera.yaml and verify its bundles
+# make demo: install everything, build the camera, verify its bundles.   make test: everything that CI runs.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+PYTHON ?= $(shell .ci/find-python)
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test test-fast test-full bench lint schema clean
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: pyproject.toml
+	.ci/system-packages
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@# torch first and exactly: pip would otherwise pick a build with several GB of accelerator libraries.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/.installed ## install everything, build manifests/camera.yaml and verify its bundles
 	@# Exit code 6: a tool for the other architecture is missing here; the host's own target is built all the same.
 	@mkdir -p out && { $(BIN)/edgec build manifests/camera.yaml > out/demo.txt || test $$? = 6; }
 	@for bundle in out/camera/1.0.0/*/; do $(BIN)/edgec verify "$$bundle" || exit; done

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgec.artifacts.document import Json
-from edgec.artifacts.measured import written
+from edgec.artifacts.measured import SAMPLES_FOR, written
 from edgec.output.human import printable
 from edgec.output.table import BOLD, paint, table
 
@@ -30,7 +30,8 @@ def _facts(record: dict[str, Json]) -> list[tuple[str, str]]:
         facts.append(("golden", _golden(golden)))
     if bench := record.get("bench"):
         latency = bench["latency_s"]
-        times = ", ".join(f"{name} {written(latency[name], 's')}" for name in ("p50", "p90", "p99") if name in latency)
+        enough = [name for name in ("p50", "p90", "p99") if name in latency and SAMPLES_FOR[name] <= bench["samples"]]
+        times = ", ".join(f"{name} {written(latency[name], 's')}" for name in enough) or "too few samples"
         facts.append(("latency", f"{times} ({bench['samples']} samples, {bench['threads']} threads)"))
         facts.append(("memory", f"{written(bench['peak_rss_bytes'], 'bytes')} at most"))
     if evaluation := record.get("evaluation"):

@@ -120,7 +120,10 @@ def _metric_figures(name: str, options: Options, evaluation: Evaluation) -> list
 
 
 def clocked_figures(plan: Plan, lowered: Lowered, folder: Path, runner: Runner) -> list[Figure]:
-    """Return latency, throughput and peak memory of the bundle's own runner, on this host, with the plan's threads."""
+    """Return latency, throughput and peak memory of the bundle's own runner, on this host, with the plan's threads.
+
+    A percentile that needs more samples than were taken is left out.
+    """
     asked = [SAMPLES_FOR.get(budget.statistic, 0) for budget in plan.budgets if budget.kind == "latency"]
     samples = max([256, *asked])
     result = bench(plan, lowered, folder, runner, samples)
@@ -130,7 +133,11 @@ def clocked_figures(plan: Plan, lowered: Lowered, folder: Path, runner: Runner) 
         return Figure(name=name, value=value, unit=unit, evidence="host", samples=samples, clocked=True, detail=detail)
 
     return [
-        *(figure(f"latency.{name}", seconds, "s") for name, seconds in result["latency_s"].items()),
+        *(
+            figure(f"latency.{name}", seconds, "s")
+            for name, seconds in result["latency_s"].items()
+            if SAMPLES_FOR.get(name, 0) <= samples
+        ),
         figure("throughput", result["throughput_hz"], "Hz"),
         figure("memory.rss", result["peak_rss_bytes"], "bytes"),
         figure("load", result["load_s"], "s"),

@@ -54,13 +54,13 @@ def plan(**changes: object) -> Plan:
     shape = tuple(Dimension(minimum=size, maximum=size) for size in (1, 2, 2, 3))
     made = Plan(
         name="camera", version="1.0.0", description="Reads digits.",
-        manifest="manifests/camera.yaml", folder="manifests",
+        manifest="/somewhere/manifests/camera.yaml", manifest_sha256="1" * 64, folder="manifests",
         target=TARGET,
         model=Choice(name="torchvision", options={"name": "mobilenet_v2"}),
         inputs=(Input(name="image", dtype="float32", shape=shape, image=Image(width=2, height=2)),),
         task=Choice(name="classification", options={"labels": "labels.txt"}), labels=("0", "1"), data=(),
         recipe=Choice(name="int8"), delegates=(Choice(name="xnnpack"),), threads=2, budgets=BUDGETS,
-        files={"manifests/camera.yaml": "1" * 64, "weights/camera.safetensors": "2" * 64},
+        files={"manifests/weights/camera.safetensors": "2" * 64},
         allow_code=False, release=True,
         notes=(), lowering_key="3" * 64,
     )  # fmt: skip
@@ -94,7 +94,7 @@ def lowered(folder: Path) -> Lowered:
             for before, after, sqnr in steps
         ),
         golden=(vector,), tolerance=(0.05, 0.01), output_range=0.75, evaluation=None, resolved={"recipe": "int8"},
-        parameters=706_218, versions={"executorch": "1.5.1", "torch": "2.13.0"}, weights_sha256="2" * 64,
+        parameters=706_218, versions={"executorch": "1.5.1", "torch": "2.13.0"}, weights_sha256="3" * 64,
     )  # fmt: skip
 
 

@@ -14,6 +14,8 @@ class Code(NamedTuple):
 
 
 CODES: dict[str, Code] = {
+    # 1: a bug
+    "internal-error": Code(1, "edgec itself failed; this is a bug in it, not in the manifest.", "Report it with the output of EDGEC_DEBUG=1."),
     # 2: usage
     "no-manifest": Code(2, "No manifest was found where one was asked for.", "Name a YAML file with `apiVersion: edgec/v1`, or a folder that holds one."),
     "no-bundle": Code(2, "What was named is not a bundle's folder, a bundle's tarball or a `.pte`.", "Name out/<name>/<version>/<target>, the .tar.gz beside it, or (inspect) a .pte file."),

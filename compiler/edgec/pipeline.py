@@ -68,7 +68,8 @@ def fronts(
             passed.append(checked)
             diagnostics += checked.warnings
             documents[checked.document.path] = checked.document
-    return passed, diagnostics + named_twice(passed), documents
+    unique, twice = named_twice(passed)
+    return unique, diagnostics + twice, documents
 
 
 def planned(passed: Sequence[Checked], settings: Settings) -> tuple[list[Work], list[Diagnostic]]:
@@ -90,11 +91,12 @@ def planned(passed: Sequence[Checked], settings: Settings) -> tuple[list[Work], 
 def build(work: Sequence[Work], settings: Settings, say: Progress) -> tuple[Outcome, ...]:
     """Build every plan and return one Outcome each, in order; one that fails stops none of the others.
 
-    Plans with equal lowering keys share one job; runners compile while jobs lower. An interrupt kills the jobs.
+    Plans with equal lowering keys share one job; runners compile while jobs lower. Nothing is clocked before all of
+    that is done, so that figures are not those of a busy machine. An interrupt kills the jobs.
     """
     import tempfile
     import threading
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import ThreadPoolExecutor, wait
 
     from edgec.store.cache import Cache
 
@@ -106,10 +108,13 @@ def build(work: Sequence[Work], settings: Settings, say: Progress) -> tuple[Outc
         stop = threading.Event()
         stack.callback(stop.set)
         jobs: dict[str, Lowering] = {}
+        runners: list[Future[None]] = []
         for plan, project in work:
-            compiling.submit(_compile_ahead, plan, cache, settings)
+            runners.append(compiling.submit(_compile_ahead, plan, cache, settings, stop))
             if plan.lowering_key not in jobs:
                 jobs[plan.lowering_key] = lowering.submit(_lowered, plan, project, cache, settings, say, stop)
+        wait(jobs.values())
+        wait(runners)
         return tuple(
             _outcome(plan, jobs[plan.lowering_key], cache, settings, settings.out or project.root / "out")
             for plan, project in work
@@ -127,7 +132,7 @@ def _lowered(
 
     if refusal := untrusted(plan, project, settings.policy):
         raise Failure(refusal)
-    with cache.lock("lowered", plan.lowering_key):
+    with cache.lock("lowered", plan.lowering_key, stop):
         entry = cache.read("lowered", plan.lowering_key)
         if entry is None:
             with tempfile.TemporaryDirectory(prefix="edgec-job-") as name:
@@ -138,18 +143,21 @@ def _lowered(
     return job.read_lowered(entry), entry
 
 
-def _compile_ahead(plan: Plan, cache: Cache, settings: Settings) -> None:
+def _compile_ahead(plan: Plan, cache: Cache, settings: Settings, stop: threading.Event) -> None:
     """Build the runner that the plan most likely needs; a Failure here comes again, and is reported, in ``_outcome``."""
     from edgec.registry import plugin
     from edgec.runtime.runner import runner_for
 
     backends = [name for choice in plan.delegates for name in plugin("delegates", choice.name).BACKENDS]
     with contextlib.suppress(Failure):
-        runner_for(plan.target, backends, (), cache, settings.offline)
+        if not stop.is_set():
+            runner_for(plan.target, backends, (), cache, settings.offline)
 
 
 def _outcome(plan: Plan, lowering: Lowering, cache: Cache, settings: Settings, out: Path) -> Outcome:
     """Carry one plan from its lowering to a written bundle, or to the diagnostics that say why there is none."""
+    import os
+
     from edgec.artifacts.outcome import Outcome
 
     try:
@@ -157,6 +165,14 @@ def _outcome(plan: Plan, lowering: Lowering, cache: Cache, settings: Settings, o
         return _bundled(Outcome(plan=plan, lowered=lowered), lowered, folder, cache, settings, out)
     except Failure as failure:
         return Outcome(plan=plan, diagnostics=failure.diagnostics)
+    # A bug in one plan's build is reported as one, and stops none of the others.
+    except Exception as error:
+        if os.environ.get("EDGEC_DEBUG"):
+            raise
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        told = f"{plan.target.name}: {type(error).__name__}: {lines[-1].strip() if lines else ''}"
+        hint = "please report it; EDGEC_DEBUG=1 shows the traceback"
+        return Outcome(plan=plan, diagnostics=(Diagnostic(code="internal-error", message=told, hint=hint),))
 
 
 def _bundled(

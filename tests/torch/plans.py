@@ -57,6 +57,7 @@ def plan(
         version="1.0.0",
         description="",
         manifest="tiny.yaml",
+        manifest_sha256="0" * 64,
         folder=".",
         target=TARGET,
         model=model,

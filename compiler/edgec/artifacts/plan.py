@@ -11,11 +11,13 @@ from edgec.artifacts.target import Target
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """``files`` maps each input path (relative to the root, POSIX) to its sha256; no path in a Plan is absolute.
+    """``manifest`` is the manifest's path as the user named it, for messages; it enters no artifact.
+
+    ``files`` maps each input path (relative to the root, POSIX) to its sha256; no path in a Plan is absolute.
 
     ``folder`` is the manifest's folder relative to the root; paths in options resolve against it.
     ``lowering_key`` digests exactly what the lowering job reads; Plans with equal keys share one job.
-    ``allow_code`` is True when the source runs the project's code and a trust entry or flag allows it.
+    ``allow_code`` is True unless the source runs the project's code and no trust entry or flag allows it.
     ``notes`` are what the plan wants the user to know (threads chosen, a recipe that brings nothing here …).
     """
 
@@ -23,6 +25,7 @@ class Plan:
     version: str
     description: str
     manifest: str
+    manifest_sha256: str
     folder: str
     target: Target
     model: Choice

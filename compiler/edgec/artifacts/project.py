@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgec.diagnostics import Diagnostic, Failure
@@ -10,11 +11,16 @@ from edgec.diagnostics import Diagnostic, Failure
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """``root`` and ``folder`` are absolute and resolved; ``folder`` (the manifest's) lies in ``root``."""
+    """``root`` and ``folder`` are absolute and resolved; ``folder`` (the manifest's) lies in ``root``.
+
+    ``files`` are a Plan's: input path relative to the root to sha256. Empty until there is a plan, and no code of the
+    project runs that it does not list.
+    """
 
     root: Path
     folder: Path
     offline: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def resolve(self, path: str) -> Path:
         """Return the absolute path of ``path`` as a manifest writes it, symbolic links followed.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
+from pathlib import PurePath
 
 import edgec
 from edgec.artifacts.bundle import Runner
@@ -16,10 +18,14 @@ BUILD_TYPE = "urn:edgec:build:v1"
 
 
 def statement(plan: Plan, lowered: Lowered, runner: Runner, digests: Mapping[str, str]) -> dict[str, Json]:
-    """Return the statement over ``digests`` (path in the bundle to sha256); it holds no time and no invocation id."""
-    files = [{"name": name, "digest": {"sha256": digest}} for name, digest in sorted(plan.files.items())]
-    if not any(entry["digest"] == {"sha256": lowered.weights_sha256} for entry in files):
-        files.append({"name": "weights", "digest": {"sha256": lowered.weights_sha256}})
+    """Return the statement over ``digests`` (path in the bundle to sha256); it holds no time and no invocation id.
+
+    Input files are named relative to the manifest, so that the project's place and its root leave no trace.
+    """
+    inputs = {posixpath.relpath(name, plan.folder): digest for name, digest in plan.files.items()}
+    inputs[PurePath(plan.manifest).name] = plan.manifest_sha256
+    files = [{"name": name, "digest": {"sha256": digest}} for name, digest in sorted(inputs.items())]
+    files.append({"name": "weights as lowered, all tensors", "digest": {"tensorsSha256": lowered.weights_sha256}})
     return {
         "_type": STATEMENT,
         "subject": [{"name": name, "digest": {"sha256": digest}} for name, digest in sorted(digests.items())],
@@ -28,7 +34,7 @@ def statement(plan: Plan, lowered: Lowered, runner: Runner, digests: Mapping[str
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
                 "externalParameters": {
-                    "manifest": plan.manifest,
+                    "manifest": PurePath(plan.manifest).name,
                     "name": plan.name,
                     "version": plan.version,
                     "target": plan.target.name,

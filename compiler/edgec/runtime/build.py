@@ -44,7 +44,7 @@ def runner_key(architecture: str, glibc: str, libraries: tuple[str, ...], pack: 
     """Return the sha256 of everything that the runner's bytes depend on."""
     parts = {
         "sources": {path.relative_to(_sources()).as_posix(): _sha256(path) for path in _files()},
-        "flags": [*FLAGS, *LINK],
+        "compiler": [_sha256(Path(__file__)), _sha256(Path(__file__).with_name("toolchain.py"))],
         "architecture": architecture,
         "glibc": glibc,
         "libraries": list(libraries),

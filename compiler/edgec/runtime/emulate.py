@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgec.artifacts.target import Target
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.runtime.host import host_runs
+from edgec.runtime.host import same_kind
 from edgec.runtime.verification import Place
 
 SYSTEM = ("lib", "lib64", "usr", "etc")
@@ -33,7 +33,7 @@ def place_for(target: Target) -> Iterator[Place]:
 
     The emulator's system root lasts as long as the block. Raises Failure as ``emulator`` does.
     """
-    if host_runs(target):
+    if same_kind(target):
         yield Place(evidence="host")
         return
     with tempfile.TemporaryDirectory(prefix="edgec-emulator-") as name:

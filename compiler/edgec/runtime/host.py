@@ -10,13 +10,25 @@ from pathlib import Path
 from edgec.artifacts.target import Target
 
 CPUINFO = Path("/proc/cpuinfo")
+GENERIC = {"x86_64": "x86-64", "aarch64": "armv8-a"}
+"""The CPU name of rows that mean any machine of an architecture."""
 
 
-def host_runs(target: Target) -> bool:
-    """Whether this machine is of the target's kind: Linux, its architecture, its CPU features, its glibc or newer."""
+def same_kind(target: Target) -> bool:
+    """Whether this machine is of the target's own kind, so that what is clocked here holds there.
+
+    That takes Linux, its architecture, its CPU features, its glibc or newer, and its very CPU: an Arm server runs a
+    Jetson Nano's programs, and says nothing of their speed. A row for any machine of an architecture asks for no CPU.
+    """
     if platform.system() != "Linux" or platform.machine() != target.architecture:
         return False
-    return set(target.features) <= features(CPUINFO.read_text(errors="replace")) and _glibc() >= _numbers(target.glibc)
+    cpuinfo = CPUINFO.read_text(errors="replace")
+    if not set(target.features) <= features(cpuinfo) or _glibc() < _numbers(target.glibc):
+        return False
+    if target.cpuinfo is None:
+        return target.cpu == GENERIC[target.architecture]
+    first = _fields(cpuinfo)
+    return (first.get("CPU implementer"), first.get("CPU part")) == (target.cpuinfo[0], target.cpuinfo[2])
 
 
 def features(cpuinfo: str) -> set[str]:
@@ -31,15 +43,20 @@ def features(cpuinfo: str) -> set[str]:
 @cache
 def cpu_name() -> str:
     """Return the processor's name as the system gives it, else its Arm part number, else the architecture."""
-    fields: dict[str, str] = {}
-    if CPUINFO.is_file():
-        for line in CPUINFO.read_text(errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            fields.setdefault(name.strip(), value.strip())
+    fields = _fields(CPUINFO.read_text(errors="replace")) if CPUINFO.is_file() else {}
     if "model name" in fields:
         return fields["model name"]
     part = " ".join(fields[name] for name in ("CPU implementer", "CPU part") if name in fields)
     return f"{platform.machine()} {part}".strip()
+
+
+def _fields(cpuinfo: str) -> dict[str, str]:
+    """Return the fields of the first processor in a /proc/cpuinfo."""
+    fields: dict[str, str] = {}
+    for line in cpuinfo.splitlines():
+        name, _, value = line.partition(":")
+        fields.setdefault(name.strip(), value.strip())
+    return fields
 
 
 def _glibc() -> tuple[int, ...]:

@@ -22,7 +22,8 @@ def runner_for(target: Target, backends: Iterable[str], kernels: Iterable[str], 
 
     Raises Failure ``tool-missing`` or ``runtime-pack-missing`` (exit 6).
     """
-    pack = runtime_pack(target.architecture, cache.folder, offline)
+    with cache.lock("runtime", target.architecture):
+        pack = runtime_pack(target.architecture, cache.folder, offline)
     tools = toolchain(target.architecture, target.glibc)
     libraries = libraries_for(tuple(backends), tuple(kernels))
     key = runner_key(target.architecture, target.glibc, libraries, pack, tools)

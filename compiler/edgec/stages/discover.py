@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -54,10 +55,14 @@ def project_of(path: Path, root: Path | None = None, *, offline: bool = False) -
     return Project(root=top, folder=folder, offline=offline)
 
 
-def named_twice(checked: Sequence[Checked]) -> list[Diagnostic]:
-    """Return one finding for each manifest whose name and version an earlier one has: they would write one bundle."""
+def named_twice(checked: Sequence[Checked]) -> tuple[list[Checked], list[Diagnostic]]:
+    """Return the manifests whose name and version no other has, and a finding for each later one that repeats them.
+
+    All that share a name are left out: they would write one bundle, and which is meant is the user's to say.
+    """
     first: dict[tuple[str, str], str] = {}
     found = []
+    times = Counter((item.manifest.name, item.manifest.version) for item in checked)
     for item in checked:
         key = (item.manifest.name, item.manifest.version)
         if key in first:
@@ -66,7 +71,7 @@ def named_twice(checked: Sequence[Checked]) -> list[Diagnostic]:
             message = f"two manifests are named {key[0]} {key[1]}"
             found.append(Diagnostic(code="name-twice", message=message, where=where, related=related))
         first.setdefault(key, item.document.path)
-    return found
+    return [item for item in checked if times[item.manifest.name, item.manifest.version] == 1], found
 
 
 def _default() -> Iterable[Path]:

@@ -14,7 +14,7 @@ from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.metrics.interval import paired_drop, share_interval
 from edgec.registry import plugin
 from edgec.runtime.bench import bench
-from edgec.runtime.host import cpu_name, host_runs
+from edgec.runtime.host import cpu_name, same_kind
 
 
 def measure(plan: Plan, lowered: Lowered, folder: Path, runner: Runner) -> Measured:
@@ -22,7 +22,7 @@ def measure(plan: Plan, lowered: Lowered, folder: Path, runner: Runner) -> Measu
     figures = artifact_figures(lowered)
     if lowered.evaluation:
         figures += accuracy_figures(plan, folder / lowered.evaluation)
-    if host_runs(plan.target):
+    if same_kind(plan.target):
         figures += clocked_figures(plan, lowered, folder, runner)
     return Measured(figures=tuple(figures))
 

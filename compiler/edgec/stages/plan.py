@@ -9,7 +9,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
 from edgec.artifacts.checked import Checked
@@ -21,6 +21,7 @@ from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Location
 from edgec.registry import plugin
 from edgec.resources import PACKAGE
+from edgec.runtime.host import cpu_name
 from edgec.store import trust
 from edgec.targets.table import TARGETS
 
@@ -47,6 +48,7 @@ def plan(
         version=manifest.version,
         description=manifest.description,
         manifest=checked.document.path,
+        manifest_sha256=hashlib.sha256(checked.document.text.encode()).hexdigest(),
         folder=project.relative(project.folder),
         target=next(iter(TARGETS.values())),
         model=manifest.model,
@@ -147,20 +149,27 @@ def lowering_key(plan: Plan) -> str:
         "delegates": [to_json(item) for item in plan.delegates],
         "files": dict(plan.files),
         "edgec": source_digest(),
-        "packages": {name: _version(name) for name in LOWERING_PACKAGES},
-        "platform": [platform.system(), platform.machine(), platform.python_version()],
+        "packages": _packages(plugin("sources", plan.model.name).RUNS_CODE),
+        "platform": [platform.system(), cpu_name(), platform.python_version()],
     }
     return hashlib.sha256(json.dumps(fields, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 @functools.cache
 def source_digest() -> str:
-    """Return the sha256 over edgec's own Python files, names and contents."""
+    """Return the sha256 over edgec's own code and tables, names and contents."""
     digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted(path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".json", ".txt")):
         digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def _packages(runs_code: bool) -> dict[str, str]:
+    """Return the versions of what takes part in a lowering: every package installed, where the project's code may import it."""
+    if runs_code:
+        return {found.name: found.version for found in distributions()}
+    return {name: _version(name) for name in LOWERING_PACKAGES}
 
 
 def _version(package: str) -> str:

@@ -8,11 +8,16 @@ import json
 import os
 import shutil
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 INDEX = "entry.json"
+POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +35,6 @@ class Cache:
             return entry
         shutil.rmtree(entry)
         return None
-
-    def damaged(self, kind: str, key: str) -> bool:
-        """Whether an entry is there whose files are not those that were put in."""
-        entry = self.folder / kind / key
-        return (entry / INDEX).is_file() and _digests(entry) != _index(entry)
 
     def write(self, kind: str, key: str, folder: Path) -> Path:
         """Copy ``folder`` into the cache as one entry, whole or not at all, and return the entry's folder."""
@@ -54,15 +54,29 @@ class Cache:
         return entry
 
     @contextlib.contextmanager
-    def lock(self, kind: str, key: str) -> Iterator[None]:
-        """Hold the key's advisory lock; it dies with the process that holds it."""
-        import fcntl
+    def lock(self, kind: str, key: str, stop: threading.Event | None = None) -> Iterator[None]:
+        """Hold the key's advisory lock; it dies with the process that holds it.
 
+        Waiting for another holder ends with CancelledError as soon as ``stop`` is set.
+        """
         path = self.folder / "locks" / f"{kind}-{key}"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            while not _locked(handle):
+                if stop and stop.is_set():
+                    raise CancelledError
+                time.sleep(POLL_SECONDS)
             yield
+
+
+def _locked(handle: IO[str]) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def default_folder() -> Path:

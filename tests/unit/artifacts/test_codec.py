@@ -16,6 +16,7 @@ PLAN = Plan(
     version="1.0.0",
     description="ü",
     manifest="camera.yaml",
+    manifest_sha256="0" * 64,
     folder="manifests",
     target=Target(
         name="jetson-nano",
@@ -52,9 +53,7 @@ PLAN = Plan(
     recipe=Choice(name="int8", options={"per_channel": False}),
     delegates=(Choice(name="xnnpack"),),
     threads=4,
-    budgets=(
-        Budget(kind="latency", statistic="p90", sense="max", limit=0.1, text="100ms", route=("budgets", 0, "latency")),
-    ),
+    budgets=(Budget(kind="latency", statistic="p90", sense="max", limit=0.1, text="100ms", route=("budgets", 0, "latency")),),
     files={"a": "0" * 64},
     allow_code=False,
     release=True,

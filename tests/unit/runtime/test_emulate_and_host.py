@@ -32,14 +32,27 @@ def tools(monkeypatch, tmp_path):
     return system
 
 
-def test_the_host_runs_its_own_kind(machine):
-    assert host.host_runs(dataclasses.replace(LINUX_X86_64, features=("sse2", "avx2")))
-    assert not host.host_runs(JETSON_NANO)
+def test_any_machine_of_the_architecture_is_the_generic_rows_kind(machine):
+    assert host.same_kind(dataclasses.replace(LINUX_X86_64, features=("sse2", "avx2")))
+    assert not host.same_kind(JETSON_NANO)
+
+
+@pytest.mark.parametrize("part", ["0xd07", "0xd40"])
+def test_an_arm_server_is_no_jetson_nano(machine, monkeypatch, tmp_path, part):
+    """It runs the Nano's programs, and its speed is not the Nano's."""
+    text = f"processor\t: 0\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\nCPU part\t: {part}\n"
+    (tmp_path / "cpuinfo").write_text(text)
+    monkeypatch.setattr(host.platform, "machine", lambda: "aarch64")
+    assert host.same_kind(JETSON_NANO) == (part == "0xd07")
+
+
+def test_a_row_with_a_cpu_of_its_own_is_another_kind(machine):
+    assert not host.same_kind(dataclasses.replace(LINUX_X86_64, cpu="atom"))
 
 
 @pytest.mark.parametrize("change", [{"features": ("sse2", "avx512f")}, {"glibc": "2.38"}])
 def test_a_missing_feature_or_newer_glibc_is_another_kind(machine, change):
-    assert not host.host_runs(dataclasses.replace(LINUX_X86_64, **change))
+    assert not host.same_kind(dataclasses.replace(LINUX_X86_64, **change))
 
 
 def test_arm_features_are_read_too():

@@ -64,7 +64,7 @@ def test_two_manifests_of_one_name_and_version_are_an_error(tmp_path: Path) -> N
     (tmp_path / "a.yaml").write_text(SMALLEST)
     (tmp_path / "b.yaml").write_text(SMALLEST)
     passed, diagnostics, _ = fronts([tmp_path])
-    assert len(passed) == 2
+    assert passed == []  # which of the two is meant is not edgec's to say
     (found,) = diagnostics
     assert found.code == "name-twice" and found.where and found.where.file.endswith("b.yaml")
     (tmp_path / "b.yaml").write_text(SMALLEST.replace("1.0.0", "1.0.1"))

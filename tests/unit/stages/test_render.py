@@ -141,8 +141,10 @@ def test_provenance_names_what_was_made_and_from_what(tmp_path: Path) -> None:
     assert subjects["model.pte"] == record(made, "bundle.json")["model"]["sha256"]
     assert set(subjects) == set(made.files) - {"SHA256SUMS", "provenance.json"}
     materials = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
-    assert {"name": "manifests/camera.yaml", "digest": {"sha256": "1" * 64}} in materials
+    assert {"name": "camera.yaml", "digest": {"sha256": "1" * 64}} in materials
+    assert {"name": "weights/camera.safetensors", "digest": {"sha256": "2" * 64}} in materials
     assert {"name": "torch", "uri": "pkg:pypi/torch@2.13.0"} in materials
+    assert "/somewhere" not in text(made, "provenance.json")
 
 
 HOSTILE = [

@@ -1,6 +1,7 @@
 """An entry is whole or absent: damage of any kind makes a read miss, never a wrong answer."""
 
 import threading
+from concurrent.futures import CancelledError
 
 import pytest
 
@@ -41,7 +42,6 @@ def test_damage_is_a_miss_and_the_entry_goes(cache, entry, damage):
         "add": lambda: (entry / "golden" / "1.bin").write_bytes(b"x"),
         "index": lambda: (entry / "entry.json").write_text("{"),
     }[damage]()
-    assert cache.damaged("lowered", "k1")
     assert cache.read("lowered", "k1") is None
     assert not entry.exists()
 
@@ -56,6 +56,13 @@ def test_a_failed_write_leaves_nothing(cache, tmp_path):
     with pytest.raises(FileNotFoundError):
         cache.write("lowered", "k3", tmp_path / "absent")
     assert list((cache.folder / "lowered").iterdir()) == []
+
+
+def test_waiting_for_another_holder_ends_when_told_to(cache):
+    stop = threading.Event()
+    stop.set()
+    with cache.lock("lowered", "k1"), pytest.raises(CancelledError), cache.lock("lowered", "k1", stop):
+        pass
 
 
 def test_one_holder_at_a_time(cache):

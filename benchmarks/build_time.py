@@ -1,10 +1,10 @@
 """A whole cold build of both camera targets beside the plain ExecuTorch script, and the memory that it takes."""
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -12,25 +12,61 @@ HERE = Path(__file__).parent
 BYTES_ALLOWED = 1.5e9
 
 
-def timed(command: list[str], cache: str | None = None) -> float:
+def timed(command: list[str], cache: str | None = None) -> tuple[float, float]:
+    """Return wall seconds, and the largest sum of proportional set sizes over the process and all below it, in bytes."""
     environment = {**os.environ, **({"EDGEC_CACHE": cache} if cache else {})}
     start = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
-    return time.perf_counter() - start
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    peak = 0.0
+
+    def watch() -> None:
+        nonlocal peak
+        while process.poll() is None:
+            peak = max(peak, tree_bytes(process.pid))
+            time.sleep(0.2)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    assert process.wait() == 0, command
+    taken = time.perf_counter() - start
+    watcher.join()
+    return taken, peak
+
+
+def tree_bytes(root: int) -> float:
+    """Sum Pss over a process and its descendants: pages that they share count once (Linux /proc, smaps_rollup)."""
+    parents, sizes = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    family, grown = {root}, True
+    while grown:
+        more = {child for child, parent in parents.items() if parent in family} - family
+        family, grown = family | more, bool(more)
+    for pid in family:
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            sizes[pid] = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+        except (OSError, StopIteration):
+            continue
+    return float(sum(sizes.values()))
 
 
 def measure(rounds: int = 3) -> list[tuple[str, float, float, float]]:
-    """Return the rows; each round runs the script, then a build with an empty cache, and the best round counts."""
-    script, build = [], []
+    """Return the rows; each round runs the script, then a build with an empty cache, and the best time counts."""
+    script, build, peaks = [], [], []
     for _ in range(rounds):
-        script.append(timed([sys.executable, str(HERE / "plain_executorch.py")]))
+        script.append(timed([sys.executable, str(HERE / "plain_executorch.py")])[0])
         with tempfile.TemporaryDirectory() as out:
             command = [sys.executable, "-m", "edgec", "build", "manifests/camera.yaml", "--out", f"{out}/out"]
-            build.append(timed(command, cache=f"{out}/cache"))
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+            seconds, peak = timed(command, cache=f"{out}/cache")
+            build.append(seconds)
+            peaks.append(peak)
     return [
         ("cold `edgec build` of both targets / plain ExecuTorch script (s)", min(build), min(script), 2.0),
-        ("largest process of a build / 1.5 GB (bytes)", peak, BYTES_ALLOWED, 1.0),
+        ("largest memory of a build, all its processes / 1.5 GB (bytes)", max(peaks), BYTES_ALLOWED, 1.0),
     ]
 
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:  # what only `build` needs is imported there: `validate` answe
     from concurrent.futures import Future
 
     from edgec.artifacts.lowered import Lowered
-    from edgec.artifacts.outcome import Outcome, Settings
+    from edgec.artifacts.outcome import Outcome
     from edgec.artifacts.plan import Plan
     from edgec.artifacts.project import Project
+    from edgec.artifacts.settings import Settings
     from edgec.store.cache import Cache
 
     Work = tuple[Plan, Project]

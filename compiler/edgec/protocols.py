@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edgec.artifacts.document import Json
-from edgec.artifacts.lowered import Limit
+from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Input, Options
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Evaluation, Sample
@@ -48,7 +48,13 @@ class Source(Plugin, Protocol):
         """Return the sha256 over all code that loading may run, which a policy names beside the entry; else ``""``."""
 
     def load(self, options: Options, project: Project) -> torch.nn.Module:
-        """Return the float32 model in evaluation mode. Raises Failure with exit code 4 (8 for the network)."""
+        """Return the float32 model in evaluation mode. Raises Failure with exit code 4 (8 for the network).
+
+        Code of the project runs only as ``project.files`` has it: Failure ``digest-mismatch``.
+        """
+
+    def weights_digest(self, options: Options, project: Project) -> str:
+        """Return the full sha256 of the weights' file, else ``""``; called after ``load``, which has fetched it."""
 
 
 class Dataset(Plugin, Protocol):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from edgec import pipeline
-from edgec.artifacts.outcome import Settings
+from edgec.artifacts.settings import Settings
 from edgec.diagnostics import Diagnostic, Failure
 
 ROOT = Path(__file__).resolve().parents[2]

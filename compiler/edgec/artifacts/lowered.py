@@ -54,15 +54,6 @@ class Boundary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limit:
-    """What a recipe allows at one boundary: least SQNR (dB), largest error (share of the largest value), least agreement."""
-
-    sqnr: float
-    relative_error: float
-    agreement: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class Golden:
     """One golden vector: raw little-endian tensors, one file an input and an output, relative to the job's folder."""
 
@@ -83,6 +74,8 @@ class Lowered:
     ``reference.<i>`` of eager fp32.
     ``tolerance`` is (absolute, relative) for the golden vectors on hardware like the one that made them.
     ``versions`` maps package name to version; ``output_range`` is the largest absolute golden output.
+    ``weights_sha256`` is over every tensor of the model as it was lowered (name, dtype, shape, bytes);
+    ``weights_file_sha256`` is the file's that they were loaded from, fetched or given: "" where there was none.
     """
 
     pte_sha256: str
@@ -102,6 +95,7 @@ class Lowered:
     parameters: int
     versions: Mapping[str, str]
     weights_sha256: str
+    weights_file_sha256: str = ""
 
     @property
     def delegation(self) -> float:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from edgec.artifacts.bundle import Written
 from edgec.artifacts.lowered import Lowered
@@ -14,23 +12,8 @@ from edgec.diagnostics import Diagnostic
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a build was asked for; ``cache`` is None under ``--no-cache``, then everything is made anew."""
-
-    out: Path | None = None
-    root: Path | None = None
-    targets: tuple[str, ...] = ()
-    allow_code: bool = False
-    policy: Path | None = None
-    strict: bool = False
-    offline: bool = False
-    jobs: int = 1
-    cache: Path | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """``diagnostics`` holds errors for what failed or missed, and warnings; ``seconds`` are wall time by stage, clocked."""
+    """``diagnostics`` holds errors for what failed or missed, and warnings."""
 
     plan: Plan
     lowered: Lowered | None = None
@@ -38,8 +21,6 @@ class Outcome:
     verdicts: tuple[Verdict, ...] = ()
     written: Written | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
-    reused: bool = False
-    seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:

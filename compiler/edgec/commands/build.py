@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from edgec.artifacts.outcome import Outcome, Settings
+from edgec.artifacts.outcome import Outcome
+from edgec.artifacts.settings import Settings
 from edgec.commands.options import common, exit_code, output
 from edgec.commands.planning import Planned, plans
 from edgec.diagnostics import Diagnostic
@@ -39,7 +40,8 @@ def command(
 ) -> int:
     """Build every manifest of PATH... (default: manifests/), for all its targets.
 
-    Exit code 0 means that each bundle was written, read back and verified, and that no budget is missed.
+    Exit code 0 means that each bundle was written and read back, that its artifact agrees with the model on real
+    inputs, and that no budget is missed. What only the device can tell is judged there, by the bundle.
     """
     from edgec.pipeline import build
     from edgec.store.cache import default_folder
@@ -59,17 +61,18 @@ def command(
     refused = strict and exit_code(found.diagnostics, strict=True) != 0
     outcomes = () if refused else build(found.work, settings, output().say)
     diagnostics = [*found.diagnostics, *(item for outcome in outcomes for item in outcome.diagnostics)]
-    _tell(found, outcomes, diagnostics)
-    return exit_code(diagnostics, strict=strict)
+    code = exit_code(diagnostics, strict=strict)
+    _tell(found, outcomes, diagnostics, code)
+    return code
 
 
-def _tell(found: Planned, outcomes: tuple[Outcome, ...], diagnostics: list[Diagnostic]) -> None:
+def _tell(found: Planned, outcomes: tuple[Outcome, ...], diagnostics: list[Diagnostic], code: int) -> None:
     out = output()
     if out.format == "json":
         from edgec.output import json
         from edgec.output.outcomes import records
 
-        out.data(json.render(diagnostics, found.documents, outcomes=records(outcomes)))
+        out.data(json.render(diagnostics, found.documents, code, outcomes=records(outcomes)))
         return
     from edgec.output.outcomes import human
 

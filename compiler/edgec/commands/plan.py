@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from edgec.artifacts.outcome import Settings
+from edgec.artifacts.document import Json
+from edgec.artifacts.plan import Plan
+from edgec.artifacts.settings import Settings
 from edgec.commands.options import common, exit_code, output
 from edgec.commands.planning import plans
 
@@ -24,18 +26,32 @@ def command(
 ) -> int:
     """Print the resolved plan of every manifest of PATH... (default: manifests/), one per target."""
     found = plans(paths, Settings(root=root, targets=targets, allow_code=allow_code, policy=policy))
-    out = output()
+    out, code = output(), exit_code(found.diagnostics, strict=strict)
     if out.format == "json":
         from edgec.artifacts.codec import to_json
         from edgec.output import json
 
-        out.data(json.render(found.diagnostics, found.documents, plans=[to_json(plan) for plan, _ in found.work]))
+        records = [to_json(plan) for plan, _ in found.work]
+        out.data(json.render(found.diagnostics, found.documents, code, plans=records))
     else:
         import sys
 
         from edgec.output import plans as blocks
 
         out.findings(found.diagnostics, found.documents)
-        show = blocks.markdown if out.format == "github" else lambda plan: blocks.human(plan, out.colour(sys.stdout))
-        out.data("\n".join(show(plan) for plan, _ in found.work))
-    return exit_code(found.diagnostics, strict=strict)
+        if out.format == "github":
+            shown = [blocks.markdown(plan, _facts(plan)) for plan, _ in found.work]
+        else:
+            shown = [blocks.human(plan, _facts(plan), out.colour(sys.stdout)) for plan, _ in found.work]
+        out.data("\n".join(shown))
+    return code
+
+
+def _facts(plan: Plan) -> Json:
+    """Return the record of an earlier lowering of the same inputs, or None."""
+    import json
+
+    from edgec.store.cache import Cache, default_folder
+
+    record = Cache(folder=default_folder()).peek("lowered", plan.lowering_key, "lowered.json")
+    return json.loads(record) if record else None

@@ -10,7 +10,7 @@ import click
 
 from edgec.artifacts.checked import Checked
 from edgec.artifacts.document import Document
-from edgec.artifacts.outcome import Settings
+from edgec.artifacts.settings import Settings
 from edgec.diagnostics import Diagnostic, nearest
 from edgec.pipeline import fronts, planned
 

@@ -63,7 +63,7 @@ def check(options: Options, project: Project, inputs: Sequence[Input], labels: S
 
 def files(options: Options, project: Project) -> list[Path]:
     """Return every picture that ``samples`` reads, sorted, as absolute paths."""
-    return sorted({path for path, _ in _pictures(options, project)})
+    return [Path(path) for path in sorted({path for path, _ in _pictures(options, project)})]
 
 
 def samples(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> Sequence[Sample]:
@@ -76,8 +76,8 @@ def samples(options: Options, project: Project, inputs: Sequence[Input], labels:
     assert image is not None  # check() saw to it
     folder = _folder(options, project)
     return Pictures(
-        paths=tuple(path for path, _ in pictures),
-        names=tuple(path.relative_to(folder).as_posix() for path, _ in pictures),
+        paths=tuple(Path(path) for path, _ in pictures),
+        names=tuple(Path(path).relative_to(folder).as_posix() for path, _ in pictures),
         labels=tuple(labels.index(name) if name is not None and name in labels else None for _, name in pictures),
         input=inputs[0].name,
         image=image,
@@ -101,15 +101,15 @@ def _found(folder: Path) -> Iterator[os.DirEntry[str]]:
             yield entry
 
 
-def _pictures(options: Options, project: Project) -> list[tuple[Path, str | None]]:
-    """The chosen pictures, sorted by path, each with the name of its class folder or None."""
+def _pictures(options: Options, project: Project) -> list[tuple[str, str | None]]:
+    """The chosen pictures, sorted by path, each with the name of its class folder or None; paths as text, for speed."""
     folder = _folder(options, project)
     return _chosen(list(_found(folder)), folder, options, project)
 
 
 def _chosen(
     entries: Sequence[os.DirEntry[str]], folder: Path, options: Options, project: Project
-) -> list[tuple[Path, str | None]]:
+) -> list[tuple[str, str | None]]:
     found = [_picture(entry, folder, project) for entry in entries if entry.name.lower().endswith(SUFFIXES)]
     if not found:
         hint = "pictures end in " + ", ".join(SUFFIXES)
@@ -117,7 +117,7 @@ def _chosen(
     return choose(found, [name for _, name in found], options.get("samples"))
 
 
-def _picture(entry: os.DirEntry[str], folder: Path, project: Project) -> tuple[Path, str | None]:
+def _picture(entry: os.DirEntry[str], folder: Path, project: Project) -> tuple[str, str | None]:
     inside = entry.path[len(str(folder)) + 1 :]
     if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(project.root):
         message = f"{inside!r} is a symbolic link out of the project's root"
@@ -125,7 +125,7 @@ def _picture(entry: os.DirEntry[str], folder: Path, project: Project) -> tuple[P
     if not entry.is_file():
         raise Failure(wrong("data-unreadable", f"{inside!r} is not a file, or a link that leads nowhere"))
     first, separator, _ = inside.partition(os.sep)
-    return Path(entry.path), first if separator else None
+    return entry.path, first if separator else None
 
 
 def _strays(entries: Sequence[os.DirEntry[str]], project: Project) -> list[Diagnostic]:

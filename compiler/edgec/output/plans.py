@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Choice, Input
+from edgec.artifacts.measured import written
 from edgec.artifacts.plan import Plan
 from edgec.output.human import printable
 from edgec.output.table import BOLD, paint, table
 
 
-def human(plan: Plan, colour: bool) -> str:
-    """Return one block: what will be built, from which inputs, under which budgets, and what the plan has to say."""
+def human(plan: Plan, facts: Json, colour: bool) -> str:
+    """Return one block: what will be built, from which inputs, under which budgets, and what the plan has to say.
+
+    ``facts`` is the lowered.json of an earlier build of the same inputs, or None.
+    """
     title = paint(printable(f"{plan.name} {plan.version} for {plan.target.name}"), BOLD, colour)
     rows = [
         ("target", f"{plan.target.architecture}, {plan.target.cpu}, glibc {plan.target.glibc}, {plan.threads} threads"),
@@ -20,7 +25,7 @@ def human(plan: Plan, colour: bool) -> str:
         ("recipe", _choice(plan.recipe)),
         ("delegate", ", then ".join(_choice(item) for item in plan.delegates)),
         ("files", f"{len(plan.files)} input files, hashed"),
-        ("model facts", "unknown until first build"),
+        ("artifact", _artifact(facts)),
         ("key", plan.lowering_key[:16]),
         *(("note", note) for note in plan.notes),
     ]
@@ -32,9 +37,18 @@ def human(plan: Plan, colour: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def markdown(plan: Plan) -> str:
+def _artifact(facts: Json) -> str:
+    if facts is None:
+        return "unknown until first build"
+    counts = [(operator["delegated"], operator["left"]) for operator in facts["operators"]]
+    inside, outside = sum(count[0] for count in counts), sum(count[1] for count in counts)
+    size = written(facts["pte_bytes"], "bytes")
+    return f"{size}, {facts['parameters']:,} parameters, {inside} of {inside + outside} operators delegated (an earlier build)"
+
+
+def markdown(plan: Plan, facts: Json) -> str:
     """Return the same as Markdown, for a comment on a pull request."""
-    return f"### {plan.name} {plan.version} for {plan.target.name}\n\n```\n{human(plan, False)}```\n"
+    return f"### {plan.name} {plan.version} for {plan.target.name}\n\n```\n{human(plan, facts, False)}```\n"
 
 
 def _choice(choice: Choice) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from edgec.artifacts.document import Json
-from edgec.artifacts.lowered import Limit
+from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Options
-from edgec.protocols import Delegate
 
 if TYPE_CHECKING:
     import torch
+
+    from edgec.protocols import Delegate
 
 SUMMARY = "16-bit floats inside, 32-bit at the boundary"
 OPTIONS: Json = {"type": "object", "title": "fp16", "additionalProperties": False, "properties": {}}

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from edgec.artifacts.document import Json
-from edgec.artifacts.lowered import Limit
+from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Options
-from edgec.protocols import Delegate
 
 if TYPE_CHECKING:
     import torch
+
+    from edgec.protocols import Delegate
 
 SUMMARY = "8-bit integers, static ranges from calibration data"
 OPTIONS: Json = {

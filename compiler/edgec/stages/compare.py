@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from edgec.artifacts.lowered import Boundary, Limit
+from edgec.artifacts.limit import Limit
+from edgec.artifacts.lowered import Boundary
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.metrics.agreement import same_decision
 from edgec.metrics.sqnr import decibels

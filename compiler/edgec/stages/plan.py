@@ -7,9 +7,9 @@ import hashlib
 import json
 import os
 import platform
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
 from edgec.artifacts.checked import Checked
@@ -167,13 +167,18 @@ def source_digest() -> str:
 
 def _packages(runs_code: bool) -> dict[str, str]:
     """Return the versions of what takes part in a lowering: every package installed, where the project's code may import it."""
+    installed = _installed()
     if runs_code:
-        return {found.name: found.version for found in distributions()}
-    return {name: _version(name) for name in LOWERING_PACKAGES}
+        return installed
+    return {name: installed.get(name, "absent") for name in LOWERING_PACKAGES}
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "absent"
+def _installed() -> dict[str, str]:
+    """Return installed packages' versions from their folders' names (PEP 491); importlib.metadata takes 15 ms to import."""
+    found: dict[str, str] = {}
+    for place in filter(os.path.isdir, sys.path):
+        with os.scandir(place) as entries:
+            names = [entry.name.removesuffix(".dist-info") for entry in entries if entry.name.endswith(".dist-info")]
+        for name, _, version in (text.partition("-") for text in names):
+            found.setdefault(name.lower().replace("_", "-"), version)
+    return dict(sorted(found.items()))

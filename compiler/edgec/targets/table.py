@@ -41,7 +41,10 @@ LINUX_X86_64 = Target(
     kind="linux-native",
     qemu_cpu="Nehalem",
     cpuinfo=None,
-    sources=("System V ABI, AMD64 supplement, micro-architecture levels (x86-64 baseline has SSE2)",),
+    sources=(
+        "System V ABI, AMD64 supplement, micro-architecture levels (x86-64 baseline has SSE2)",
+        "cores, threads and memory: this project's assumption of the smallest such machine; an inline target overrides it",
+    ),
 )
 
 TARGETS: dict[str, Target] = {row.name: row for row in (JETSON_NANO, LINUX_X86_64)}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgec.artifacts.lowered import Limit
+from edgec.artifacts.limit import Limit
 from edgec.diagnostics import Failure
 from edgec.metrics.sqnr import CEILING
 from edgec.stages import compare as stage

@@ -7,8 +7,8 @@ import pytest
 
 from edgec.artifacts.codec import from_json, to_json
 from edgec.artifacts.manifest import Choice, Dimension
-from edgec.artifacts.outcome import Settings
 from edgec.artifacts.plan import Plan
+from edgec.artifacts.settings import Settings
 from edgec.pipeline import front, planned
 from edgec.stages.plan import lowering_key
 

@@ -18,6 +18,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from bundle_parts import bundle, lowered, measured, plan, runner, verdicts
 from edgec.artifacts.bundle import Bundle, File
 from edgec.artifacts.measured import Figure, Measured
+from edgec.diagnostics import Failure
 from edgec.stages.render import markdown_text, render, shape_text, systemd_text
 from edgec.store import bundles
 
@@ -53,6 +54,15 @@ def test_the_listing_covers_every_other_file_and_names_the_bundle(tmp_path: Path
     }
     assert listing == bundles.sums(digests)
     assert made.digest == hashlib.sha256(listing).hexdigest()
+
+
+def test_an_artifact_that_is_not_the_recorded_one_is_refused(tmp_path: Path) -> None:
+    artifact = lowered(tmp_path / "job")
+    (tmp_path / "job" / "model.pte").write_bytes(b"another program")
+    figures = measured()
+    with pytest.raises(Failure, match="not the artifact") as caught:
+        render(plan(), artifact, tmp_path / "job", runner(tmp_path / "runner"), figures, verdicts(figures), False)
+    assert caught.value.diagnostics[0].code == "digest-mismatch"
 
 
 def test_nothing_that_a_clock_measured_enters_the_tarball(tmp_path: Path) -> None:

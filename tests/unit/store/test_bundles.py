@@ -66,5 +66,5 @@ def test_another_schema_is_refused(written: Written) -> None:
     listing = written.folder / bundles.SUMS
     lines = [line for line in listing.read_text().splitlines() if not line.endswith("  bundle.json")]
     digests = {line.split("  ", 1)[1]: line.split("  ", 1)[0] for line in lines}
-    listing.write_bytes(bundles.sums({**digests, "bundle.json": bundles.sha256_file(path)}))
+    listing.write_bytes(bundles.sums({**digests, "bundle.json": bundles.sha256_of(path)}))
     assert codes(written.folder) == ["bundle-broken"]

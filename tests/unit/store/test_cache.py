@@ -32,6 +32,14 @@ def test_another_key_or_kind_misses(cache, entry):
     assert cache.read("runner", "k1") is None
 
 
+def test_one_file_can_be_looked_at(cache, entry):
+    assert cache.peek("lowered", "k1", "model.pte") == b"program"
+    assert cache.peek("lowered", "k1", "absent") is None
+    assert cache.peek("lowered", "k2", "model.pte") is None
+    (entry / "model.pte").write_bytes(b"pregram")
+    assert cache.peek("lowered", "k1", "model.pte") is None
+
+
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "add", "index"])
 def test_damage_is_a_miss_and_the_entry_goes(cache, entry, damage):
     model = entry / "model.pte"

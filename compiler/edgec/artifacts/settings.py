@@ -1,0 +1,21 @@
+"""What a build or a plan was asked for on the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a build was asked for; ``cache`` is None under ``--no-cache``, then everything is made anew."""
+
+    out: Path | None = None
+    root: Path | None = None
+    targets: tuple[str, ...] = ()
+    allow_code: bool = False
+    policy: Path | None = None
+    strict: bool = False
+    offline: bool = False
+    jobs: int = 1
+    cache: Path | None = None

@@ -20,6 +20,7 @@ CODES: dict[str, Code] = {
     "no-manifest": Code(2, "No manifest was found where one was asked for.", "Name a YAML file with `apiVersion: edgec/v1`, or a folder that holds one."),
     "no-bundle": Code(2, "What was named is not a bundle's folder, a bundle's tarball or a `.pte`.", "Name out/<name>/<version>/<target>, the .tar.gz beside it, or (inspect) a .pte file."),
     "unknown-topic": Code(2, "`edgec explain` knows no such code, field, target or plugin.", "Ask for one of the names that the message lists."),
+    "verification-usage": Code(2, "A bundle's verify.sh does not take what it was called with.", "Verify the bundle with the edgec that built it, or run its verify.sh by hand."),
     "already-exists": Code(2, "`edgec init` would overwrite a file.", "Name another file, or pass --force."),
     # 3: the manifest (reading, shape, cross-field checks)
     "yaml-size": Code(3, "A manifest is larger than 256 KiB.", "Name data and weights by path; a manifest does not hold them."),
@@ -53,6 +54,8 @@ CODES: dict[str, Code] = {
     "data-labels": Code(3, "The classes of a data set and the task's labels do not agree.", "Name class folders and labels as the task's labels do."),
     "data-not-finite": Code(3, "A data set holds NaN or infinity.", "Clean the sample that the message names."),
     "labels-invalid": Code(3, "The task's labels cannot be used: no such file, not text, too few, empty or repeated names.", "Give a UTF-8 file with one class name a line, in the order of the model's outputs."),
+    "beyond-means": Code(3, "A target is given more threads than it has cores, or a memory budget above its memory; a warning.", "Correct the figure; `edgec explain TARGET` shows what the target has."),
+    "architecture-unsupported": Code(3, "The model is known, and known not to lower: it runs operators that ExecuTorch has no kernels for.", "Choose another architecture, or export the part before those operators."),
     "architecture-unknown": Code(3, "The model's name is not one that its source knows.", "Use the nearest name that the message gives, or see `edgec list sources`."),
     "weights-invalid": Code(3, "The weights are not named in a way that can be loaded: none, unknown, no file, or no sha256.", "Give `{file, sha256}`, `{url, sha256}`, a name that the source knows, or `{random: SEED}` for trials."),
     "entry-invalid": Code(3, "The code or exported program that a model comes from is not in the project, or is not named rightly.", "Write `entry: module:callable` for a module in the project, or `file: model.pt2`."),

@@ -29,9 +29,12 @@ def command(place: Path, name: str | None, force: bool) -> None:
     if path.exists() and not force:
         message = f"{path} is there already"
         raise Failure(Diagnostic(code="already-exists", message=message, hint="pass --force to overwrite it"))
+    from edgec.store.atomic import environment_errors, write_file
+
     text = starter(name, folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(path, text)
+    with environment_errors(f"write {path}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_file(path, text.encode())
     _report(path)
 
 
@@ -42,16 +45,6 @@ def _label(name: str, *, asked: bool) -> str:
         meant = f" (did you mean {label!r}?)" if label else ""
         raise click.BadParameter(f"write lower-case letters, digits and inner hyphens{meant}", param_hint="--name")
     return label or "model"
-
-
-def _write(path: Path, text: str) -> None:
-    """Write the whole file or nothing."""
-    staged = path.with_name(f".{path.name}.new")
-    try:
-        staged.write_text(text, encoding="utf-8")
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)
 
 
 def _report(path: Path) -> None:

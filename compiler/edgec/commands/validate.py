@@ -28,7 +28,7 @@ def command(paths: tuple[Path, ...], root: Path | None, strict: bool) -> int:
     passed, diagnostics, documents = fronts(paths, root)
     code = exit_code(diagnostics, strict=strict)
     if output().format == "human":
-        _tell(passed, diagnostics, documents)
+        _tell(passed, diagnostics, documents, strict)
     elif output().format == "json":
         from edgec.output import json
 
@@ -39,21 +39,22 @@ def command(paths: tuple[Path, ...], root: Path | None, strict: bool) -> int:
     return code
 
 
-def _tell(passed: list[Checked], diagnostics: list[Diagnostic], documents: dict[str, Document]) -> None:
+def _tell(passed: list[Checked], diagnostics: list[Diagnostic], documents: dict[str, Document], strict: bool) -> None:
     """Print the findings, then a line for each manifest that passed, then how many mistakes there are."""
     from edgec.output import human
 
     out = output()
     if diagnostics:
         out.data(out.render(diagnostics, documents, sys.stdout))
-    wrong = {found.where.file for found in diagnostics if found.where and found.severity == "error"}
+    fatal = ("error", "warning") if strict else ("error",)
+    wrong = {found.where.file for found in diagnostics if found.where and found.severity in fatal}
     for checked in passed:
         if checked.document.path not in wrong and not out.quiet:
             manifest = checked.manifest
             targets = ", ".join(target.name for target in manifest.targets)
             out.data(f"ok: {checked.document.path}: {manifest.name} {manifest.version} for {targets}")
     if counted := human.summary(diagnostics):
-        out.say(counted)
+        out.say(f"{counted} (--strict: warnings are errors)" if strict else counted)
 
 
 def _row(checked: Checked) -> dict[str, object]:

@@ -79,6 +79,10 @@ def check(options: Options, project: Project) -> list[Diagnostic]:
         found.append(
             wrong(f"torchvision has no architecture {name!r}", ("name",), hint=hint, code="architecture-unknown")
         )
+    elif architecture.family == "detection":
+        hint = "its box decoding runs operators (nms, roi_align) that ExecuTorch has no kernels for; decode on the device"
+        message = f"torchvision's detection model {name!r} cannot be lowered"
+        found.append(wrong(message, ("name",), hint=hint, code="architecture-unsupported"))
     if isinstance(given, Mapping):
         return found + given_weights.check(given, project, ("file", "url", "random"))
     if not isinstance(given, str):

@@ -18,8 +18,12 @@ TABLE = Path(__file__).with_name("torchvision_table.json")
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """One name of ``torchvision.models.get_model``: its weights' enum class, URL by member, and the DEFAULT member."""
+    """One name of ``torchvision.models.get_model``: its weights' enum class, URL by member, and the DEFAULT member.
 
+    ``family`` is the module below ``torchvision.models`` that it comes from (``detection``, ``segmentation`` …), "" for none.
+    """
+
+    family: str
     enum: str
     default: str | None
     weights: Mapping[str, str]
@@ -50,7 +54,9 @@ def installed() -> Json:
     for name in torchvision.models.list_models():
         enum = torchvision.models.get_model_weights(name)
         default = enum.DEFAULT.name if len(enum) else None
-        rows[name] = {"enum": enum.__name__, "default": default, "weights": {item.name: item.url for item in enum}}
+        modules = torchvision.models.get_model_builder(name).__module__.split(".")[2:-1]
+        urls = {item.name: item.url for item in enum}
+        rows[name] = {"family": "".join(modules), "enum": enum.__name__, "default": default, "weights": urls}
     return {"torchvision": torchvision.__version__.partition("+")[0], "architectures": rows}
 
 

@@ -23,6 +23,7 @@ from edgec.checks import (
     source_usable,
     target_known,
     target_twice,
+    target_within_means,
     task_usable,
 )
 from edgec.diagnostics import Diagnostic, Failure, Location
@@ -32,6 +33,7 @@ Rule = Callable[[Manifest, Project], list[Diagnostic]]
 RULES: tuple[Rule, ...] = (
     target_known.check,
     target_twice.check,
+    target_within_means.check,
     input_twice.check,
     dimension_range.check,
     delegate_on_target.check,

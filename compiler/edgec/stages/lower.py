@@ -18,6 +18,9 @@ from edgec.upstream.node_source import shared_provenance
 from edgec.upstream.pattern_passes import patterns_when_needed
 from edgec.upstream.recompilation import compiled_late
 
+UNTAKEN = "no partitioner takes this operator"
+"""Partitioners explain a node that they know and refuse; of operators that they do not know they say nothing."""
+
 HELPERS = ("getitem", "alloc", "quantize_per_", "dequantize_per_", "choose_qparams", "executorch_call_delegate")
 """Not compute operators: tuple access, memory, delegate calls, and the conversions that quantization adds."""
 
@@ -112,7 +115,7 @@ def compute_operators(graph_module: Any, reasons: dict[str, str]) -> tuple[Opera
     for node in _calls(graph_module):
         name = operator_name(node)
         left[name] += 1
-        why.setdefault(name, reasons.get(node.name, ""))
+        why.setdefault(name, reasons.get(node.name, UNTAKEN))
     return tuple(
         Operator(name=name, delegated=delegated[name], left=left[name], reason=why.get(name, ""))
         for name in sorted(delegated.keys() | left.keys())

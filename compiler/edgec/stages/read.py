@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import re
 from pathlib import Path
@@ -16,6 +17,7 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 MAX_FINDINGS = 50
 MAX_INTEGER_DIGITS = 18
+NO_FILE = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO)
 
 # Control characters, line and paragraph separators, surrogates, and the characters that reorder text (Trojan Source).
 _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
@@ -37,7 +39,9 @@ def read(path: Path, shown: str) -> Document:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+    except OSError as error:
+        if error.errno not in NO_FILE:
+            raise
         raise Failure(
             Diagnostic(code="no-manifest", message=f"{shown} is not a file", hint=_neighbour(path))
         ) from error

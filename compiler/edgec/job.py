@@ -22,7 +22,8 @@ from typing import IO
 
 from edgec.artifacts.codec import from_json, to_json
 from edgec.artifacts.document import Json
-from edgec.artifacts.lowered import Boundary, Limit, Lowered, Tensor
+from edgec.artifacts.limit import Limit
+from edgec.artifacts.lowered import Boundary, Lowered, Tensor
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
@@ -35,7 +36,7 @@ from edgec.runtime.program import ProgramFacts, read_program
 from edgec.runtime.session import Session
 from edgec.stages.compare import compare
 from edgec.stages.evaluate import Answered, evaluate, golden, parity_samples, write_evaluation
-from edgec.stages.load import Loaded, load
+from edgec.stages.load import Loaded, load, refuse_changed
 from edgec.stages.lower import Lowering, lower, refuse_unavailable
 from edgec.stages.quantize import export, quantize
 
@@ -162,8 +163,11 @@ def _environment(error: OSError) -> dict[str, Json]:
 
 
 def lowering(plan: Plan, project: Project, folder: Path, progress: Progress) -> Lowered:
-    """Load → export → quantize → lower → compare; the artifact runs in a process of its own. Writes into ``folder``."""
-    inputs = plan.inputs
+    """Load → export → quantize → lower → compare; the artifact runs in a process of its own. Writes into ``folder``.
+
+    Raises Failure of any step; ``digest-mismatch`` where an input file is no longer what the plan was made from.
+    """
+    inputs, project = plan.inputs, replace(project, files=plan.files)
     # Its imports run beside the lowering.
     with Session(folder) as session:
         with _timed("load", progress):
@@ -195,6 +199,7 @@ def lowering(plan: Plan, project: Project, folder: Path, progress: Progress) -> 
         with _timed("evaluate", progress):
             answered = evaluate(loaded.model, session.run, loaded.evaluation, inputs, size)
             boundaries += _judged_whole(plan, answered)
+    refuse_changed(project)  # every input has been read by now
     evidence = _Evidence(answered=answered, boundaries=boundaries, parity=parity, found=points["pte"], origin=origin)
     return _record(plan, loaded, folder, built, facts, evidence)
 
@@ -262,6 +267,7 @@ def _record(
         parameters=loaded.parameters,
         versions={name: found for name in PACKAGES if (found := _version(name))},
         weights_sha256=loaded.weights_sha256,
+        weights_file_sha256=loaded.weights_file_sha256,
     )
     text = json.dumps(to_json(lowered), indent=1, sort_keys=True, allow_nan=False)
     (folder / "lowered.json").write_text(text + "\n", encoding="utf-8")

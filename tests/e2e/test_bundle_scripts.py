@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from edgec.store.atomic import sha256_file
 from edgec.store.bundles import SUMS, sums
+from edgec.store.files import sha256_of
 
 ROOT = Path(__file__).resolve().parents[2]
 HELD_OUT = ROOT / "manifests" / "data" / "digits" / "test"
@@ -90,7 +90,7 @@ def test_a_missed_budget_is_not_activated(copy, tmp_path):
             budget["limit"] = 1e-9
     (copy / "bundle.json").write_text(json.dumps(facts))
     files = [path for path in copy.rglob("*") if path.is_file() and path.name != SUMS]
-    (copy / SUMS).write_bytes(sums({path.relative_to(copy).as_posix(): sha256_file(path) for path in files}))
+    (copy / SUMS).write_bytes(sums({path.relative_to(copy).as_posix(): sha256_of(path) for path in files}))
     done = call(copy / "verify.sh")
     assert done.returncode == 5, done.stderr
     assert json.loads(done.stdout)["status"] == "budget-missed"

@@ -351,8 +351,18 @@ def test_an_output_that_is_not_finite_is_an_error(tensors, tmp_path):
 def test_a_stream_of_tensors_takes_its_shape(tensors):
     code, out, _ = runner(tensors, "--stream", "--shape", "x=2x3", data=np.ones(12, np.float32).tobytes())
     assert code == 0 and [json.loads(line)["outputs"][0]["shape"] for line in out.splitlines()] == [[2, 3], [2, 3]]
-    code, out, _ = runner(tensors, "--stream", "--shape", "x=9x3", data=np.ones(27, np.float32).tobytes())
-    assert code == 8 and "the model takes" in out
+    code, out, error = runner(tensors, "--stream", "--shape", "x=9x3", data=np.ones(27, np.float32).tobytes())
+    assert (code, out) == (2, "") and "the model takes [1, 3] to [8, 3]" in error
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [("z=2x3", "z, which is not an input"), ("x=1048576x1048576x1048576", "the model takes"), ("x=2", "the model takes")],
+)
+@pytest.mark.parametrize("mode", [["--stream"], ["--run", "x.bin"]])
+def test_a_shape_that_cannot_be_is_a_usage_error(tensors, mode, shape, words):
+    code, out, error = runner(tensors, *mode, "--shape", shape)
+    assert (code, out) == (2, "") and words in error
 
 
 # The self-test
@@ -397,6 +407,12 @@ def test_a_golden_output_that_differs_fails(bundle, value):
     assert code == 7 and record["status"] == "failed" and record["bench"] is None
     assert not record["golden"]["passed"] and record["golden"]["worst"]["sample"] == vector["sample"]
     assert "element 3" in record["golden"]["worst"]["reason"]
+
+
+def test_a_bundle_without_golden_vectors_does_not_pass(bundle):
+    edit(bundle, golden={"absolute": 0, "relative": 0, "vectors": []})
+    code, out, error = runner(bundle, "--self-test")
+    assert (code, out) == (7, "") and "no golden vector" in error
 
 
 def test_a_golden_file_cut_short_is_refused(bundle):

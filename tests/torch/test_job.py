@@ -1,5 +1,6 @@
 """The job as the parent sees it: what it writes, what it relays, and that nothing outlives it."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -9,8 +10,10 @@ import time
 from concurrent.futures import CancelledError
 from pathlib import Path
 
+import numpy as np
 import pytest
 from plans import plan, project, tensor
+from safetensors.numpy import save_file
 
 from edgec import job
 from edgec.artifacts.manifest import Choice, Data
@@ -19,8 +22,8 @@ from edgec.diagnostics import Failure
 INPUTS = (tensor("x", 1, 16),)
 
 
-def net(name):
-    return plan(Choice(name="python", options={"entry": f"nets:{name}"}), INPUTS)
+def net(name, **options):
+    return plan(Choice(name="python", options={"entry": f"nets:{name}", **options}), INPUTS)
 
 
 def children():
@@ -42,12 +45,22 @@ def wait_for(condition, seconds=60.0):
 
 def test_a_job_writes_its_record_and_tells_of_each_step(tiny_project, tmp_path):
     lines = []
-    found = job.run(net("Linear"), project(tiny_project), tmp_path / "job", lines.append)
+    (tmp_path / "job").mkdir()
+    # Not on the child's path: no file of the job's folder shadows a module of Python or of edgec.
+    (tmp_path / "job" / "json.py").write_text("raise RuntimeError('shadowed')")
+    generator = np.random.default_rng(0)
+    shapes = {"layers.0.weight": (32, 16), "layers.0.bias": 32, "layers.2.weight": (4, 32), "layers.2.bias": 4}
+    tensors = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    save_file(tensors, tiny_project / "linear.safetensors")
+    sha256 = hashlib.sha256((tiny_project / "linear.safetensors").read_bytes()).hexdigest()
+    made = net("Linear", weights={"file": "linear.safetensors", "sha256": sha256})
+    found = job.run(made, project(tiny_project), tmp_path / "job", lines.append)
     assert [line.rsplit(" ", 2)[0] for line in lines] == [
         "load", "export", "compare eager with exported", "quantize", "lower",
         "compare with the artifact in a fresh process", "evaluate",
     ]  # fmt: skip
     assert found == job.read_lowered(tmp_path / "job")
+    assert found.weights_file_sha256 == sha256 != found.weights_sha256
     assert found.pte_bytes == (tmp_path / "job" / "model.pte").stat().st_size
     assert not children()
 
@@ -111,12 +124,6 @@ def _alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def test_the_project_is_not_on_the_childs_path(tiny_project, tmp_path):
-    """A file of the project, or of the job's folder, does not shadow a module of Python or of edgec."""
-    (tmp_path / "json.py").write_text("raise RuntimeError('shadowed')")
-    assert job.run(net("Linear"), project(tiny_project), tmp_path).pte_bytes
 
 
 def test_data_outside_the_root_stays_there(tiny_project, tmp_path):

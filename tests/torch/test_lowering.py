@@ -1,5 +1,7 @@
 """Each recipe on each delegate, from export to answers in a fresh process; and what is refused."""
 
+import functools
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +11,7 @@ from plans import picture, plan, project, tensor
 from edgec import job
 from edgec.artifacts.manifest import Choice, Data, Image
 from edgec.diagnostics import Failure
+from edgec.stages.evaluate import evaluate
 
 LABELS = tuple(str(index) for index in range(10))
 PICTURE = picture("image", 16, 16, Image(width=16, height=16, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4)))
@@ -35,6 +38,18 @@ def lowered(made, where, folder):
     return job.lowering(made, project(where), folder, lambda line: None)
 
 
+@pytest.fixture(scope="session")
+def built(tiny_project, tmp_path_factory):
+    """Pictures lowered for XNNPACK, once a recipe: the record and the job's folder."""
+
+    @functools.cache
+    def of(recipe):
+        folder = tmp_path_factory.mktemp(recipe)
+        return lowered(pictures(recipe), tiny_project, folder), folder
+
+    return of
+
+
 def refusal(made, where, folder):
     with pytest.raises(Failure) as caught:
         lowered(made, where, folder)
@@ -42,8 +57,8 @@ def refusal(made, where, folder):
 
 
 @pytest.mark.parametrize("recipe", ["fp32", "fp16", "int8"])
-def test_xnnpack_takes_the_whole_network_with_its_preprocessing(recipe, tiny_project, tmp_path):
-    found = lowered(pictures(recipe), tiny_project, tmp_path)
+def test_xnnpack_takes_the_whole_network_with_its_preprocessing(recipe, built):
+    found, _ = built(recipe)
     assert found.backends == ("XnnpackBackend",)
     left = {operator.name: operator.left for operator in found.operators if operator.left}
     # float16 keeps float32 at its ends, and XNNPACK does not convert: two copies stay outside.
@@ -68,34 +83,34 @@ def test_portable_runs_every_operator_itself(recipe, tiny_project, tmp_path):
     assert any("quantize" in kernel for kernel in found.kernels) == (recipe == "int8")
 
 
-def test_preprocessing_is_that_of_the_manifest(tiny_project, tmp_path):
+def test_preprocessing_is_that_of_the_manifest(tiny_project, built):
     """The artifact's answer to raw pixels is eager's to (x / 255 - mean) / std in NCHW."""
     import torch
 
     from edgec.registry import plugin
 
-    found = lowered(pictures(), tiny_project, tmp_path)
+    found, folder = built("fp32")
     model = plugin("sources", "python").load(net("Tiny").options, project(tiny_project))
     pixels = np.load(tiny_project / "pictures.npz")["image"]
     mean, std = np.array(PICTURE.image.mean, np.float32), np.array(PICTURE.image.std, np.float32)
     with torch.no_grad():
         expected = model(torch.from_numpy(((pixels / 255 - mean) / std).astype(np.float32).transpose(0, 3, 1, 2).copy()))
-    with np.load(tmp_path / found.evaluation) as answers:
+    with np.load(folder / found.evaluation) as answers:
         np.testing.assert_allclose(answers["output.0"], expected.numpy(), atol=1e-4)
         np.testing.assert_allclose(answers["reference.0"], expected.numpy(), atol=1e-4)
         assert answers["labels"].tolist() == [index % 10 for index in range(64)]
 
 
-def test_golden_vectors_are_the_artifacts_own_answers(tiny_project, tmp_path):
-    found = lowered(pictures("int8"), tiny_project, tmp_path)
+def test_golden_vectors_are_the_artifacts_own_answers(built):
+    found, folder = built("int8")
     assert len(found.golden) == 8
     from edgec.runtime.session import Session
 
-    with Session(tmp_path) as session:
-        session.load(tmp_path / "model.pte", found.pte_sha256, False)
+    with Session(folder) as session:
+        session.load(folder / "model.pte", found.pte_sha256, False)
         for vector in found.golden:
-            given = np.fromfile(tmp_path / vector.inputs[0], "<f4").reshape(vector.input_shapes[0])
-            expected = np.fromfile(tmp_path / vector.outputs[0], "<f4").reshape(vector.output_shapes[0])
+            given = np.fromfile(folder / vector.inputs[0], "<f4").reshape(vector.input_shapes[0])
+            expected = np.fromfile(folder / vector.outputs[0], "<f4").reshape(vector.output_shapes[0])
             np.testing.assert_array_equal(session.run([given])[0], expected)
             assert abs(expected).max() <= found.output_range
 
@@ -110,7 +125,7 @@ def test_several_inputs_and_nested_outputs_are_named(tiny_project, tmp_path):
     ]
     assert found.resolved["compared on"] == "16 seeded random inputs"
     assert found.evaluation is None
-    assert found.golden[0].inputs == ("golden/0.x.bin", "golden/0.scale.bin")
+    assert found.golden[0].inputs == ("golden/0.in.x.bin", "golden/0.in.scale.bin")
 
 
 def test_a_dynamic_axis_is_exercised_at_its_ends(tiny_project, tmp_path):
@@ -119,16 +134,16 @@ def test_a_dynamic_axis_is_exercised_at_its_ends(tiny_project, tmp_path):
     assert found.outputs[0].shape == (1, 8, 4)
     assert {boundary.samples for boundary in found.boundaries} == {19}
     shapes = {vector.input_shapes[0] for vector in found.golden}
-    assert shapes <= {(1, size, 16) for size in (1, 4, 8)}
+    assert {(1, 1, 16), (1, 8, 16)} <= shapes <= {(1, size, 16) for size in (1, 4, 8)}
 
 
-def test_the_same_plan_gives_the_same_bytes(tiny_project, tmp_path):
-    first, second = (lowered(pictures("int8"), tiny_project, tmp_path / name) for name in ("a", "b"))
-    assert first == second
-    names = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
+def test_the_same_plan_gives_the_same_bytes(tiny_project, tmp_path, built):
+    first, folder = built("int8")
+    assert lowered(pictures("int8"), tiny_project, tmp_path) == first
+    names = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     assert len(names) == 3 + 16
     for name in names:
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+        assert (folder / name).read_bytes() == (tmp_path / name).read_bytes(), name
 
 
 def test_random_weights_are_normalised_on_the_data(tiny_project):
@@ -146,11 +161,52 @@ def test_random_weights_are_normalised_on_the_data(tiny_project):
     assert untouched == 0.0 < normalised
 
 
+@pytest.mark.parametrize("roles", [("evaluation",), ("calibration",)])
+def test_the_sample_that_a_model_fails_on_is_named(roles, tiny_project, tmp_path):
+    finding = refusal(plan(net("Looks"), (tensor("x", 1, 16),), data=data("vectors.npz", *roles)), tiny_project, tmp_path)
+    values = np.load(tiny_project / "vectors.npz")["x"]
+    assert finding.code == "model-not-loaded"
+    row = int(finding.message.split("'vectors.npz#")[1].split("'")[0])
+    assert values[row].max() > 2.5
+    assert "IndexError: index out of range" in finding.message
+
+
+def test_an_input_that_changes_while_it_is_built_from_is_refused(tiny_project, tmp_path, monkeypatch):
+    path = tiny_project / "changing.npz"
+    path.write_bytes((tiny_project / "vectors.npz").read_bytes())
+    made = plan(net("Linear"), (tensor("x", 1, 16),), data=data(path.name, "evaluation"))
+    made = replace(made, files={**made.files, path.name: hashlib.sha256(path.read_bytes()).hexdigest()})
+
+    def changing(*given):
+        path.write_bytes(b"other data")
+        return evaluate(*given)
+
+    monkeypatch.setattr(job, "evaluate", changing)
+    finding = refusal(made, tiny_project, tmp_path / "job")
+    assert finding.code == "digest-mismatch"
+    assert "changing.npz" in finding.message
+    assert not (tmp_path / "job" / "lowered.json").exists()
+
+
+def test_outputs_of_one_name_are_told_apart():
+    import torch
+
+    from edgec.stages.load import _output_names, deployed, example_inputs
+
+    class Twice(torch.nn.Module):
+        def forward(self, x):
+            return {"a/b": x, "a b": x + 1, "a_b_2": x + 2}
+
+    inputs = (tensor("x", 1, 2),)
+    bare = Twice()
+    found = _output_names(bare, deployed(bare, inputs), example_inputs(inputs))
+    assert found == ("a_b", "a_b_2", "a_b_2_2")
+
+
 @pytest.mark.parametrize(
     ("model", "code", "says"),
     [
         (net("Constant"), "constant-output", "the model itself"),
-        (net("Branches"), "export-failed", "data-dependent"),
         (net("Random"), "parity-broken", "from eager to exported"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -164,6 +220,8 @@ def test_a_model_that_cannot_be_built_is_refused(model, code, says, tiny_project
 
 def test_a_failed_export_points_at_the_models_own_line(tiny_project, tmp_path):
     finding = refusal(plan(net("Branches"), (tensor("x", 1, 16),)), tiny_project, tmp_path)
+    assert finding.code == "export-failed"
+    assert "data-dependent" in finding.message.lower()
     assert finding.where.file == "nets.py"
     line = (tiny_project / "nets.py").read_text().splitlines()[finding.where.line - 1]
     assert line.strip() == "if x.sum() > 0:"

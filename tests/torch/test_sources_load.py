@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,15 @@ def options(path: Path, **more: Any) -> dict[str, Any]:
     return {"name": NAME, "arguments": ARGUMENTS, "weights": {"file": path.name, "sha256": sha256}, **more}
 
 
+def planned(project: Project) -> Project:
+    """What a job gets: with the digests of the project's code."""
+    files = {project.relative(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in project.root.rglob("*.py")}
+    return replace(project, files=files)
+
+
 def refused(module: Any, given: dict[str, Any], project: Project, code: str = "model-not-loaded") -> str:
     with pytest.raises(Failure) as caught:
-        module.load(given, project)
+        module.load(given, planned(project))
     assert caught.value.diagnostics[0].code == code
     return caught.value.diagnostics[0].message
 
@@ -161,6 +168,7 @@ def test_weights_come_from_a_url(
     monkeypatch.setattr(fetch, "fetch", lambda url, sha256, folder, *, offline: answers[url, sha256])
     given = {"name": NAME, "arguments": ARGUMENTS, "weights": {"url": url, "sha256": sha256}}
     assert torch.equal(torchvision.load(given, project).fc.weight, state["fc.weight"])
+    assert torchvision.weights_digest(given, project) == sha256
 
 
 def test_offline_enum_weights_are_refused(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -203,11 +211,11 @@ def test_a_callable_builds_the_model_with_arguments_and_weights(project: Project
     )
     module(project, "edgec_net_b", "def width():\n    return 3\n")
     given: dict[str, Any] = {"entry": "edgec_net_a:build", "arguments": {"n": 2}}
-    first, second = python.load(given, project), python.load(given, project)
+    first, second = python.load(given, planned(project)), python.load(given, planned(project))
     assert torch.equal(first.weight, second.weight) and not first.training
     safetensors.torch.save_file({"weight": torch.ones(3, 2), "bias": torch.ones(3)}, project.folder / "w.bin")
     given["weights"] = options(project.folder / "w.bin")["weights"]
-    assert torch.equal(python.load(given, project).weight, torch.ones(3, 2))
+    assert torch.equal(python.load(given, planned(project)).weight, torch.ones(3, 2))
     assert str(project.root) not in sys.path and not (project.root / "__pycache__").exists()
 
 
@@ -246,7 +254,40 @@ def test_a_forged_bytecode_cache_is_not_run(project: Project) -> None:
     cached = py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
     assert cached == importlib.util.cache_from_source(str(source))
     source.write_text(honest)
-    assert isinstance(python.load({"entry": "edgec_net_f:build"}, project), torch.nn.Identity)
+    assert isinstance(python.load({"entry": "edgec_net_f:build"}, planned(project)), torch.nn.Identity)
+
+
+def test_code_that_changed_after_planning_is_not_run(project: Project) -> None:
+    module(project, "edgec_net_g", "def build(): return torch.nn.Identity()\n")
+    made = planned(project)
+    module(project, "edgec_net_g", "raise AssertionError('ran')\ndef build(): ...\n")
+    with pytest.raises(Failure, match=r"edgec_net_g\.py has sha256") as caught:
+        python.load({"entry": "edgec_net_g:build"}, made)
+    assert caught.value.diagnostics[0].code == "digest-mismatch"
+
+
+def test_code_that_was_not_planned_is_not_run(project: Project) -> None:
+    module(project, "edgec_net_g", "import edgec_net_h\ndef build(): ...\n")
+    made = planned(project)
+    module(project, "edgec_net_h", "raise AssertionError('ran')\n")
+    with pytest.raises(Failure, match=r"edgec_net_h\.py is not among") as caught:
+        python.load({"entry": "edgec_net_g:build"}, made)
+    assert caught.value.diagnostics[0].code == "digest-mismatch"
+
+
+@pytest.mark.parametrize("statement", ["from edgec_pack import fast", "import edgec_pack.fast", "from . import fast"])
+def test_bytecode_in_a_trusted_package_is_not_run(project: Project, statement: str) -> None:
+    import py_compile
+
+    package = project.root / "edgec_pack"
+    package.mkdir()
+    (package / "__init__.py").write_text(f"{statement}\ndef build(): return fast\n")
+    (package / "fast.py").write_text("raise AssertionError('ran')\n")
+    py_compile.compile(str(package / "fast.py"), str(package / "fast.pyc"))
+    (package / "fast.py").unlink()
+    for name in ("edgec_pack", "edgec_pack.fast"):
+        sys.modules.pop(name, None)
+    assert "nobody has vouched" in refused(python, {"entry": "edgec_pack:build"}, project)
 
 
 # --- exported

@@ -56,7 +56,7 @@ def raising(error: BaseException) -> Callable[[], None]:
         (KeyboardInterrupt(), 130),
         (OSError(errno.ENOSPC, "No space left on device", "out/x"), 8),
         (PermissionError(errno.EACCES, "Permission denied", "out/x"), 8),
-        (BrokenPipeError(), 0),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1),
         (FileNotFoundError(errno.ENOENT, "No such file", "x"), 1),
         (KeyError("labels"), 1),
         (RecursionError(), 1),
@@ -76,6 +76,14 @@ def test_a_bug_is_called_one(verb: Any, capsys: pytest.CaptureFixture[str], monk
     monkeypatch.setenv("EDGEC_DEBUG", "1")
     run("list")
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_the_real_error_of_a_child_is_shown(verb: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    verb(raising(RuntimeError("the lowering job failed:\nTraceback (most recent call last):\n  x\nValueError: 7 axes\n")))
+    assert run("list") == 1
+    said = capsys.readouterr().err
+    assert "the lowering job failed: ValueError: 7 axes\n" in said and "Traceback" not in said
+    assert "report it" in said
 
 
 def test_a_failure_is_json_on_standard_output_when_asked(verb: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,6 +152,40 @@ def test_python_dash_m_and_a_reader_that_hangs_up() -> None:
     command = f"{sys.executable} -m edgec schema | head -c 1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=dict(os.environ), check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "{", "")
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize("form", ["human", "json"])
+@pytest.mark.parametrize(("case", "code"), [(INVALID / "unknown-key", 3), (VALID / "smallest", 0)])
+def test_a_reader_that_goes_away_changes_no_verdict(case: Path, code: int, form: str, buffered: bool) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)  # so that it is gone for certain
+    done = subprocess.run(
+        [sys.executable, "-m", "edgec", "validate", case / "manifest.yaml", "--output", form],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"},
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode == code
+    assert b"pipe" not in done.stderr and b"Exception" not in done.stderr
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["build", "--help"], 0), (["--version"], 0), (["lst"], 2)])
+def test_nobody_listens(arguments: list[str], code: int) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-m", "edgec", *arguments], stdout=writer, stderr=writer, check=False)
+    os.close(writer)
+    assert done.returncode == code
+
+
+def test_plan_s_record_agrees_with_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = INVALID / "not-for-release" / "manifest.yaml"
+    for command in (["plan"], ["build", "--no-cache"]):
+        assert run(*command, manifest, "--strict", "--output", "json") == 3
+        assert json.loads(capsys.readouterr().out)["exit_code"] == 3
 
 
 def test_a_terminal_without_unicode_and_a_name_without_meaning(tmp_path: Path) -> None:

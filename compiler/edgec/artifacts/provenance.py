@@ -25,6 +25,8 @@ def statement(plan: Plan, lowered: Lowered, runner: Runner, digests: Mapping[str
     inputs = {posixpath.relpath(name, plan.folder): digest for name, digest in plan.files.items()}
     inputs[PurePath(plan.manifest).name] = plan.manifest_sha256
     files = [{"name": name, "digest": {"sha256": digest}} for name, digest in sorted(inputs.items())]
+    if lowered.weights_file_sha256 and lowered.weights_file_sha256 not in inputs.values():
+        files.append({"name": "weights", "digest": {"sha256": lowered.weights_file_sha256}})
     files.append({"name": "weights as lowered, all tensors", "digest": {"tensorsSha256": lowered.weights_sha256}})
     return {
         "_type": STATEMENT,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from edgec.artifacts.manifest import Data, Manifest
+from edgec.artifacts.manifest import Data, Dimension, Manifest
 from edgec.artifacts.project import Project
-from edgec.checks.places import rooted
+from edgec.checks.places import at, rooted
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.registry import plugin
 
@@ -12,7 +12,26 @@ from edgec.registry import plugin
 def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
     """Return what each data set's format finds wrong."""
     labels = _labels(manifest, project)
-    return [finding for data in manifest.data for finding in _one(data, manifest, project, labels)]
+    found = [finding for data in manifest.data for finding in _one(data, manifest, project, labels)]
+    return found + (_not_one_row(manifest) if manifest.data else [])
+
+
+def _not_one_row(manifest: Manifest) -> list[Diagnostic]:
+    """Every format feeds one sample an inference: a first axis that cannot be 1 would be fed a shape it does not take."""
+    return [
+        Diagnostic(
+            code="does-not-fit",
+            message=f"the first axis of {entry.name!r} is {_span(entry.shape[0])}, and data is fed one sample at a time: 1",
+            where=at("inputs", index, "shape", 0),
+            hint="make it 1, or leave `data` out",
+        )
+        for index, entry in enumerate(manifest.inputs)
+        if entry.shape and not entry.shape[0].minimum <= 1 <= entry.shape[0].maximum
+    ]
+
+
+def _span(axis: Dimension) -> str:
+    return str(axis.maximum) if axis.fixed else f"{axis.minimum} to {axis.maximum}"
 
 
 def _one(data: Data, manifest: Manifest, project: Project, labels: tuple[str, ...]) -> list[Diagnostic]:

@@ -24,7 +24,7 @@ from edgec.diagnostics import Diagnostic
 @click.option("--strict", is_flag=True, help="Warnings and inconclusive budgets fail the build.")
 @click.option("--offline", is_flag=True, help="Fetch nothing.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Lower this many models at once.")
-@click.option("--no-cache", is_flag=True, help="Reuse nothing and keep nothing in the cache.")
+@click.option("--no-cache", is_flag=True, help="Reuse nothing and keep nothing but downloads.")
 @common("human", "json")
 def command(
     paths: tuple[Path, ...],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def _value(figure: Figure | None) -> str:
     if figure is None:
         return "on the device"
     text = written(figure.value, figure.unit)
-    if figure.interval and figure.unit == "points":
+    if figure.interval and figure.unit == "points" and math.isfinite(figure.interval[1]):
         text += f" (at most {written(figure.interval[1], figure.unit)})"
     if threads := figure.detail.get("threads"):
         text += f", {threads} threads"

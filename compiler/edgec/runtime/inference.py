@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from edgec.artifacts.manifest import Input
 from edgec.artifacts.samples import Sample
+from edgec.diagnostics import Diagnostic, Failure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,16 +39,38 @@ def batches(samples: Sequence[Sample], inputs: Sequence[Input], size: int) -> It
 
 
 def answers(module: Any, samples: Sequence[Sample], inputs: Sequence[Input], size: int = 1) -> Answers:
-    """Return what ``module`` (a callable that gives a tuple of tensors) answers to every sample, as float32."""
+    """Return what ``module`` (a callable that gives a tuple of tensors) answers to every sample, as float32.
+
+    Raises Failure ``model-not-loaded`` with what the module raises and the sample that it raised on.
+    """
     import torch
 
     found: Answers = []
     with torch.no_grad():
         for batch in batches(samples, inputs, size):
-            outputs = [output.float().numpy() for output in module(*batch)]
+            try:
+                outputs = [output.float().numpy() for output in module(*batch)]
+            # Whatever the user's model raises on the user's data.
+            except Exception as error:
+                alone = [samples[len(found) + row] for row in range(len(batch[0]) if size > 1 else 1)]
+                raise _failed(module, alone, inputs, error) from error
             rows = len(batch[0]) if size > 1 else 1
             found += [tuple(output[row : row + 1] if size > 1 else output for output in outputs) for row in range(rows)]
     return found
+
+
+def _failed(module: Any, samples: Sequence[Sample], inputs: Sequence[Input], error: Exception) -> Failure:
+    """Of several samples, the one that the module also fails on alone is named."""
+    for sample in samples if len(samples) > 1 else ():
+        try:
+            answers(module, [sample], inputs)
+        except Failure as failure:
+            return failure
+    words = str(error).strip().splitlines() or ["no reason given"]
+    which = f"the sample {samples[0].id!r}" + (f" and the {len(samples) - 1} after it at once" if samples[1:] else "")
+    message = f"the model fails on {which}: {type(error).__name__}: {words[0]}"
+    hint = "make the data what the model's forward takes, or correct the model"
+    return Failure(Diagnostic(code="model-not-loaded", message=message, hint=hint))
 
 
 def runtime_answers(

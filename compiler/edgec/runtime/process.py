@@ -10,8 +10,21 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+
+from edgec.resources import PACKAGE
 
 PR_SET_PDEATHSIG = 1
+
+PASSED = (
+    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME",
+    "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONUSERBASE",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR",
+)  # fmt: skip
+"""Variables that a child needs to start, to find its packages and to fetch; in either case, and with all of EDGEC_*.
+
+Nothing else gets through: ATEN_CPU_CAPABILITY, MKL_*, ONEDNN_*, TORCH_* and their like change results.
+"""
 
 
 def die_with_parent(parent: int) -> None:
@@ -27,9 +40,9 @@ def die_with_parent(parent: int) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Return this process's environment, with what makes a child's results the same everywhere.
+    """Return what of this process's environment is PASSED, with what makes a child's results the same everywhere.
 
-    That is: no hash order, UTF-8, and one thread for torch.
+    That is: no hash order, UTF-8, and one thread for torch. Of PYTHONPATH only the entry that holds edgec is left.
 
     Sums do not depend on the number of cores then. It costs little: a lowering is single-threaded Python, and where
     several builds share the cores, PyTorch's threads wait for each other (calibration took 25 s instead of 2 s).
@@ -41,7 +54,11 @@ def environment() -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
     }
-    return {**os.environ, **fixed}
+    passed = {name: value for name, value in os.environ.items() if name.upper() in PASSED or name.startswith("EDGEC_")}
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if any(entry and Path(entry).resolve() == PACKAGE.parent for entry in entries):
+        passed["PYTHONPATH"] = str(PACKAGE.parent)
+    return {**passed, **fixed}
 
 
 def command(module: str) -> list[str]:

@@ -62,14 +62,26 @@ def spread(found: Answers, count: int) -> list[int]:
     """Return up to ``count`` indices, ascending, whose answers lie far apart: each the farthest from those before."""
     import numpy as np
 
-    rows = [np.concatenate([output.ravel() for output in row]).astype("float64") for row in found]
-    rows = [row for row in rows if row.shape == rows[0].shape]
+    flat = [np.concatenate([output.ravel() for output in row]).astype("float64") for row in found]
+    alike = [index for index, row in enumerate(flat) if row.shape == flat[0].shape]
+    rows = [flat[index] for index in alike]
     chosen = [0]
     nearest = np.array([float(np.square(row - rows[0]).sum()) for row in rows])
     while len(chosen) < min(count, len(rows)) and nearest.max() > 0:
         chosen.append(int(nearest.argmax()))
         nearest = np.minimum(nearest, [float(np.square(row - rows[chosen[-1]]).sum()) for row in rows])
-    return sorted(chosen)
+    return sorted(alike[index] for index in chosen)
+
+
+def ends(samples: Sequence[Sample], inputs: Sequence[Input]) -> list[int]:
+    """Return the first sample of minimum and of maximum size, where an axis is dynamic."""
+    found = []
+    for bound in ("minimum", "maximum"):
+        sizes = {item.name: tuple(getattr(axis, bound) for axis in item.shape) for item in inputs}
+        fitting = (i for i, one in enumerate(samples) if all(one.tensors[name].shape == size for name, size in sizes.items()))
+        found += [index for index in [next(fitting, None)] if index is not None]
+    dynamic = any(not axis.fixed for item in inputs for axis in item.shape)
+    return found if dynamic else []
 
 
 def write_golden(
@@ -84,8 +96,8 @@ def write_golden(
         records.append(
             Golden(
                 sample=sample.id,
-                inputs=_write(folder, index, [item.name for item in inputs], given),
-                outputs=_write(folder, index, [item.name for item in outputs], typed),
+                inputs=_write(folder, f"{index}.in", [item.name for item in inputs], given),
+                outputs=_write(folder, f"{index}.out", [item.name for item in outputs], typed),
                 input_shapes=tuple(array.shape for array in given),
                 output_shapes=tuple(array.shape for array in answer),
             )
@@ -93,8 +105,8 @@ def write_golden(
     return tuple(records)
 
 
-def _write(folder: Path, index: int, names: Sequence[str], content: Sequence[NDArray[Any]]) -> tuple[str, ...]:
-    paths = [f"golden/{index}.{name}.bin" for name in names]
+def _write(folder: Path, prefix: str, names: Sequence[str], content: Sequence[NDArray[Any]]) -> tuple[str, ...]:
+    paths = [f"golden/{prefix}.{name}.bin" for name in names]
     for path, array in zip(paths, content, strict=True):
         (folder / path).write_bytes(array.astype(array.dtype.newbyteorder("<")).tobytes())
     return tuple(paths)

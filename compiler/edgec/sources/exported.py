@@ -65,8 +65,8 @@ def trust(options: Options) -> str | None:
 
 
 def trust_digest(options: Options, project: Project) -> str:
-    """Return the file's sha256: what edgec.toml names as ``sha256``."""
-    return sha256_of(_path(options, project))
+    """Return the sha256 of the only bytes that ``load`` takes: what edgec.toml names as ``sha256``."""
+    return str(options["sha256"])
 
 
 def load(options: Options, project: Project) -> torch.nn.Module:
@@ -83,6 +83,11 @@ def load(options: Options, project: Project) -> torch.nn.Module:
         reason = str(error).split("\n")[0] or type(error).__name__
         raise weights.refused(f"{options['file']} is not a program that this torch can load: {reason}") from error
     return _fixed(program.module(check_guards=False))
+
+
+def weights_digest(options: Options, project: Project) -> str:
+    """Return the file's sha256: it holds the weights too."""
+    return str(options["sha256"])
 
 
 def _fixed(program: Any) -> torch.nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import hashlib
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from edgec.artifacts.project import Project
+from edgec.diagnostics import Diagnostic, Failure
 
 
 def locate(module: str, project: Project) -> Path | None:
@@ -50,7 +52,8 @@ def closure(module: str, project: Project) -> dict[str, Path]:
 def imported(module: str, modules: Mapping[str, Path], project: Project) -> Iterator[ModuleType]:
     """Import ``module`` from exactly these files: compiled from source, never from ``__pycache__``.
 
-    No other module of the project can be imported inside the block: ImportError. Names stay in ``sys.modules``.
+    The bytes that are compiled must have the sha256 that ``project.files`` names: Failure ``digest-mismatch``. No other
+    module of the project can be imported inside the block: ImportError. Names stay in ``sys.modules``.
     """
     finder = _Finder(modules, project)
     sys.meta_path.insert(0, finder)
@@ -71,29 +74,48 @@ class _Finder(importlib.abc.MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         if file := self._modules.get(fullname):
-            package = [str(file.parent)] if file.name == "__init__.py" else None
-            loader = _FromSource(fullname, str(file))
-            return importlib.util.spec_from_file_location(
-                fullname, file, loader=loader, submodule_search_locations=package
-            )
+            loader = _FromSource(fullname, str(file), self._project)
+            spec = importlib.util.spec_from_file_location(fullname, file, loader=loader)
+            if spec and file.name == "__init__.py":
+                spec.submodule_search_locations = []  # nothing but this finder finds what lies in the folder
+            return spec
         if any(name.startswith(fullname + ".") for name in self._modules):  # a folder without __init__.py
             spec = importlib.machinery.ModuleSpec(fullname, None, is_package=True)
             spec.submodule_search_locations = []
             return spec
-        if fullname.partition(".")[0] not in sys.stdlib_module_names and locate(fullname, self._project):
-            message = (
-                f"{fullname} is a module of the project that no import statement names, so nobody has vouched for it"
-            )
+        if self._is_ours(fullname):
+            message = f"{fullname} is no module of the project that an import statement names, so nobody has vouched for it"
             raise ImportError(message, name=fullname)
         return None
 
+    def _is_ours(self, fullname: str) -> bool:
+        """Whether it lies in a package of the project, in whatever form (.pyc, .so), or is a file of the project."""
+        top = fullname.partition(".")[0]
+        if top in sys.stdlib_module_names:
+            return False
+        return any(name.partition(".")[0] == top for name in self._modules) or locate(fullname, self._project) is not None
+
 
 class _FromSource(importlib.machinery.SourceFileLoader):
+    def __init__(self, fullname: str, path: str, project: Project) -> None:
+        super().__init__(fullname, path)
+        self._project = project
+
     def get_code(self, fullname: str) -> CodeType:
         # A file in __pycache__ is not what was hashed, whatever time stamp it carries.
-        code = self.source_to_code(self.get_data(self.path), self.path)
+        content = self.get_data(self.path)
+        self._refuse_unplanned(content)
+        code = self.source_to_code(content, self.path)
         assert isinstance(code, CodeType)
         return code
+
+    def _refuse_unplanned(self, content: bytes) -> None:
+        shown = self._project.relative(Path(self.path))
+        planned, actual = self._project.files.get(shown), hashlib.sha256(content).hexdigest()
+        if actual != planned:
+            changed = f"has sha256 {actual}, not {planned}" if planned else "is not among the files"
+            message = f"{shown} {changed} that the build was planned with, so it is not run"
+            raise Failure(Diagnostic(code="digest-mismatch", message=message, hint="build again"))
 
 
 def _with_parents(module: str) -> Iterator[str]:

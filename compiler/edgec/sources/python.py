@@ -78,7 +78,7 @@ def trust(options: Options) -> str | None:
 
 def trust_digest(options: Options, project: Project) -> str:
     """Return one sha256 over the paths and contents of all code that may run: what edgec.toml names as ``sha256``."""
-    return sha256_of_all(_modules(options, project).values(), project.root)
+    return sha256_of_all(_modules(options, project).values(), project)
 
 
 def load(options: Options, project: Project) -> torch.nn.Module:
@@ -95,6 +95,11 @@ def load(options: Options, project: Project) -> torch.nn.Module:
     return model.eval()
 
 
+def weights_digest(options: Options, project: Project) -> str:
+    """Return the sha256 of the weights' file, "" where the callable gave the weights."""
+    return str((options.get("weights") or {}).get("sha256", ""))
+
+
 def _called(options: Options, project: Project) -> Any:
     import torch
 
@@ -107,6 +112,8 @@ def _called(options: Options, project: Project) -> Any:
             for name in attribute.split("."):
                 target = getattr(target, name)
             return target(**options.get("arguments", {}))
+    except Failure:
+        raise
     except (Exception, SystemExit) as error:  # whatever the user's code raises
         raise weights.refused(f"{options['entry']} failed: {_told(error, project)}") from error
 

@@ -12,7 +12,7 @@ from edgec.artifacts.lowered import Golden, Tensor
 from edgec.artifacts.manifest import Dimension, Input
 from edgec.artifacts.samples import Sample
 from edgec.runtime.inference import Answers, answers, runtime_answers
-from edgec.runtime.vectors import GOLDEN, evaluation, spread, write_golden, write_npz
+from edgec.runtime.vectors import GOLDEN, ends, evaluation, spread, write_golden, write_npz
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,8 +100,12 @@ def write_evaluation(folder: Path, answered: Answered) -> str | None:
 def golden(
     folder: Path, samples: Sequence[Sample], found: Answers, inputs: Sequence[Input], outputs: Sequence[Tensor]
 ) -> tuple[tuple[Golden, ...], float]:
-    """Write the golden vectors, answers far apart; return their records and the largest absolute output."""
-    chosen = spread(found, GOLDEN)
+    """Write the golden vectors; return their records and the largest absolute output.
+
+    Their answers lie far apart; where an axis is dynamic, the minimum and the maximum size are among them.
+    """
+    bounds = ends(samples, inputs)
+    chosen = sorted({*bounds, *spread(found, GOLDEN - len(bounds))})
     picked, values = [samples[index] for index in chosen], [found[index] for index in chosen]
     largest = max((float(abs(output).max(initial=0.0)) for row in values for output in row), default=0.0)
     return write_golden(folder, picked, values, inputs, outputs), largest

@@ -8,7 +8,7 @@ from edgec.artifacts.plan import Plan
 from edgec.diagnostics import Diagnostic, Location
 
 FEWEST_SAMPLES = 30
-"""Below this many samples an accuracy is not judged: its standard error is then above 5 percentage points at 90 %."""
+"""Below this many samples no accuracy, and no drop, is judged: the standard error is above 5 percentage points at 90 %."""
 
 ENOUGH: dict[str, tuple[Evidence, ...]] = {
     "accuracy": ("device", "host", "emulated"),
@@ -73,6 +73,9 @@ def _limit(budget: Budget, figure: Figure) -> tuple[Status, str]:
 
 def _drop(budget: Budget, figure: Figure) -> tuple[Status, str]:
     """Judge a drop by its paired 95 % interval: wholly inside is met, wholly outside missed, else inconclusive."""
+    if figure.samples is not None and figure.samples < FEWEST_SAMPLES:
+        value = written(figure.value, figure.unit)
+        return "inconclusive", f"{value} over {figure.samples} samples; {FEWEST_SAMPLES} are needed"
     low, high = figure.interval or (figure.value, figure.value)
     unit = figure.unit
     interval = f"95 % interval {written(low, unit)} to {written(high, unit)}, {figure.samples} samples"

@@ -16,6 +16,7 @@ from edgec.diagnostics import Diagnostic, Failure
 from edgec.registry import plugin
 from edgec.runtime.inference import batches
 from edgec.sources.batch_norm import reestimate_batch_norm
+from edgec.store.files import sha256_of
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 class Loaded:
     """``model`` takes the artifact's inputs and gives a tuple of tensors named ``outputs``; it is in evaluation mode.
 
+    ``weights_sha256`` is over its tensors, ``weights_file_sha256`` the file's that they came from, else "".
     ``example`` and ``dynamic`` are what ``torch.export`` wants; ``calibration`` and ``evaluation`` are empty where the
     manifest names no such data.
     """
@@ -37,6 +39,7 @@ class Loaded:
     evaluation: Sequence[Sample]
     parameters: int
     weights_sha256: str
+    weights_file_sha256: str
 
 
 def load(plan: Plan, project: Project) -> Loaded:
@@ -62,7 +65,17 @@ def load(plan: Plan, project: Project) -> Loaded:
         evaluation=evaluation,
         parameters=sum(parameter.numel() for parameter in bare.parameters()),
         weights_sha256=_weights_digest(bare),
+        weights_file_sha256=source.weights_digest(plan.model.options, project),
     )
+
+
+def refuse_changed(project: Project) -> None:
+    """Raise Failure ``digest-mismatch`` where a file is not the planned one: the artifact's key would not tell of it."""
+    for name, planned in sorted(project.files.items()):
+        path = project.root / name
+        if not path.is_file() or sha256_of(path) != planned:
+            message = f"{name} changed while the model was built from it"
+            raise Failure(Diagnostic(code="digest-mismatch", message=message, hint="build again"))
 
 
 def deployed(model: torch.nn.Module, inputs: Sequence[Input]) -> torch.nn.Module:
@@ -179,7 +192,16 @@ def _output_names(bare: torch.nn.Module, model: Any, example: tuple[Any, ...]) -
         handle.remove()
     if not names:
         raise Failure(Diagnostic(code="model-not-loaded", message="the model gives no tensor"))
-    return tuple(names)
+    return unique(names)
+
+
+def unique(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names with ``_2``, ``_3`` … behind those that came before: ``a/b`` and ``a b`` are both written ``a_b``."""
+    found: list[str] = []
+    for name in names:
+        tries = (name, *(f"{name}_{count}" for count in range(2, len(names) + 2)))
+        found.append(next(free for free in tries if free not in found))
+    return tuple(found)
 
 
 def _refuse_non_finite(model: torch.nn.Module) -> None:

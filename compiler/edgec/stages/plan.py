@@ -40,9 +40,8 @@ def plan(
     labels = plugin("tasks", manifest.task.name).labels(manifest.task.options, project)
     files = _hashed(_input_files(manifest, project, source), project)
     entry = source.trust(manifest.model.options)
-    trusted = entry is None or trust.allowed(
-        entry, source.trust_digest(manifest.model.options, project), policy or trust.default_policy(project), allow_code
-    )
+    digest = source.trust_digest(manifest.model.options, replace(project, files=files))
+    trusted = entry is None or trust.allowed(entry, digest, policy or trust.default_policy(project), allow_code)
     common = Plan(
         name=manifest.name,
         version=manifest.version,

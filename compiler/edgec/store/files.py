@@ -10,6 +10,7 @@ from typing import Literal
 
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, Key, Location, nearest
+from edgec.store.atomic import sha256_stream
 
 
 def located(
@@ -40,17 +41,18 @@ def collected(check: Callable[[], object]) -> list[Diagnostic]:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the hex sha256 of a file's content."""
-    digest = hashlib.sha256()
+    """Return the hex sha256 of a file's content. Raises OSError."""
     with path.open("rb") as handle:
-        while block := handle.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return sha256_stream(handle)
 
 
-def sha256_of_all(paths: Iterable[Path], root: Path) -> str:
-    """Return one hex sha256 over the names (relative to ``root``) and contents of several files."""
-    lines = [f"{sha256_of(path)}  {path.relative_to(root).as_posix()}\n" for path in sorted(paths)]
+def sha256_of_all(paths: Iterable[Path], project: Project) -> str:
+    """Return one hex sha256 over the names (relative to the root) and contents of several files.
+
+    Contents that ``project.files`` has a digest of are not read again: what was planned is what is judged.
+    """
+    names = ((path, project.relative(path)) for path in sorted(paths))
+    lines = [f"{project.files.get(name) or sha256_of(path)}  {name}\n" for path, name in names]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

@@ -12,8 +12,9 @@ import pytest
 from bundle_parts import TARGET, bundle
 from edgec.artifacts.bundle import Written
 from edgec.cli import main
-from edgec.commands.evaluation import evenly
+from edgec.runtime.verification import Place, evenly, self_test
 from edgec.stages.write import write
+from edgec.store.bundles import opened
 
 Result = tuple[int, str, str]
 
@@ -53,7 +54,13 @@ def test_people_read_the_verdict(written: Written, edgec: Any) -> None:
 
 @pytest.mark.parametrize(
     ("given", "ended", "said"),
-    [("7", 7, "verification-failed"), ("139", 7, "verification-failed"), ("5", 5, "budget-missed")],
+    [
+        ("7", 7, "verification-failed"),
+        ("139", 7, "verification-failed"),
+        ("5", 5, "budget-missed"),
+        ("2", 2, "verification-usage"),
+        ("8", 8, "not-writable"),
+    ],
 )
 def test_what_does_not_pass_has_its_exit_code(
     given: str, ended: int, said: str, written: Written, edgec: Any, monkeypatch: pytest.MonkeyPatch
@@ -62,6 +69,25 @@ def test_what_does_not_pass_has_its_exit_code(
     code, out, _ = edgec("verify", written.folder, "--output", "json")
     assert code == ended
     assert [found["code"] for found in json.loads(out)["diagnostics"]] == [said]
+
+
+def test_what_verify_sh_lacks_and_an_interrupt_keep_their_exit_codes(
+    written: Written, edgec: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAND_IN_CODE", "130")
+    assert edgec("verify", written.folder)[0] == 130
+    monkeypatch.setenv("PATH", "/no/such/folder")
+    code, _, err = edgec("verify", written.folder)
+    assert code == 6
+    assert "[tool-missing]" in err and "verify.sh: needs" in err
+
+
+def test_nothing_is_clocked_under_emulation(written: Written) -> None:
+    with opened(written.folder) as found:
+        emulated = self_test(found, Place(evidence="emulated", emulator=("env",)), bench=True)
+        native = self_test(found, Place(evidence="host"), bench=True)
+    assert "--no-bench" in emulated.record["arguments"]
+    assert "--no-bench" not in native.record["arguments"]
 
 
 def test_a_changed_file_stops_before_anything_runs(written: Written, edgec: Any) -> None:
@@ -154,6 +180,25 @@ def test_a_device_s_own_figures_take_the_place_of_deferred_ones(written: Written
     assert next(line for line in out.splitlines() if "latency.p90" in line).split()[-3:] == ["ms", "device", "met"]
     _, out, _ = edgec("inspect", written.folder, "--with", device_says(tmp_path / "v.json", digest, "deferred"))
     assert "on the device" in out
+
+
+@pytest.mark.parametrize(
+    ("evidence", "samples", "taken"),
+    [
+        ("emulated", 10_000, False), ("host", 100, False), ("host", 361, True), ("device", 1, True),
+        ("artifact", 10_000, False), ("estimated", 10_000, False),
+    ],
+)  # fmt: skip
+def test_no_weaker_evidence_stands_in_for_a_stronger(
+    evidence: str, samples: int, taken: bool, written: Written, edgec: Any, tmp_path: Path
+) -> None:
+    record = json.loads(edgec("inspect", written.folder, "--output", "json")[1])
+    built = next(verdict for verdict in record["verdicts"] if verdict["budget"] == "accuracy.top1.min")
+    assert (built["evidence"], built["samples"]) == ("host", 360)
+    given = {**built, "evidence": evidence, "samples": samples, "value": 0.5, "status": "missed"}
+    (tmp_path / "v.json").write_text(json.dumps({"bundle_sha256": record["bundle_sha256"], "verdicts": [given]}))
+    shown = json.loads(edgec("inspect", written.folder, "--with", tmp_path / "v.json", "--output", "json")[1])
+    assert [verdict for verdict in shown["verdicts"] if verdict["budget"] == built["budget"]] == [given if taken else built]
 
 
 def test_figures_of_another_bundle_are_refused(written: Written, edgec: Any, tmp_path: Path) -> None:

@@ -41,8 +41,13 @@ def test_plain_scores_take_the_normal_interval():
     assert drop == pytest.approx(0.5)
 
 
-def test_one_plain_sample_proves_nothing():
-    assert paired_drop(np.array([0.3]), np.array([0.2]))[1] == (-np.inf, np.inf)
+@pytest.mark.parametrize("count", [1, 2, 29])
+def test_a_few_plain_samples_prove_nothing(count):
+    assert paired_drop(np.full(count, 0.3), np.full(count, 0.2))[1] == (-np.inf, np.inf)
+
+
+def test_shares_between_right_and_wrong_have_no_wilson_interval():
+    assert share_interval(np.array([0.5, 1.0, 0.9])) is None
 
 
 def test_wilson_holds_published_values():

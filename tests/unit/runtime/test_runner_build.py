@@ -2,6 +2,7 @@
 
 import dataclasses
 import platform
+import re
 import struct
 import subprocess
 import sys
@@ -132,6 +133,7 @@ def test_everything_missing_is_named_in_one_line(monkeypatch):
     assert found.code == "tool-missing" and found.exit_code == 6
     assert "g++-aarch64-linux-gnu, libstb-dev, ziglang" in found.message
     assert "apt-get install -y g++-aarch64-linux-gnu libstb-dev && " in found.hint and "\n" not in found.hint
+    assert re.search(r"-m pip install 'ziglang==[0-9.]+'$", found.hint), "as edgec itself pins it"
 
 
 def test_the_host_needs_no_cross_compiler(monkeypatch):

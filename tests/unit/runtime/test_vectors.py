@@ -38,12 +38,27 @@ def test_spread_takes_answers_that_differ_before_more_of_the_same():
     assert vectors.spread(rows, 8) == [0, 3, 5]
 
 
+def test_spread_counts_the_answers_of_another_shape():
+    rows = [(np.zeros((1, 2)),), (np.zeros((1, 3)),), (np.ones((1, 2)),)]
+    assert vectors.spread(rows, 3) == [0, 2]
+
+
+def test_the_ends_of_a_dynamic_axis_are_found():
+    axes = (Dimension(minimum=1, maximum=1), Dimension(minimum=2, maximum=4))
+    given = [Input(name="x", dtype="float32", shape=axes)]
+    samples = [Sample(id=str(size), tensors={"x": np.zeros((1, size))}) for size in (3, 4, 2, 4)]
+    assert vectors.ends(samples, given) == [2, 1]
+    assert vectors.ends(samples[:1], given) == []
+    fixed = [Input(name="x", dtype="float32", shape=(axes[0], Dimension(minimum=3, maximum=3)))]
+    assert vectors.ends(samples, fixed) == []
+
+
 def test_golden_files_are_little_endian_and_typed(tmp_path):
     given = Input(name="x", dtype="float32", shape=(Dimension(minimum=1, maximum=1), Dimension(minimum=2, maximum=2)))
     sample = Sample(id="s", tensors={"x": np.array([[1.5, -2.0]])})
     (record,) = vectors.write_golden(
-        tmp_path, [sample], [(np.array([7.0], np.float32),)], [given], [Tensor(name="class", dtype="int64", shape=(1,))]
+        tmp_path, [sample], [(np.array([7.0], np.float32),)], [given], [Tensor(name="x", dtype="int64", shape=(1,))]
     )
-    assert (record.inputs, record.outputs) == (("golden/0.x.bin",), ("golden/0.class.bin",))
-    assert (tmp_path / "golden/0.x.bin").read_bytes() == np.array([1.5, -2.0], "<f4").tobytes()
-    assert (tmp_path / "golden/0.class.bin").read_bytes() == np.array([7], "<i8").tobytes()
+    assert (record.inputs, record.outputs) == (("golden/0.in.x.bin",), ("golden/0.out.x.bin",))
+    assert (tmp_path / "golden/0.in.x.bin").read_bytes() == np.array([1.5, -2.0], "<f4").tobytes()
+    assert (tmp_path / "golden/0.out.x.bin").read_bytes() == np.array([7], "<i8").tobytes()

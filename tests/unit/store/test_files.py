@@ -1,5 +1,6 @@
 """Paths of a manifest: found in the project, or refused at their place."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,9 @@ def test_digests(project: Project) -> None:
     path = project.folder / "model.pt"
     assert sha256_of(path) == "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
     (project.folder / "b").write_text("b")
-    both = sha256_of_all([path, project.folder / "b"], project.root)
-    assert both == sha256_of_all([project.folder / "b", path], project.root)
+    both = sha256_of_all([path, project.folder / "b"], project)
+    assert both == sha256_of_all([project.folder / "b", path], project)
     (project.folder / "b").rename(project.folder / "c")
-    assert both != sha256_of_all([path, project.folder / "c"], project.root)
+    assert both != sha256_of_all([path, project.folder / "c"], project)
+    planned = replace(project, files={"b": "0" * 64})
+    assert both != sha256_of_all([path, project.folder / "b"], planned)  # what was planned, not what lies there

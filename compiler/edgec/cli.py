@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from edgec import __version__
-from edgec.commands.options import output
+from edgec.commands.options import output, put
 from edgec.diagnostics import Failure
 
 COMMANDS: dict[str, str] = {
@@ -28,6 +28,8 @@ COMMANDS: dict[str, str] = {
     "doctor": "Check that this machine has what builds need.",
 }
 """Verb to its line in --help; ``edgec.commands.<verb>`` is imported only when the verb is used."""
+
+PAGES = {"-h", "--help", "--version"}
 
 ENVIRONMENT = {
     errno.ENOSPC: "the disk is full",
@@ -96,11 +98,9 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     code = _run(arguments)
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = _hung_up()
+        put(sys.stdout)
     except OSError as error:
-        code = _environment(error)
+        code = code if code == 8 else min(code or 8, _environment(error))  # 8 is what the command met, and said, too
     sys.exit(code)
 
 
@@ -110,29 +110,24 @@ def _run(arguments: list[str] | None) -> int:
         result = group.main(arguments, prog_name="edgec", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.ClickException as error:
-        error.show()
+        error.show(said := io.StringIO())
+        put(sys.stderr, said.getvalue())
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        print("edgec: interrupted", file=sys.stderr)
+        put(sys.stderr, "edgec: interrupted\n")
         return 130
-    except BrokenPipeError:
-        return _hung_up()
+    except SystemExit:  # click's answer to any closed pipe; verbs print through Output, which raises none
+        return 0 if PAGES & {*(sys.argv[1:] if arguments is None else arguments)} else _bug(BrokenPipeError("a closed pipe"))
     except OSError as error:
         return _environment(error) if error.errno in ENVIRONMENT else _bug(error)
     except Exception as error:  # whatever is left is ours
         return _bug(error)
 
 
-def _hung_up() -> int:
-    """The reader of our output went away (``| head``): nothing more to say, also not by Python at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
-
-
 def _environment(error: OSError) -> int:
     what = ENVIRONMENT.get(error.errno or 0, error.strerror)
     where = f": {error.filename}" if error.filename else ""
-    print(f"edgec: {what}{where}", file=sys.stderr)
+    put(sys.stderr, f"edgec: {what}{where}\n")
     return 8
 
 
@@ -140,11 +135,13 @@ def _bug(error: Exception) -> int:
     if os.environ.get("EDGEC_DEBUG"):
         import traceback
 
-        traceback.print_exception(error)
-    text = f"{type(error).__name__}: {error}".splitlines()[0]
-    print(
+        put(sys.stderr, "".join(traceback.format_exception(error)))
+    lines = [line.strip() for line in f"{type(error).__name__}: {error}".splitlines() if line.strip()]
+    text = lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1]}"  # the last line of a child's traceback is the error
+    put(
+        sys.stderr,
         f"edgec: this is a bug in edgec, not in your manifest: {text}\n"
-        f"edgec: run again with EDGEC_DEBUG=1 for the details and please report them (edgec {__version__})",
-        file=sys.stderr,
+        f"edgec: please report it in the project's issue tracker, with what EDGEC_DEBUG=1 and `edgec doctor` print"
+        f" (edgec {__version__})\n",
     )
     return 1

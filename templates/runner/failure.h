@@ -6,6 +6,7 @@
 
 enum Exit {
   kOk = 0,
+  kBug = 1,
   kUsage = 2,
   kModel = 4,
   kBudget = 5,

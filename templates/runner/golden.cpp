@@ -58,6 +58,7 @@ std::vector<Tensor> golden_inputs(const Bundle& bundle, const GoldenVector& vect
 }
 
 GoldenResult run_golden(const Bundle& bundle, Model& model) {
+  if (bundle.golden.empty()) throw Failure(kIntegrity, "bundle.json has no golden vector to hold the model against");
   GoldenResult result;
   for (const GoldenVector& vector : bundle.golden) {
     const std::vector<Tensor> inputs = golden_inputs(bundle, vector);

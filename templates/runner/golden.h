@@ -20,4 +20,5 @@ struct GoldenResult {
 std::vector<Tensor> golden_inputs(const Bundle& bundle, const GoldenVector& vector);
 
 // Runs every vector: |actual - expected| <= absolute + relative * max|expected| and finite, for each element.
+// Throws Failure (integrity) where there is none.
 GoldenResult run_golden(const Bundle& bundle, Model& model);

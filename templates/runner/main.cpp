@@ -5,7 +5,9 @@
 #include <climits>
 #include <csignal>
 #include <cstdio>
+#include <exception>
 #include <new>
+#include <string>
 
 #include "bench.h"
 #include "bundle.h"
@@ -86,6 +88,7 @@ int dispatch(const Options& options) {
     return kOk;
   }
   const Bundle bundle = read_bundle(options.bundle.empty() ? own_bundle() : options.bundle);
+  check_shapes(bundle, options);
   switch (options.mode) {
     case Mode::kInfo: return info(bundle);
     case Mode::kRun: return run_paths(bundle, options);
@@ -117,5 +120,7 @@ int main(int count, char** words) {
     return kOk;
   } catch (const std::bad_alloc&) {
     return fail(kEnvironment, "not enough memory");
+  } catch (const std::exception& error) {
+    return fail(kBug, (std::string("this is a bug in edgec-run: ") + error.what()).c_str());
   }
 }

@@ -77,12 +77,12 @@ void check_signature(const et::MethodMeta& meta, const Bundle& bundle) {
   for (std::size_t i = 0; i < bundle.outputs.size(); ++i) check_signature(meta.output_tensor_meta(i), bundle.outputs[i]);
 }
 
-bool within(const Shape& shape, const TensorSpec& spec) {
-  if (shape.size() != spec.shape.size()) return false;
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    if (shape[i] < spec.minimum[i] || shape[i] > spec.shape[i]) return false;
+// A library without the pool, or a pool that keeps its size, would run on another number of threads than asked for.
+void set_threads(int threads) {
+  executorch::extension::threadpool::ThreadPool* pool = executorch::extension::threadpool::get_threadpool();
+  if (pool == nullptr || !pool->_unsafe_reset_threadpool(static_cast<std::uint32_t>(threads))) {
+    throw Failure(kEnvironment, "the runtime cannot run on " + std::to_string(threads) + " threads here");
   }
-  return true;
 }
 
 // One bound input: what a TensorImpl points to.
@@ -126,12 +126,17 @@ Bytes verified_model(const Bundle& bundle) {
   return bytes;
 }
 
+void check_shape(const TensorSpec& spec, const Shape& shape, int code) {
+  bool within = shape.size() == spec.shape.size();
+  for (std::size_t i = 0; within && i < shape.size(); ++i) within = spec.minimum[i] <= shape[i] && shape[i] <= spec.shape[i];
+  if (within) return;
+  const std::string bounds = spec.minimum == spec.shape ? shown(spec.shape) : shown(spec.minimum) + " to " + shown(spec.shape);
+  throw Failure(code, "input " + spec.name + " has shape " + shown(shape) + ", the model takes " + bounds);
+}
+
 void check_input(const Tensor& input) {
   const TensorSpec& spec = *input.spec;
-  if (!within(input.shape, spec)) {
-    const std::string bounds = spec.minimum == spec.shape ? shown(spec.shape) : shown(spec.minimum) + " to " + shown(spec.shape);
-    throw Failure(kEnvironment, "input " + spec.name + " has shape " + shown(input.shape) + ", the model takes " + bounds);
-  }
+  check_shape(spec, input.shape, kEnvironment);
   const std::size_t count = elements(input.shape);
   if (input.data.size() != count * spec.dtype->size) {
     throw Failure(kEnvironment, "input " + spec.name + " has " + std::to_string(input.data.size()) + " bytes, " +
@@ -150,7 +155,7 @@ Model::Model(const Bundle& bundle, int threads, bool profile) : state_(std::make
   state.program = verified_model(bundle);
   et::register_pal(et::PalImpl::create(log_errors, __FILE__));
   et::runtime_init();
-  executorch::extension::threadpool::get_threadpool()->_unsafe_reset_threadpool(static_cast<std::uint32_t>(threads));
+  set_threads(threads);
   std::unique_ptr<executorch::etdump::ETDumpGen> tracer;
   if (profile) tracer = std::make_unique<executorch::etdump::ETDumpGen>();
   state.tracer = tracer.get();

@@ -28,6 +28,9 @@ struct View {
 // Returns model.pte's bytes after comparing their sha256 with bundle.json's. Throws Failure (environment, integrity).
 Bytes verified_model(const Bundle& bundle);
 
+// Throws Failure (`code`) with the input's name when a shape is out of its bounds.
+void check_shape(const TensorSpec& spec, const Shape& shape, int code);
+
 // Throws Failure (environment) with the input's name when a shape is out of bounds, the size of the data is not the
 // shape's, or a value is NaN or infinite.
 void check_input(const Tensor& input);

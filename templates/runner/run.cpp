@@ -188,6 +188,15 @@ bool fill(std::vector<Slot>& slots, const std::string& source) {
 
 }  // namespace
 
+void check_shapes(const Bundle& bundle, const Options& options) {
+  for (const auto& [name, shape] : options.shapes) {
+    const auto named = [&name = name](const TensorSpec& spec) { return spec.name == name; };
+    const auto found = std::find_if(bundle.inputs.begin(), bundle.inputs.end(), named);
+    if (found == bundle.inputs.end()) throw Failure(kUsage, "--shape names " + name + ", which is not an input of the model");
+    check_shape(*found, shape, kUsage);
+  }
+}
+
 int run_paths(const Bundle& bundle, const Options& options) {
   const std::vector<std::string> paths = expanded(options.paths);
   const std::size_t each = bundle.inputs.size();

@@ -4,6 +4,9 @@
 #include "bundle.h"
 #include "options.h"
 
+// Throws Failure (usage) when --shape names no input of the model, or a shape that the model does not take.
+void check_shapes(const Bundle& bundle, const Options& options);
+
 // Each prints one JSON line per inference and returns the exit code.
 int run_paths(const Bundle& bundle, const Options& options);
 int run_stream(const Bundle& bundle, const Options& options);

@@ -48,7 +48,7 @@ def test_the_bundle_s_own_tests_fail_for_another_model(copy):
 
 
 @pytest.mark.parametrize(
-    "name", ["model.pte", "bin/edgec-run", "bundle.json", "tests/golden/0.output.bin", "verify.sh"]
+    "name", ["model.pte", "bin/edgec-run", "bundle.json", "tests/golden/0.out.output.bin", "verify.sh"]
 )
 def test_one_flipped_bit_anywhere_is_found(name, copy, edgec):
     content = bytearray((copy / name).read_bytes())

@@ -94,11 +94,22 @@ def merged(record: dict[str, Json], path: Path) -> dict[str, Json]:
         message = f"{path} was measured on the bundle {digest}, this one is {record['bundle_sha256']}"
         hint = "verify this bundle on the device again"
         raise Failure(Diagnostic(code="digest-mismatch", message=message, hint=hint))
-    stronger = {verdict["budget"]: verdict for verdict in found.get("verdicts", []) if verdict["status"] != "deferred"}
-    known = {verdict["budget"]: verdict for verdict in record["verdicts"]}
-    verdicts = [*{**known, **stronger}.values()]
-    return {**record, "verdicts": verdicts, "measured": {key: found[key] for key in MEASURED if key in found}}
+    verdicts = {verdict["budget"]: verdict for verdict in record["verdicts"]}
+    for verdict in found.get("verdicts", []):
+        if verdict["status"] != "deferred" and strength(verdict) > strength(verdicts.get(verdict["budget"])):
+            verdicts[verdict["budget"]] = verdict
+    return {**record, "verdicts": [*verdicts.values()], "measured": {key: found[key] for key in MEASURED if key in found}}
 
+
+def strength(verdict: dict[str, Json] | None) -> tuple[int, int]:
+    """Return how much a verdict's evidence weighs: a weaker kind never stands in for a stronger one, whatever its samples."""
+    if verdict is None:
+        return (-1, 0)
+    return (RANKS.index(verdict["evidence"]), verdict.get("samples") or 0)
+
+
+RANKS = ("none", "estimated", "artifact", "emulated", "host", "device")
+"""Kinds of evidence, the weakest first (docs/bundle.md)."""
 
 MEASURED = ("schema", "evidence", "status", "golden", "bench", "host", "figures")
 """What is taken over from a verify.json or measurements.json, beside its verdicts."""

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import IO, Any, Literal, TypeVar
 
 import click
 
@@ -28,12 +28,12 @@ class Output:
 
     def data(self, text: str) -> None:
         """Print a command's result."""
-        sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
+        put(sys.stdout, text if text.endswith("\n") or not text else text + "\n")
 
     def say(self, text: str) -> None:
         """Print a line of progress, unless --quiet."""
         if not self.quiet:
-            print(text, file=sys.stderr, flush=True)
+            put(sys.stderr, f"{text}\n")
 
     def colour(self, stream: Any) -> bool:
         """Return whether ``stream`` takes colour: a terminal without --no-color, NO_COLOR (no-color.org), TERM=dumb."""
@@ -62,8 +62,18 @@ class Output:
         """Print ``diagnostics``: on standard error for people, on standard output for programs."""
         stream = sys.stderr if self.format == "human" else sys.stdout
         if diagnostics or self.format != "human":
-            stream.write(self.render(diagnostics, documents, stream))
-            stream.flush()
+            put(stream, self.render(diagnostics, documents, stream))
+
+
+def put(stream: IO[str], text: str = "") -> None:
+    """Write ``text`` and flush; when the reader went away (``| head``), nobody hears the rest and nothing else changes."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def common(*formats: Format) -> Callable[[Function], Function]:
@@ -100,14 +110,6 @@ def output(context: click.Context | None = None) -> Output:
     """Return the Output of the command that runs now, as its options say."""
     context = context or click.get_current_context()
     return Output(**context.meta.get(_KEY, {}))
-
-
-def finish(
-    diagnostics: Sequence[Diagnostic], documents: Mapping[str, Document] | None = None, *, strict: bool = False
-) -> None:
-    """Print ``diagnostics`` and end the command with ``exit_code`` of them."""
-    output().findings(diagnostics, documents or {})
-    click.get_current_context().exit(exit_code(diagnostics, strict=strict))
 
 
 def exit_code(diagnostics: Sequence[Diagnostic], *, strict: bool = False) -> int:

@@ -11,6 +11,7 @@ import click
 from edgec.artifacts.document import Json
 from edgec.commands.options import common, output
 from edgec.diagnostics import Diagnostic
+from edgec.stages.judge import FEWEST_SAMPLES
 
 
 @click.command("verify", short_help="Run a bundle's own verification on this machine.")
@@ -33,22 +34,24 @@ def command(bundle: Path, out: Path | None, evaluation: Path | None, samples: in
     if samples and not evaluation:
         raise click.UsageError("--samples says how many images of --evaluation are used")
     from edgec.artifacts.records import json_bytes
-    from edgec.commands.evaluation import accuracy, evenly, labelled
     from edgec.runtime.emulate import place_for
-    from edgec.runtime.verification import self_test, target_of
+    from edgec.runtime.verification import evenly, labelled, self_test, target_of, top1
     from edgec.store.atomic import environment_errors, write_file
     from edgec.store.bundles import opened
 
     with contextlib.ExitStack() as stack:
         found = stack.enter_context(opened(bundle))
         output().say(f"{bundle}: {len(found.digests)} files are as they were built")
-        images = evenly(labelled(found.facts["task"], evaluation), samples) if evaluation else []
+        task = found.facts["task"]
+        if evaluation and (task["name"] != "classification" or not task["labels"]):
+            raise click.UsageError(f"--evaluation needs a bundle that classifies; this one's task is {task['name']}")
+        images = evenly(labelled(task["labels"], evaluation), samples) if evaluation else []
         place = stack.enter_context(place_for(target_of(found.facts)))
         output().say(f"running its verify.sh, evidence {place.evidence}")
         result = self_test(found, place, bench=not no_bench)
         record, code = result.record, result.exit_code
         if images and code in (0, 5):
-            record = accuracy(found, place, record, images)
+            record = judged(record, found.facts["budgets"], top1(found, place, images))
             if any(verdict["status"] == "missed" for verdict in record["verdicts"]):
                 code = 5
     if out:
@@ -56,6 +59,18 @@ def command(bundle: Path, out: Path | None, evaluation: Path | None, samples: in
             write_file(out, json_bytes(record))
     _tell(record, found.facts["budgets"], code, result.words)
     return code
+
+
+def judged(record: dict[str, Json], budgets: Json, found: dict[str, Json]) -> dict[str, Json]:
+    """Return ``record`` with ``evaluation`` and, where there is a budget for it, its verdict."""
+    enough = found["samples"] >= FEWEST_SAMPLES
+    figure = {"value": found["accuracy"], "unit": "share", "evidence": found["evidence"], "samples": found["samples"]}
+    mine = [budget for budget in budgets if budget["name"] == "accuracy.top1.min"]
+    verdicts = [verdict for verdict in record.get("verdicts", []) if verdict["budget"] != "accuracy.top1.min"]
+    for budget in mine:
+        status = ("met" if found["accuracy"] >= budget["limit"] else "missed") if enough else "inconclusive"
+        verdicts.insert(0, {"budget": budget["name"], "status": status, "limit": budget["limit"], **figure})
+    return {**record, "evaluation": found, "verdicts": verdicts}
 
 
 def _tell(record: dict[str, Json], budgets: Json, code: int, words: str) -> None:

@@ -15,6 +15,7 @@ from edgec.resources import resource
 from edgec.runtime.elf import read_needs
 from edgec.runtime.packs import Pack
 from edgec.runtime.toolchain import Toolchain
+from edgec.store.files import sha256_of
 
 TIME_LIMIT_SECONDS = 600
 RUN_PATH = "$ORIGIN/../lib"
@@ -43,8 +44,8 @@ CEILINGS: tuple[tuple[str, dict[str, str]], ...] = (
 def runner_key(architecture: str, glibc: str, libraries: tuple[str, ...], pack: Pack, toolchain: Toolchain) -> str:
     """Return the sha256 of everything that the runner's bytes depend on."""
     parts = {
-        "sources": {path.relative_to(_sources()).as_posix(): _sha256(path) for path in _files()},
-        "compiler": [_sha256(Path(__file__)), _sha256(Path(__file__).with_name("toolchain.py"))],
+        "sources": {path.relative_to(_sources()).as_posix(): sha256_of(path) for path in _files()},
+        "compiler": [sha256_of(Path(__file__)), sha256_of(Path(__file__).with_name("toolchain.py"))],
         "architecture": architecture,
         "glibc": glibc,
         "libraries": list(libraries),
@@ -144,7 +145,3 @@ def _files() -> list[Path]:
 
 def _failed(why: str) -> Failure:
     return Failure(Diagnostic(code="runner-not-built", message=f"the native runner could not be built: {why}"))
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.store.files import sha256_of
 
 ZIG = "ziglang"
 STB = ("/usr/include/stb/stb_image.h", "/usr/local/include/stb/stb_image.h")
@@ -58,9 +58,9 @@ def toolchain(architecture: str, glibc: str) -> Toolchain:
         identity={
             "ziglang": importlib.metadata.version(ZIG),
             "glibc": glibc,
-            "c++config.h": _sha256(configuration),
-            "stb_image.h": _sha256(stb),
-            **{library.name: _sha256(library) for library in libraries},
+            "c++config.h": sha256_of(configuration),
+            "stb_image.h": sha256_of(stb),
+            **{library.name: sha256_of(library) for library in libraries},
         },
     )
 
@@ -92,7 +92,7 @@ def _missing(architecture: str, gcc: bool, stb: bool, zig: bool) -> Failure:
     compiler = "g++" if platform.machine() == architecture else f"g++-{architecture.replace('_', '-')}-linux-gnu"
     packages = [name for name, absent in ((compiler, gcc), ("libstb-dev", stb)) if absent]
     steps = [f"apt-get install -y {' '.join(packages)}"] if packages else []
-    steps += [f"{sys.executable} -m pip install 'edgec[runner]'"] if zig else []
+    steps += [f"{sys.executable} -m pip install '{_pinned()}'"] if zig else []
     names = [*packages, *([ZIG] if zig else [])]
     return Failure(
         Diagnostic(
@@ -103,5 +103,7 @@ def _missing(architecture: str, gcc: bool, stb: bool, zig: bool) -> Failure:
     )
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _pinned() -> str:
+    """Return the requirement of edgec's own that brings zig, as pip takes it."""
+    found = next((one for one in importlib.metadata.requires("edgec") or () if one.startswith(ZIG)), ZIG)
+    return found.partition(";")[0].strip()

@@ -14,11 +14,15 @@ from pathlib import Path
 from edgec.artifacts.document import Json
 from edgec.artifacts.measured import Evidence
 from edgec.artifacts.target import Target
-from edgec.diagnostics import Diagnostic, Failure
+from edgec.diagnostics import Diagnostic, Failure, nearest
 from edgec.store.bundles import OpenBundle
 from edgec.targets.table import TARGETS
 
 TIME_LIMIT_SECONDS = 3600
+INTERRUPTED = 130
+IMAGES = (".png", ".jpg", ".jpeg")
+REFUSALS = {2: "verification-usage", 6: "tool-missing", 8: "not-writable"}
+"""What verify.sh's other exit codes mean, where it leaves no result; the exit code stays the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +69,8 @@ def target_of(facts: Json) -> Target:
 def self_test(bundle: OpenBundle, place: Place, bench: bool) -> Verification:
     """Run the bundle's verify.sh and return what it said; an emulated processor is never clocked.
 
-    Raises Failure ``verification-failed`` where it said nothing that can be read, or did not end.
+    Raises Failure where it said nothing that can be read, or did not end: with the code of REFUSALS for its exit code,
+    else ``verification-failed``; KeyboardInterrupt where it was interrupted.
     """
     with tempfile.TemporaryDirectory(prefix="edgec-verify-") as scratch:
         out = Path(scratch) / "verify.json"
@@ -78,9 +83,15 @@ def self_test(bundle: OpenBundle, place: Place, bench: bool) -> Verification:
         record = _record(out)
     words = done.stderr.decode(errors="replace").strip()
     if record is None:
-        message = f"verify.sh ended with exit code {done.returncode} and left no result: {words or 'no message'}"
-        raise Failure(Diagnostic(code="verification-failed", message=message))
+        raise _refused(done.returncode, words)
     return Verification(record=record, exit_code=done.returncode, words=words)
+
+
+def _refused(exit_code: int, words: str) -> BaseException:
+    if exit_code == INTERRUPTED:
+        return KeyboardInterrupt()
+    message = f"verify.sh ended with exit code {exit_code} and left no result: {words or 'no message'}"
+    return Failure(Diagnostic(code=REFUSALS.get(exit_code, "verification-failed"), message=message))
 
 
 def classify(bundle: OpenBundle, place: Place, images: Sequence[Path]) -> list[Json]:
@@ -102,6 +113,53 @@ def classify(bundle: OpenBundle, place: Place, images: Sequence[Path]) -> list[J
         message = f"the runner ended with exit code {done.returncode} after {share}: {words}"
         raise Failure(Diagnostic(code="verification-failed", message=message))
     return lines
+
+
+def labelled(labels: Sequence[str], folder: Path) -> list[tuple[Path, str]]:
+    """Return every image below ``folder`` with the class that its subfolder names, sorted.
+
+    Raises Failure ``data-labels`` where the folder's classes are not the labels, ``data-empty`` where there is no image.
+    """
+    unknown = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name not in labels)
+    if unknown:
+        raise Failure(*(_unknown(name, folder, labels) for name in unknown))
+    found = [
+        (path, label)
+        for label in sorted(labels)
+        for path in sorted((folder / label).rglob("*"))
+        if path.is_file() and path.suffix.lower() in IMAGES
+    ]
+    if not found:
+        message = f"{folder} has no PNG or JPEG image in a subfolder named like one of the labels"
+        raise Failure(Diagnostic(code="data-empty", message=message))
+    return found
+
+
+def evenly(items: list[tuple[Path, str]], count: int | None) -> list[tuple[Path, str]]:
+    """Return at most ``count`` of the items, evenly spaced; all of them for None."""
+    if count is None or count >= len(items):
+        return items
+    return [items[position * len(items) // count] for position in range(count)]
+
+
+def top1(bundle: OpenBundle, place: Place, chosen: list[tuple[Path, str]]) -> dict[str, Json]:
+    """Return the share of the labelled images that the bundle's runner names rightly, as a record. Raises as classify."""
+    lines = classify(bundle, place, [path for path, _ in chosen])
+    correct = sum(line["label"] == label for line, (_, label) in zip(lines, chosen, strict=True))
+    share = correct / len(chosen)
+    return {
+        "metric": "top1",
+        "accuracy": share,
+        "correct": correct,
+        "samples": len(chosen),
+        "evidence": place.evidence,
+    }
+
+
+def _unknown(name: str, folder: Path, labels: Sequence[str]) -> Diagnostic:
+    close = nearest(name, labels)
+    message = f"the subfolder {name!r} of {folder} is not one of the bundle's labels"
+    return Diagnostic(code="data-labels", message=message, hint=f"did you mean {close!r}?" if close else None)
 
 
 def _wrapper(place: Place, scratch: Path) -> Path:

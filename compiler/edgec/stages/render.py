@@ -17,10 +17,11 @@ from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.measured import Measured, Verdict, written
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.sbom import bill_of_materials
+from edgec.diagnostics import Diagnostic, Failure
 from edgec.resources import resource
 from edgec.runtime.host import cpu_name
-from edgec.store.atomic import sha256_file
 from edgec.store.bundles import SUMS, sums
+from edgec.store.files import sha256_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -46,6 +47,8 @@ def render(
     files["bundle.json"] = File(content=records.json_bytes(record))
     files |= _templates(plan, record)
     digests = {name: _digest(file) for name, file in files.items()}
+    if digests["model.pte"] != lowered.pte_sha256:
+        raise Failure(Diagnostic(code="digest-mismatch", message="the job's model.pte is not the artifact that it recorded"))
     files["sbom.cdx.json"] = File(content=records.json_bytes(bill_of_materials(plan, lowered, digests)))
     digests["sbom.cdx.json"] = _digest(files["sbom.cdx.json"])
     files["provenance.json"] = File(content=records.json_bytes(provenance.statement(plan, lowered, runner, digests)))
@@ -127,7 +130,6 @@ def markdown_text(value: object) -> str:
 def _readme(plan: Plan, record: Json) -> dict[str, Json]:
     inputs = record["inputs"]
     image = inputs[0].get("image")
-    frame = f"{image['width']}x{image['height']}" if image else ""
     verdicts = {verdict["budget"]: verdict for verdict in record["verdicts"]}
     return {
         "plan": plan,
@@ -135,7 +137,6 @@ def _readme(plan: Plan, record: Json) -> dict[str, Json]:
         "size": written(record["model"]["bytes"], "bytes"),
         "blockers": record["blockers"],
         "image": image,
-        "frame": frame,
         "inputs": [{**entry, "shape": shape_text(entry["shape"], entry["minimum"])} for entry in inputs],
         "outputs": [{**entry, "shape": shape_text(entry["shape"])} for entry in record["outputs"]],
         "budgets": [_budget_row(budget, verdicts.get(budget["name"])) for budget in record["budgets"]],
@@ -178,5 +179,5 @@ def _report(record: Json, measurements: Json, digests: Mapping[str, str]) -> byt
 
 def _digest(file: File) -> str:
     if isinstance(file.content, Path):
-        return sha256_file(file.content)
+        return sha256_of(file.content)
     return hashlib.sha256(file.content).hexdigest()

@@ -14,7 +14,8 @@ from edgec.artifacts.bundle import Bundle, File, Written
 from edgec.artifacts.document import Json
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import archive, bundles
-from edgec.store.atomic import environment_errors, exchange, exclusive, sha256_file, sync_folder, write_file, write_tree
+from edgec.store.atomic import environment_errors, exchange, exclusive, sync_folder, write_file, write_tree
+from edgec.store.files import sha256_of
 
 LOCK = ".edgec-lock"
 STAGING = ".edgec-staging"
@@ -69,7 +70,7 @@ def _stage(bundle: Bundle, staging: Path) -> tuple[Move, ...]:
     top = stem(bundle)
     return (
         Move(staged="bundle", final=f"{bundle.name}/{bundle.version}/{bundle.target}", sha256=bundle.digest),
-        Move(staged="tarball", final=f"{top}.tar.gz", sha256=sha256_file(tarball)),
+        Move(staged="tarball", final=f"{top}.tar.gz", sha256=sha256_of(tarball)),
         Move(staged="measurements", final=f"{top}.measurements.json", sha256=_digest(bundle.measurements)),
         Move(staged="report", final=f"{top}.report.html", sha256=_digest(bundle.report)),
     )
@@ -144,7 +145,7 @@ def _fingerprint(path: Path) -> str | None:
             return bundles.check(path) if (path / bundles.SUMS).is_file() else None
         except Failure:
             return None
-    return sha256_file(path) if path.is_file() else None
+    return sha256_of(path) if path.is_file() else None
 
 
 def _written(bundle: Bundle, base: Path, moves: tuple[Move, ...]) -> Written:

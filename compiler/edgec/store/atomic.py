@@ -21,12 +21,6 @@ RENAME_EXCHANGE = 2
 AT_FDCWD = -100
 
 
-def sha256_file(path: Path) -> str:
-    """Return the sha256 of a file's content in hexadecimal. Raises OSError."""
-    with path.open("rb") as handle:
-        return sha256_stream(handle)
-
-
 def sha256_stream(handle: IO[bytes]) -> str:
     """Return the sha256 of the rest of an open file in hexadecimal, read in pieces of 1 MiB."""
     digest = hashlib.sha256()

@@ -14,7 +14,8 @@ from pathlib import Path
 from edgec.artifacts.document import Json
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import archive
-from edgec.store.atomic import environment_errors, inside, sha256_file
+from edgec.store.atomic import environment_errors, inside
+from edgec.store.files import sha256_of
 
 SUMS = "SHA256SUMS"
 SCHEMA = "edgec/bundle/v1"
@@ -68,7 +69,7 @@ def check(folder: Path) -> str:
         path = inside(folder, name)
         if not path.is_file():
             problems.append(Diagnostic(code="bundle-broken", message=f"{name} is listed in {SUMS} and missing"))
-        elif sha256_file(path) != digest:
+        elif sha256_of(path) != digest:
             problems.append(Diagnostic(code="digest-mismatch", message=f"{name} is not the file that {SUMS} lists"))
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()

@@ -40,12 +40,6 @@ def refusal(entry: str, digest: str, policy: Path | None) -> Diagnostic:
     )
 
 
-def require(entry: str, digest: str, policy: Path | None, allow_code: bool) -> None:
-    """Raise Failure ``code-not-trusted`` unless the entry is allowed."""
-    if not allowed(entry, digest, policy, allow_code):
-        raise Failure(refusal(entry, digest, policy))
-
-
 def _rules(policy: Path) -> list[tuple[str, str]]:
     loaded = _loaded(policy)
     unknown = sorted(set(loaded) - {"allow"})

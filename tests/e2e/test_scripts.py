@@ -1,0 +1,459 @@
+"""The bundle's shell scripts, with a stand-in for the runner: exit codes, quoting, activation, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bundle_parts import bundle
+from edgec.stages.write import write
+from edgec.store import bundles
+
+SHELLS = {
+    "dash": ("dash",),
+    "bash": ("bash", "--posix"),
+    "busybox": ("busybox", "sh"),
+}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("made here")
+    return write(bundle(place / "parts"), place / "out").folder
+
+
+@pytest.fixture(scope="module")
+def next_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("made later")
+    return write(bundle(place / "parts", version="1.1.0"), place / "out").folder
+
+
+@pytest.fixture
+def folder(original: Path, tmp_path: Path) -> Path:
+    copy = tmp_path / "a bundle's copy"
+    shutil.copytree(original, copy)
+    return copy
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    found = SHELLS[request.param]
+    if not shutil.which(found[0]):
+        pytest.skip(f"{found[0]} is not installed")
+    return found
+
+
+def call(
+    *command: object, environment: Mapping[str, str] | None = None, stdin: bytes = b"", cwd: Path | None = None
+) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [str(part) for part in command],
+        input=stdin,
+        capture_output=True,
+        env={**os.environ, **(environment or {})},
+        cwd=cwd,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def entries(place: Path) -> set[str]:
+    return {path.relative_to(place).as_posix() for path in place.rglob("*")} if place.exists() else set()
+
+
+def test_the_scripts_are_clean(original: Path) -> None:
+    if not shutil.which("shellcheck"):
+        pytest.skip("shellcheck is not installed")
+    code, words, _ = call("shellcheck", *sorted(original.glob("*.sh")))
+    assert code == 0, words
+
+
+# run.sh
+
+
+def test_arguments_reach_the_runner_as_they_are(folder: Path, tmp_path: Path, shell: tuple[str, ...]) -> None:
+    given = ["a picture.png", "$(touch owned)", "--threads", "2", "'\"", "*"]
+    code, out, err = call(*shell, folder / "run.sh", *given, cwd=tmp_path)
+    assert (code, json.loads(out)["arguments"]) == (0, ["--run", *given]), err
+    assert not (tmp_path / "owned").exists()
+
+
+def test_a_dash_means_the_stream(folder: Path, shell: tuple[str, ...]) -> None:
+    code, out, _ = call(*shell, folder / "run.sh", "-", "--frame", "4x4", stdin=b"12345")
+    assert (code, json.loads(out)) == (0, {"arguments": ["--stream", "--frame", "4x4"], "bytes": 5})
+
+
+def test_the_stream_may_come_from_a_command(folder: Path, shell: tuple[str, ...]) -> None:
+    code, out, _ = call(*shell, folder / "run.sh", "-", environment={"EDGEC_SOURCE": "printf '%s' 'a b c'"})
+    assert (code, json.loads(out)["bytes"]) == (0, 5)
+
+
+def test_no_argument_is_a_usage_error(folder: Path, shell: tuple[str, ...]) -> None:
+    code, out, err = call(*shell, folder / "run.sh")
+    assert (code, out) == (2, "")
+    assert "usage" in err
+
+
+def test_the_runner_s_exit_code_is_run_sh_s(folder: Path, shell: tuple[str, ...]) -> None:
+    assert call(*shell, folder / "run.sh", "x", environment={"STAND_IN_CODE": "8"})[0] == 8
+
+
+def test_a_link_to_run_sh_finds_its_bundle(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "camera").symlink_to(folder / "run.sh")
+    assert call(tmp_path / "camera", "x")[0] == 0
+
+
+def test_the_emulator_goes_before_the_runner(folder: Path) -> None:
+    assert call(folder / "run.sh", "x", environment={"EDGEC_EMULATOR": "env STAND_IN_CODE=4"})[0] == 4
+
+
+# verify.sh
+
+
+def test_a_good_bundle_passes(folder: Path, shell: tuple[str, ...], tmp_path: Path) -> None:
+    code, out, err = call(*shell, folder / "verify.sh", "--samples", "9", cwd=tmp_path)
+    assert code == 0, err
+    digest = bundles.check(folder)
+    expected = ["--self-test", "--evidence", "device", "--bundle-digest", digest, "--samples", "9"]
+    assert json.loads(out)["arguments"] == expected
+
+
+def test_the_result_goes_whole_into_a_file(folder: Path, shell: tuple[str, ...], tmp_path: Path) -> None:
+    place = tmp_path / "the results"
+    place.mkdir()
+    (place / "old.json").write_text("old")
+    code, out, _ = call(*shell, folder / "verify.sh", "--no-bench", "--out", "old.json", cwd=place)
+    assert (code, out) == (0, "")
+    assert json.loads((place / "old.json").read_text())["status"] == "passed"
+    assert entries(place) == {"old.json"}
+    assert stat.S_IMODE((place / "old.json").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize(
+    ("given", "ended"), [(5, 5), (7, 7), (8, 8), (2, 2), (4, 7), (1, 7), (126, 7), (139, 7), (130, 130)]
+)
+def test_how_the_runner_ends_decides(given: int, ended: int, folder: Path) -> None:
+    assert call(folder / "verify.sh", environment={"STAND_IN_CODE": str(given)})[0] == ended
+
+
+def test_a_runner_that_cannot_start_is_a_failure_with_a_result(folder: Path) -> None:
+    code, out, _ = call(folder / "verify.sh", environment={"EDGEC_EMULATOR": "/no/such/emulator"})
+    assert code == 7
+    assert json.loads(out) == {"schema": "edgec/verification/v1", "status": "failed", "stage": "run"}
+
+
+@pytest.mark.parametrize("fault", ["changed", "missing", "unlisted", "linked", "listing", "hidden"])
+def test_files_that_are_not_as_built_are_refused(fault: str, folder: Path, shell: tuple[str, ...]) -> None:
+    match fault:
+        case "changed":
+            (folder / "README.md").write_text("other")
+        case "missing":
+            (folder / "README.md").unlink()
+        case "unlisted":
+            (folder / "lib" / "lib more.so").touch()
+        case "hidden":
+            (folder / "tests" / ".hidden").touch()
+        case "linked":
+            (folder / "lib" / "link.so").symlink_to("/etc/passwd")
+        case "listing":
+            (folder / "SHA256SUMS").unlink()
+    code, out, err = call(*shell, folder / "verify.sh")
+    assert code == 7, err
+    assert json.loads(out)["stage"] == "digests"
+    assert "verify.sh:" in err
+
+
+def test_pytest_s_leavings_are_no_fault(folder: Path) -> None:
+    for name in ("tests/__pycache__", ".pytest_cache"):
+        (folder / name).mkdir()
+        (folder / name / "file").touch()
+    assert call(folder / "verify.sh")[0] == 0
+
+
+def test_a_core_without_a_feature_is_refused(tmp_path: Path, shell: tuple[str, ...]) -> None:
+    from dataclasses import replace
+
+    from bundle_parts import TARGET
+
+    made = write(
+        bundle(tmp_path / "parts", target=replace(TARGET, features=("asimd", "asimddp"))), tmp_path / "out"
+    ).folder
+    cpuinfo = tmp_path / "cpu info"
+    for second, code in (("fp asimd asimddp", 0), ("fp asimd", 7), ("fp asimddp asimdx", 7)):
+        cpuinfo.write_text(f"Features\t: fp asimd asimddp\nother: asimd\nFeatures\t: {second}\n")
+        assert call(*shell, made / "verify.sh", environment={"EDGEC_CPUINFO": str(cpuinfo)})[0] == code, second
+
+
+def test_another_architecture_is_refused_by_name(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from bundle_parts import TARGET
+
+    made = write(bundle(tmp_path / "parts", target=replace(TARGET, architecture="riscv64")), tmp_path / "out").folder
+    code, out, err = call(made / "verify.sh")
+    assert code == 7
+    assert json.loads(out)["stage"] == "cpu"
+    assert "riscv64" in err
+    code, out, err = call(made / "verify.sh", environment={"EDGEC_EMULATOR": "env", "EDGEC_CPUINFO": "/proc/cpuinfo"})
+    assert code == 0, err
+    assert "emulated" in json.loads(out)["arguments"]
+
+
+@pytest.mark.parametrize("options", [["--nonsense"], ["--out"], ["--samples"], ["--out", "/tmp"]])
+def test_verify_usage(options: list[str], folder: Path) -> None:
+    assert call(folder / "verify.sh", *options)[0] == 2
+
+
+def test_a_result_that_cannot_be_written_is_an_environment_error(folder: Path, tmp_path: Path) -> None:
+    assert call(folder / "verify.sh", "--out", tmp_path / "missing" / "x.json")[0] == 8
+
+
+# install.sh
+
+
+def release(folder: Path) -> str:
+    facts = json.loads((folder / "bundle.json").read_text())
+    return f"{facts['version']}-{bundles.check(folder)[:12]}"
+
+
+def install(folder: Path, prefix: Path, *options: str, shell: tuple[str, ...] = (), **environment: str) -> int:
+    code, _, err = call(
+        *shell, folder / "install.sh", "--prefix", prefix, "--no-service", *options, environment=environment
+    )
+    print(err)
+    return code
+
+
+def test_an_install_makes_the_release_current(folder: Path, tmp_path: Path, shell: tuple[str, ...]) -> None:
+    prefix = tmp_path / "a prefix"
+    assert install(folder, prefix, shell=shell) == 0
+    base = prefix / "camera"
+    assert str((base / "current").readlink()) == f"releases/{release(folder)}"
+    assert bundles.check(base / "current") == bundles.check(folder)
+    assert call(base / "current" / "verify.sh")[0] == 0
+    assert json.loads((base / f"{release(folder)}.verify.json").read_text())["status"] == "passed"
+    assert {name for name in entries(base) if "/" not in name} == {
+        "releases",
+        "current",
+        f"{release(folder)}.verify.json",
+    }
+
+
+def test_installing_again_changes_nothing(folder: Path, tmp_path: Path) -> None:
+    assert install(folder, tmp_path / "p") == 0
+    before = {name: (tmp_path / "p" / name).lstat().st_ino for name in entries(tmp_path / "p") if "releases/" in name}
+    assert install(folder, tmp_path / "p") == 0
+    assert {
+        name: (tmp_path / "p" / name).lstat().st_ino for name in entries(tmp_path / "p") if "releases/" in name
+    } == before
+    assert not (tmp_path / "p" / "camera" / "previous").exists()
+
+
+def test_rollback_goes_back_and_forth(folder: Path, next_release: Path, tmp_path: Path, shell: tuple[str, ...]) -> None:
+    prefix = tmp_path / "p"
+    current = prefix / "camera" / "current"
+    assert install(folder, prefix) == 0
+    assert install(folder, prefix, "--rollback", shell=shell) == 8, "there is none yet"
+    assert install(next_release, prefix, shell=shell) == 0
+    assert str(current.readlink()) == f"releases/{release(next_release)}"
+    assert install(folder, prefix, "--rollback", shell=shell) == 0
+    assert str(current.readlink()) == f"releases/{release(folder)}"
+    assert install(folder, prefix, "--rollback", shell=shell) == 0
+    assert str(current.readlink()) == f"releases/{release(next_release)}"
+
+
+def test_a_release_that_no_longer_verifies_is_not_gone_back_to(
+    folder: Path, next_release: Path, tmp_path: Path
+) -> None:
+    prefix = tmp_path / "p"
+    assert install(folder, prefix) == 0
+    (prefix / "camera" / "releases" / release(folder) / "model.pte").write_bytes(b"damaged")
+    assert install(next_release, prefix) == 0
+    assert install(next_release, prefix, "--rollback") == 7
+    assert str((prefix / "camera" / "current").readlink()) == f"releases/{release(next_release)}"
+
+
+@pytest.mark.parametrize("code", [5, 7])
+def test_what_does_not_verify_is_not_installed(code: int, folder: Path, next_release: Path, tmp_path: Path) -> None:
+    assert install(folder, tmp_path / "p", STAND_IN_CODE=str(code)) == code
+    assert not (tmp_path / "p").exists()
+    assert install(folder, tmp_path / "p") == 0
+    before = entries(tmp_path / "p")
+    assert install(next_release, tmp_path / "p", STAND_IN_CODE=str(code)) == code
+    assert entries(tmp_path / "p") == before
+
+
+def test_a_damaged_release_is_replaced(folder: Path, tmp_path: Path) -> None:
+    assert install(folder, tmp_path / "p") == 0
+    (tmp_path / "p" / "camera" / "current" / "model.pte").write_bytes(b"damaged")
+    assert install(folder, tmp_path / "p") == 0
+    assert bundles.check(tmp_path / "p" / "camera" / "current") == bundles.check(folder)
+    assert not [name for name in entries(tmp_path / "p") if "/." in name]
+
+
+def test_only_listed_files_are_installed_readable_by_all(folder: Path, tmp_path: Path) -> None:
+    (folder / "tests" / "__pycache__").mkdir()
+    (folder / "tests" / "__pycache__" / "x.pyc").touch()
+    (folder / "model.pte").chmod(0o600)
+    assert install(folder, tmp_path / "p") == 0
+    installed = tmp_path / "p" / "camera" / "current"
+    assert not (installed / "tests" / "__pycache__").exists()
+    assert stat.S_IMODE((installed / "model.pte").stat().st_mode) == 0o644
+    assert stat.S_IMODE((installed / "bin" / "edgec-run").stat().st_mode) == 0o755
+
+
+def test_an_unwritable_prefix_is_an_environment_error(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "p").write_text("a file")
+    assert install(folder, tmp_path / "p") == 8
+    assert install(folder, Path("/proc/no")) == 8
+
+
+def test_a_tool_that_fails_while_copying_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "cp").write_text('#!/bin/sh\ncase $1 in *model.pte) exit 1 ;; esac\nexec /bin/cp "$@"\n')
+    (tmp_path / "bin" / "cp").chmod(0o755)
+    assert install(folder, tmp_path / "p", PATH=f"{tmp_path}/bin:{os.environ['PATH']}") == 8
+    assert not (tmp_path / "p").exists()
+
+
+def test_another_machine_s_word_activates_nothing(folder: Path, tmp_path: Path) -> None:
+    """What verify.sh takes for trials elsewhere must not reach the verification that guards an activation."""
+    given = {"EDGEC_EVIDENCE": "emulated", "EDGEC_EMULATOR": "env STAND_IN_CODE=5", "EDGEC_CPUINFO": "/no/such"}
+    assert install(folder, tmp_path / "p", **given) == 0
+    record = json.loads((tmp_path / "p" / "camera" / f"{release(folder)}.verify.json").read_text())
+    assert record["arguments"][:3] == ["--self-test", "--evidence", "device"]
+
+
+def test_the_one_that_comes_late_touches_nothing_of_the_other_s(folder: Path, tmp_path: Path) -> None:
+    import fcntl
+
+    base = tmp_path / "p" / "camera"
+    base.mkdir(parents=True)
+    (base / ".current").symlink_to("releases/of-the-other")
+    held = os.open(base, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    assert install(folder, tmp_path / "p") == 8
+    os.close(held)
+    assert (base / ".current").is_symlink()
+
+
+def test_a_bundle_that_changes_after_it_was_verified_is_not_activated(folder: Path, tmp_path: Path) -> None:
+    """The other bundle is whole and agrees with its own SHA256SUMS: only the digest tells it from the verified one."""
+    (tmp_path / "bin").mkdir()
+    files = (line[66:] for line in (folder / "SHA256SUMS").read_text().splitlines())
+    (tmp_path / "bin" / "cp").write_text(
+        "#!/bin/sh\n"
+        f'cd "{folder}" && echo other > README.md && sha256sum {" ".join(files)} > SHA256SUMS\n'
+        'exec /bin/cp "$@"\n'
+    )
+    (tmp_path / "bin" / "cp").chmod(0o755)
+    assert install(folder, tmp_path / "p", PATH=f"{tmp_path}/bin:{os.environ['PATH']}") == 7
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_copy_that_differs_is_not_activated(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "cp").write_text('#!/bin/sh\n/bin/cp "$@"\ncase $2 in *model.pte) echo x >> "$2" ;; esac\n')
+    (tmp_path / "bin" / "cp").chmod(0o755)
+    assert install(folder, tmp_path / "p", PATH=f"{tmp_path}/bin:{os.environ['PATH']}") == 8
+    assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize("which", ["verify", "copy"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_an_interrupt_leaves_nothing(which: str, number: signal.Signals, folder: Path, tmp_path: Path) -> None:
+    environment = {**os.environ}
+    if which == "verify":
+        environment["STAND_IN_SECONDS"] = "1"
+    else:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "sync").write_text("#!/bin/sh\nsleep 1\n")
+        (tmp_path / "bin" / "sync").chmod(0o755)
+        environment["PATH"] = f"{tmp_path}/bin:{os.environ['PATH']}"
+    command = [folder / "install.sh", "--prefix", tmp_path / "p", "--no-service"]
+    process = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
+    time.sleep(0.7)
+    os.killpg(process.pid, number)
+    assert process.wait(20) not in (0, 1)
+    assert not (tmp_path / "p").exists()
+
+
+def test_what_a_killed_install_left_is_cleared_by_the_next(folder: Path, tmp_path: Path) -> None:
+    left = tmp_path / "p" / "camera" / "releases" / ".staging.abcdef"
+    left.mkdir(parents=True)
+    (left / "model.pte").touch()
+    assert install(folder, tmp_path / "p") == 0
+    assert not [name for name in entries(tmp_path / "p") if "/." in name]
+
+
+def test_installs_at_once_and_readers_never_miss_the_current_one(
+    folder: Path, next_release: Path, tmp_path: Path
+) -> None:
+    prefix = tmp_path / "p"
+    assert install(folder, prefix) == 0
+    stop, misses, reads = threading.Event(), [], []
+
+    def read() -> None:
+        while not stop.is_set():
+            try:
+                reads.append((prefix / "camera" / "current" / "bundle.json").stat().st_size)
+            except OSError as error:
+                misses.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    codes = []
+    for _ in range(3):
+        both = [subprocess.Popen([one / "install.sh", "--prefix", prefix, "--no-service"], stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL) for one in (folder, next_release)]  # fmt: skip
+        codes += [process.wait(60) for process in both]
+    stop.set()
+    reader.join()
+    assert not misses
+    assert len(reads) > 100
+    assert set(codes) <= {0, 8}
+    assert 0 in codes
+    assert bundles.check(prefix / "camera" / "current")
+
+
+@pytest.mark.parametrize("options", [["--nonsense"], ["--prefix"], ["--prefix", ""]])
+def test_install_usage(options: list[str], folder: Path) -> None:
+    assert call(folder / "install.sh", *options)[0] == 2
+
+
+def test_a_prefix_that_no_unit_can_name_is_refused_before_anything_happens(folder: Path, tmp_path: Path) -> None:
+    assert call(folder / "install.sh", "--prefix", tmp_path / "a prefix", "--service")[0] == 2
+    assert not (tmp_path / "a prefix").exists()
+
+
+def test_the_scripts_need_no_more_than_busybox(folder: Path, tmp_path: Path) -> None:
+    """Every tool from BusyBox, and no other on the PATH (the stand-in itself needs Python)."""
+    if not shutil.which("busybox"):
+        pytest.skip("busybox is not installed")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    subprocess.run(["busybox", "--install", "-s", str(tools)], check=True)
+    for name in ("python3", "bash", "perl"):
+        (tools / name).unlink(missing_ok=True)
+    (tools / "python3").symlink_to(sys.executable)
+    environment = {"PATH": str(tools)}
+    for command in (("run.sh", "x"), ("verify.sh", "--no-bench")):
+        code, _, err = call(tools / "sh", folder / command[0], *command[1:], environment=environment)
+        assert code == 0, err
+    code, _, err = call(
+        tools / "sh", folder / "install.sh", "--prefix", tmp_path / "p", "--no-service", environment=environment
+    )
+    assert code == 0, err
+    assert bundles.check(tmp_path / "p" / "camera" / "current")

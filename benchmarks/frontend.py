@@ -28,7 +28,8 @@ def measure(rounds: int = 20) -> list[tuple[str, float, float, float]]:
         for name, command in COMMANDS.items():
             taken[name].append(seconds(command))
     bare = statistics.median(taken["bare"])
-    return [(f"`{name}` / importing yaml, click, jsonschema", statistics.median(taken[name]), bare, 2.0) for name in COMMANDS]
+    what = "importing yaml, click, jsonschema (s)"
+    return [(f"`{name}` / {what}", statistics.median(taken[name]), bare, 2.0) for name in COMMANDS]
 
 
 if __name__ == "__main__":

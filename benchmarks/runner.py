@@ -26,7 +26,7 @@ def measure(rounds: int = 9, samples: int = 400, bundle: Path | None = None) -> 
         loop = build(facts["hardware"], Path(name))
         pairs = [compare(folder, facts, loop, samples) for _ in range(rounds)]
     ours, bare = (statistics.median(values) for values in zip(*pairs, strict=True))
-    return [("runner p50 / bare Module::forward loop (s)", ours, bare, 1.05)]
+    return [("runner p50 / bare Module::forward loop (ms)", 1000 * ours, 1000 * bare, 1.05)]
 
 
 def camera(out: Path) -> Path:

@@ -223,7 +223,12 @@ int run_stream(const Bundle& bundle, const Options& options) {
   Session session(bundle, options);
   for (std::size_t index = 0;; ++index) {
     const std::string source = "frame " + std::to_string(index);
-    if (!fill(slots, source)) return session.exit_code();
+    try {
+      if (!fill(slots, source)) return session.exit_code();
+    } catch (const Failure& failure) {  // a stream cut off within a frame has no next one
+      session.report(source, failure);
+      return session.exit_code();
+    }
     try {
       std::vector<Tensor> inputs;
       for (Slot& slot : slots) inputs.push_back(slot.tensor());

@@ -84,14 +84,9 @@ def merged(record: dict[str, Json], path: Path) -> dict[str, Json]:
 
     Raises Failure ``digest-mismatch`` for a file of another bundle, ``bundle-broken`` for one that is neither.
     """
-    try:
-        found = json.loads(path.read_bytes())
-        digest = found["bundle_sha256"]
-    except (ValueError, KeyError, TypeError):
-        message = f"{path} is neither a verify.json nor a measurements.json"
-        raise Failure(Diagnostic(code="bundle-broken", message=message)) from None
-    if digest != record["bundle_sha256"]:
-        message = f"{path} was measured on the bundle {digest}, this one is {record['bundle_sha256']}"
+    found = _device_record(path)
+    if found["bundle_sha256"] != record["bundle_sha256"]:
+        message = f"{path} was measured on the bundle {found['bundle_sha256']}, this one is {record['bundle_sha256']}"
         hint = "verify this bundle on the device again"
         raise Failure(Diagnostic(code="digest-mismatch", message=message, hint=hint))
     verdicts = {verdict["budget"]: verdict for verdict in record["verdicts"]}
@@ -99,6 +94,27 @@ def merged(record: dict[str, Json], path: Path) -> dict[str, Json]:
         if verdict["status"] != "deferred" and strength(verdict) > strength(verdicts.get(verdict["budget"])):
             verdicts[verdict["budget"]] = verdict
     return {**record, "verdicts": [*verdicts.values()], "measured": {key: found[key] for key in MEASURED if key in found}}
+
+
+def _device_record(path: Path) -> Json:
+    """Return what a verify.json or measurements.json holds; it comes from outside, so its shape is checked first."""
+    from jsonschema import Draft202012Validator
+    from referencing import Registry
+
+    from edgec.resources import resource
+
+    schema = json.loads(resource("schemas", "verification.schema.json").read_bytes())
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError:
+        found = None
+    registry: Registry[Json] = Registry()
+    problem = next(Draft202012Validator(schema, registry=registry).iter_errors(found), None)
+    if problem is not None:
+        where = "".join(f"{key}/" for key in problem.absolute_path).rstrip("/") or "its top level"
+        message = f"{path} is neither a verify.json nor a measurements.json: {where}: {problem.message[:200]}"
+        raise Failure(Diagnostic(code="bundle-broken", message=message))
+    return found
 
 
 def strength(verdict: dict[str, Json] | None) -> tuple[int, int]:

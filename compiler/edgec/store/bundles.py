@@ -46,10 +46,11 @@ def opened(path: Path) -> Iterator[OpenBundle]:
         with environment_errors(f"read {path}"):
             folder = path
             if path.is_file():
+                _refuse_program(path)
                 scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgec-bundle-")))
                 folder = archive.unpack(path, scratch)
             if not (folder / SUMS).is_file():
-                raise _no_bundle(path)
+                raise _no_bundle(path, folder)
             digest = check(folder)
             facts = _facts(folder)
             digests = _listed((folder / SUMS).read_bytes())
@@ -113,7 +114,17 @@ def _facts(folder: Path) -> Json:
     return facts
 
 
-def _no_bundle(path: Path) -> Failure:
+def _refuse_program(path: Path) -> None:
+    """An ExecuTorch program's file identifier is bytes 4 to 6 of its flatbuffer."""
+    with path.open("rb") as handle:
+        if handle.read(6)[4:] == b"ET":
+            hint = f"edgec inspect {path} shows what is inside"
+            raise Failure(Diagnostic(code="no-bundle", message=f"{path} is a .pte, not a bundle", hint=hint))
+
+
+def _no_bundle(path: Path, folder: Path) -> Failure:
+    if (folder / "bundle.json").exists():
+        return Failure(Diagnostic(code="bundle-broken", message=f"{path} has lost its {SUMS}"))
     what = "has no SHA256SUMS" if path.exists() else "does not exist"
     hint = "name out/<name>/<version>/<target> or the .tar.gz beside it"
     return Failure(Diagnostic(code="no-bundle", message=f"{path} {what}", hint=hint))

@@ -166,7 +166,7 @@ def device_says(path: Path, digest: str, status: str) -> Path:
         "unit": "s",
         "evidence": "device",
     }
-    bench = {"latency_s": {"p90": 0.042}, "peak_rss_bytes": 2e7, "samples": 256, "threads": 4}
+    bench = {"latency_s": {"p90": 0.042}, "throughput_hz": 25.0, "peak_rss_bytes": 2e7, "samples": 256, "threads": 4}
     record = {"schema": "edgec/verification/v1", "bundle_sha256": digest, "evidence": "device", "status": "passed",
               "bench": bench, "verdicts": [verdict]}  # fmt: skip
     path.write_text(json.dumps(record))
@@ -196,7 +196,8 @@ def test_no_weaker_evidence_stands_in_for_a_stronger(
     built = next(verdict for verdict in record["verdicts"] if verdict["budget"] == "accuracy.top1.min")
     assert (built["evidence"], built["samples"]) == ("host", 360)
     given = {**built, "evidence": evidence, "samples": samples, "value": 0.5, "status": "missed"}
-    (tmp_path / "v.json").write_text(json.dumps({"bundle_sha256": record["bundle_sha256"], "verdicts": [given]}))
+    device = {"schema": "edgec/measurements/v1", "bundle_sha256": record["bundle_sha256"], "verdicts": [given]}
+    (tmp_path / "v.json").write_text(json.dumps(device))
     shown = json.loads(edgec("inspect", written.folder, "--with", tmp_path / "v.json", "--output", "json")[1])
     assert [verdict for verdict in shown["verdicts"] if verdict["budget"] == built["budget"]] == [given if taken else built]
 
@@ -225,3 +226,29 @@ def test_a_file_that_is_no_program_is_refused_without_torch(edgec: Any, tmp_path
     assert code == 7
     assert "program-unreadable" in err
     assert edgec("inspect", tmp_path / "missing.pte")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [3, {"budget": "size"}, {"budget": "size", "status": "bogus", "evidence": "device"},
+     {"budget": "size", "status": "met", "evidence": "device", "value": "<x>"}],
+)  # fmt: skip
+def test_a_device_s_file_of_another_shape_is_refused(verdict: Any, written: Written, edgec: Any, tmp_path: Path) -> None:
+    with opened(written.folder) as found:
+        record = {"schema": "edgec/verification/v1", "bundle_sha256": found.digest, "verdicts": [verdict]}
+    (tmp_path / "verify.json").write_text(json.dumps(record))
+    code, _, err = edgec("inspect", written.folder, "--with", tmp_path / "verify.json")
+    assert (code, "bundle-broken" in err) == (7, True)
+    assert "verdicts/0" in err
+
+
+def test_a_bundle_without_its_list_is_broken_not_unknown(written: Written, edgec: Any) -> None:
+    (written.folder / "SHA256SUMS").unlink()
+    code, _, err = edgec("verify", written.folder)
+    assert (code, "bundle-broken" in err) == (7, True)
+
+
+def test_a_program_is_pointed_to_inspect(written: Written, edgec: Any, tmp_path: Path) -> None:
+    (tmp_path / "x.pte").write_bytes(b"\x1c\x00\x00\x00ET12" + bytes(64))
+    code, _, err = edgec("verify", tmp_path / "x.pte")
+    assert (code, "edgec inspect" in err) == (2, True)

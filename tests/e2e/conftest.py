@@ -41,13 +41,14 @@ def cache_folder(tmp_path_factory):
 def edgec(cache_folder):
     """Run the command line as a user does, in a process of its own."""
 
-    def run(*arguments, cwd=ROOT, **environment):
+    def run(*arguments, cwd=ROOT, umask=-1, **environment):
         return subprocess.run(
             [sys.executable, "-m", "edgec", *(str(argument) for argument in arguments)],
             capture_output=True,
             text=True,
             check=False,
             cwd=cwd,
+            umask=umask,
             env={**os.environ, "EDGEC_CACHE": str(cache_folder), **environment},
         )
 

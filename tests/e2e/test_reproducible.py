@@ -1,4 +1,8 @@
-"""The same inputs give the same bytes: another folder, time zone, locale, hash seed and cache, the same tarballs."""
+"""The same inputs give the same bytes, wherever, whenever and however the build is asked for.
+
+Another folder, working folder, spelling of the path, umask, time zone, locale, hash seed, thread count and cache: the same
+tarballs.
+"""
 
 import json
 import shutil
@@ -14,10 +18,10 @@ def elsewhere(edgec, tmp_path_factory):
     """The camera built again from a copy of its manifest, as differently as the command line allows."""
     copy = tmp_path_factory.mktemp("another place") / "project"
     shutil.copytree(ROOT / "manifests", copy / "manifests")
-    (copy / ".git").mkdir()
     done = edgec(
-        *("build", "manifests/camera.yaml", "--output", "json"),
-        cwd=copy,
+        *("build", copy / "manifests" / "camera.yaml", "--out", copy / "out", "--output", "json"),
+        cwd="/",
+        umask=0o077,
         EDGEC_CACHE=str(copy / "cache"),
         TZ="Pacific/Chatham",
         LC_ALL="tr_TR.UTF-8",

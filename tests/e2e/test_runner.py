@@ -306,9 +306,10 @@ def test_frames_are_classified_like_files(bundle, tmp_path):
 
 def test_a_frame_cut_short_ends_the_stream(bundle):
     frame = 96 * 96 * 3
-    code, out, error = runner(bundle, "--stream", data=bytes(frame + 100))
-    assert code == 8 and len(out.splitlines()) == 1
-    assert f"100 of {frame} bytes of frame 1" in error
+    code, out, _ = runner(bundle, "--stream", data=bytes(frame + 100))
+    whole, cut = (json.loads(line) for line in out.splitlines())
+    assert code == 8 and "label" in whole
+    assert cut["source"] == "frame 1" and f"100 of {frame} bytes" in cut["error"]
 
 
 def test_an_empty_stream_is_no_error(bundle):

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgec.diagnostics import Diagnostic, Failure, nearest
+from edgec.store.files import sha256_of
 
 VERSION = "1.5.1"
 PYTHON = "3.11"
@@ -101,7 +102,7 @@ def whole(folder: Path, pinned: Pinned) -> bool:
     libraries = folder / "lib"
     if not all((libraries / name).is_file() for name in pinned.libraries):
         return False
-    if any(_sha256(libraries / name) != digest for name, digest in pinned.libraries.items()):
+    if any(sha256_of(libraries / name) != digest for name, digest in pinned.libraries.items()):
         return False
     return headers_sha256(folder / "include") == HEADERS_SHA256
 
@@ -110,7 +111,7 @@ def headers_sha256(include: Path) -> str:
     """Return one hex sha256 over the names and contents of every file under ``include``."""
     digest = hashlib.sha256()
     for path in sorted(path for path in include.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(include).as_posix()}\0{_sha256(path)}\n".encode())
+        digest.update(f"{path.relative_to(include).as_posix()}\0{sha256_of(path)}\n".encode())
     return digest.hexdigest()
 
 
@@ -177,7 +178,7 @@ def _download(pinned: Pinned, folder: Path) -> Path:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         raise _failed(lines[-1] if lines else f"pip ended with {done.returncode}")
     wheel = next(folder.glob("*.whl"))
-    if (digest := _sha256(wheel)) != pinned.sha256:
+    if (digest := sha256_of(wheel)) != pinned.sha256:
         raise _mismatch(wheel.name, f"its sha256 is {digest}, pinned is {pinned.sha256}")
     return wheel
 
@@ -204,7 +205,3 @@ def _failed(why: str) -> Failure:
 
 def _mismatch(name: str, why: str) -> Failure:
     return Failure(Diagnostic(code="digest-mismatch", message=f"{name} is not the pinned ExecuTorch runtime: {why}"))
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from edgec.store.files import sha256_of
+
 INDEX = "entry.json"
 POLL_SECONDS = 0.05
 
@@ -99,7 +101,7 @@ def default_folder() -> Path:
 
 def _digests(entry: Path) -> dict[str, str]:
     return {
-        path.relative_to(entry).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(entry).as_posix(): sha256_of(path)
         for path in sorted(entry.rglob("*"))
         if path.is_file() and path.relative_to(entry).as_posix() != INDEX
     }

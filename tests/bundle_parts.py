@@ -79,7 +79,7 @@ def lowered(folder: Path) -> Lowered:
     )  # fmt: skip
     steps = (("eager", "exported", 140.0), ("exported", "quantized", 31.5), ("quantized", "pte", float("inf")))
     return Lowered(
-        pte_sha256=hashlib.sha256(b"not a program" * 100).hexdigest(), pte_bytes=1300,
+        recipe="int8", pte_sha256=hashlib.sha256(b"not a program" * 100).hexdigest(), pte_bytes=1300,
         inputs=(Tensor(name="image", dtype="float32", shape=(1, 2, 2, 3)),),
         outputs=(Tensor(name="output", dtype="float32", shape=(1, 2)),),
         kernels=("aten::mean.out",), backends=("XnnpackBackend",),

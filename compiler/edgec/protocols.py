@@ -6,15 +6,17 @@ with ``additionalProperties: false``, titles, descriptions and defaults) and NEE
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edgec.artifacts.document import Json
 from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Input, Options
+from edgec.artifacts.material import Material
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Evaluation, Sample
+from edgec.artifacts.scheme import Scheme
 from edgec.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
@@ -75,21 +77,20 @@ class Dataset(Plugin, Protocol):
 class Recipe(Plugin, Protocol):
     """A way to trade precision for speed and size. PRECISION is what the delegate computes in.
 
+    NEEDS_DATA are the roles of data that it cannot do without (``calibration``, ``training``).
     LIMITS says how far ``exported``, ``quantized`` and ``pte`` may each be from the step before, and how far the artifact
     may be from eager (``total``). TOLERANCE is (absolute, relative) for golden vectors on other CPUs.
     """
 
     PRECISION: str
-    NEEDS_CALIBRATION: bool
+    NEEDS_DATA: tuple[str, ...]
     LIMITS: Mapping[str, Limit]
     TOLERANCE: tuple[float, float]
 
     def export(self, model: torch.nn.Module, example: tuple[Any, ...], dynamic: Any, options: Options) -> Any:
         """Return the ExportedProgram of the float model as this recipe wants it (fp16 converts before export)."""
 
-    def quantize(
-        self, program: Any, dynamic: Any, calibration: Iterable[tuple[Any, ...]], delegate: Delegate, options: Options
-    ) -> Any:
+    def quantize(self, program: Any, material: Material, delegate: Delegate, options: Options) -> Any:
         """Return the ExportedProgram to lower; the same program where the recipe quantizes nothing."""
 
 
@@ -105,7 +106,7 @@ class Delegate(Plugin, Protocol):
     def missing(self) -> str | None:
         """Return what must be installed before this delegate can lower here, or None; imports nothing heavy."""
 
-    def quantizer(self, per_channel: bool, dynamic: bool, options: Options) -> Any:
+    def quantizer(self, scheme: Scheme, options: Options) -> Any:
         """Return the PT2E quantizer whose patterns this delegate takes."""
 
     def partitioners(self, precision: str, options: Options) -> list[Any]:

@@ -14,6 +14,7 @@ LAYERS = (
     {"commands", "output"},
     {"pipeline", "search"},
     {"job"},
+    {"lowering"},
     {"stages", "checks"},
     {"registry"},
     {"sources", "datasets", "recipes", "delegates", "metrics", "tasks"},

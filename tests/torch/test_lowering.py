@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from plans import picture, plan, project, tensor
 
-from edgec import job
 from edgec.artifacts.manifest import Choice, Data, Image
 from edgec.diagnostics import Failure
+from edgec.lowering import lowering
 from edgec.stages.evaluate import evaluate
 
 LABELS = tuple(str(index) for index in range(10))
@@ -35,7 +35,7 @@ def pictures(recipe="fp32", delegates=("xnnpack",), path="pictures.npz", model=N
 def lowered(made, where, folder):
     """Lower in this process (it has torch already); the artifact still runs in one of its own."""
     folder.mkdir(exist_ok=True)
-    return job.lowering(made, project(where), folder, lambda line: None)
+    return lowering(made, project(where), folder, lambda line: None)
 
 
 @pytest.fixture(scope="session")
@@ -181,7 +181,7 @@ def test_an_input_that_changes_while_it_is_built_from_is_refused(tiny_project, t
         path.write_bytes(b"other data")
         return evaluate(*given)
 
-    monkeypatch.setattr(job, "evaluate", changing)
+    monkeypatch.setattr("edgec.lowering.evaluate", changing)
     finding = refusal(made, tiny_project, tmp_path / "job")
     assert finding.code == "digest-mismatch"
     assert "changing.npz" in finding.message

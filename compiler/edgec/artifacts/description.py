@@ -25,7 +25,7 @@ def describe(plan: Plan, lowered: Lowered) -> dict[str, Json]:
             "file": "model.pte",
             "sha256": lowered.pte_sha256,
             "bytes": lowered.pte_bytes,
-            "recipe": plan.recipe.name,
+            "recipe": lowered.recipe,
             "delegates": [delegate.name for delegate in plan.delegates],
         },
         "hardware": {

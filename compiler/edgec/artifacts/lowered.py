@@ -68,6 +68,7 @@ class Golden:
 class Lowered:
     """The record beside ``model.pte`` in a job's folder (``lowered.json``); figures hold no clock and no host name.
 
+    ``recipe`` is the name of the recipe that made it, never ``auto``.
     ``kernels`` are the operators that run outside the delegates (``aten::permute_copy.out`` …), ``backends`` the
     delegate ids (``XnnpackBackend``). ``resolved`` records what ``auto`` became. ``evaluation`` is the .npz with, for
     every evaluation sample, ``ids``, ``labels`` (where the task has them), ``output.<i>`` of the artifact and
@@ -78,6 +79,7 @@ class Lowered:
     ``weights_file_sha256`` is the file's that they were loaded from, fetched or given: "" where there was none.
     """
 
+    recipe: str
     pte_sha256: str
     pte_bytes: int
     inputs: tuple[Tensor, ...]

@@ -42,7 +42,7 @@ def statement(plan: Plan, lowered: Lowered, runner: Runner, digests: Mapping[str
                     "target": plan.target.name,
                 },
                 "internalParameters": {
-                    "recipe": plan.recipe.name,
+                    "recipe": lowered.recipe,
                     "delegates": [choice.name for choice in plan.delegates],
                     "resolved": dict(sorted(lowered.resolved.items())),
                     "threads": plan.threads,

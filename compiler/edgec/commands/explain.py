@@ -109,7 +109,7 @@ def _facts(kind: str, module: Any) -> dict[str, str]:
     if kind == "recipes":
         facts |= {
             "precision": module.PRECISION,
-            "calibration data": "needed" if module.NEEDS_CALIBRATION else "not needed",
+            "data": ", ".join(module.NEEDS_DATA) or "none",
         }
     elif kind == "delegates":
         facts |= {"recipes": ", ".join(module.RECIPES), "missing here": module.missing() or ""}

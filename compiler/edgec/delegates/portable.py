@@ -6,6 +6,7 @@ from typing import Any
 
 from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Options
+from edgec.artifacts.scheme import Scheme
 
 SUMMARY = "plain C++ kernels, no delegate; slow, for reference and microcontrollers"
 OPTIONS: Json = {"type": "object", "title": "portable", "additionalProperties": False, "properties": {}}
@@ -19,11 +20,11 @@ def missing() -> str | None:
     return None
 
 
-def quantizer(per_channel: bool, dynamic: bool, options: Options) -> Any:
+def quantizer(scheme: Scheme, options: Options) -> Any:
     """Return the quantizer whose quantize and dequantize nodes the quantized kernel library runs: XNNPACK's."""
     from edgec.delegates.xnnpack import quantizer as symmetric
 
-    return symmetric(per_channel, dynamic, options)
+    return symmetric(scheme, options)
 
 
 def partitioners(precision: str, options: Options) -> list[Any]:

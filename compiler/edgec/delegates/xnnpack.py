@@ -6,6 +6,7 @@ from typing import Any
 
 from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Options
+from edgec.artifacts.scheme import Scheme
 
 SUMMARY = "optimised CPU kernels (Arm, x86, RISC-V)"
 OPTIONS: Json = {"type": "object", "title": "xnnpack", "additionalProperties": False, "properties": {}}
@@ -19,15 +20,18 @@ def missing() -> str | None:
     return None
 
 
-def quantizer(per_channel: bool, dynamic: bool, options: Options) -> Any:
+def quantizer(scheme: Scheme, options: Options) -> Any:
     """Return XNNPACK's symmetric int8 quantizer."""
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
         XNNPACKQuantizer,
         get_symmetric_quantization_config,
     )
 
-    config = get_symmetric_quantization_config(is_per_channel=per_channel, is_dynamic=dynamic)
-    return XNNPACKQuantizer().set_global(config)
+    config = get_symmetric_quantization_config(
+        is_per_channel=scheme.per_channel, is_dynamic=scheme.dynamic, is_qat=scheme.training
+    )
+    found = XNNPACKQuantizer().set_global(config)
+    return found.set_filter_function(scheme.quantized) if scheme.quantized else found
 
 
 def partitioners(precision: str, options: Options) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from edgec.artifacts.document import Json
@@ -12,13 +11,14 @@ from edgec.artifacts.manifest import Options
 if TYPE_CHECKING:
     import torch
 
+    from edgec.artifacts.material import Material
     from edgec.protocols import Delegate
 
 SUMMARY = "16-bit floats inside, 32-bit at the boundary"
 OPTIONS: Json = {"type": "object", "title": "fp16", "additionalProperties": False, "properties": {}}
 NEEDS: tuple[str, ...] = ()
 PRECISION = "fp16"
-NEEDS_CALIBRATION = False
+NEEDS_DATA: tuple[str, ...] = ()
 
 # Half precision carries 11 bits (66 dB a rounding); a network that lost a layer to overflow falls under 20 dB.
 LIMITS = {
@@ -37,9 +37,7 @@ def export(model: torch.nn.Module, example: tuple[Any, ...], dynamic: Any, optio
     return torch.export.export(_halved(model), example, dynamic_shapes=dynamic)
 
 
-def quantize(
-    program: Any, dynamic: Any, calibration: Iterable[tuple[Any, ...]], delegate: Delegate, options: Options
-) -> Any:
+def quantize(program: Any, material: Material, delegate: Delegate, options: Options) -> Any:
     """Return ``program`` itself: ``export`` has converted it already."""
     return program
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from edgec.artifacts.document import Json
@@ -12,13 +11,14 @@ from edgec.artifacts.manifest import Options
 if TYPE_CHECKING:
     import torch
 
+    from edgec.artifacts.material import Material
     from edgec.protocols import Delegate
 
 SUMMARY = "32-bit floats, as trained"
 OPTIONS: Json = {"type": "object", "title": "fp32", "additionalProperties": False, "properties": {}}
 NEEDS: tuple[str, ...] = ()
 PRECISION = "fp32"
-NEEDS_CALIBRATION = False
+NEEDS_DATA: tuple[str, ...] = ()
 
 # Export replays the same kernels; XNNPACK sums in another order, which moved MobileNetV2 by 1.5e-7 of its outputs.
 LIMITS = {
@@ -37,8 +37,6 @@ def export(model: torch.nn.Module, example: tuple[Any, ...], dynamic: Any, optio
     return torch.export.export(model, example, dynamic_shapes=dynamic)
 
 
-def quantize(
-    program: Any, dynamic: Any, calibration: Iterable[tuple[Any, ...]], delegate: Delegate, options: Options
-) -> Any:
+def quantize(program: Any, material: Material, delegate: Delegate, options: Options) -> Any:
     """Return ``program`` itself: there is nothing to quantize."""
     return program

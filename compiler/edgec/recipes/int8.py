@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from edgec.artifacts.document import Json
 from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Options
+from edgec.artifacts.scheme import Scheme
 
 if TYPE_CHECKING:
     import torch
 
+    from edgec.artifacts.material import Material
     from edgec.protocols import Delegate
 
 SUMMARY = "8-bit integers, static ranges from calibration data"
@@ -30,7 +31,7 @@ OPTIONS: Json = {
 }
 NEEDS: tuple[str, ...] = ()
 PRECISION = "int8"
-NEEDS_CALIBRATION = True
+NEEDS_DATA: tuple[str, ...] = ("calibration",)
 
 # Images calibrated in the wrong range gave 4 dB, healthy convolutional networks 15 to 35 dB. The artifact adds biases
 # as int32 where the quantized graph adds floats; the roundings that flip spread with depth: 64 dB after one layer of
@@ -52,17 +53,14 @@ def export(model: torch.nn.Module, example: tuple[Any, ...], dynamic: Any, optio
     return torch.export.export(model, example, dynamic_shapes=dynamic)
 
 
-def quantize(
-    program: Any, dynamic: Any, calibration: Iterable[tuple[Any, ...]], delegate: Delegate, options: Options
-) -> Any:
-    """Return the ExportedProgram with quantize and dequantize nodes; every element of ``calibration`` is run once."""
+def quantize(program: Any, material: Material, delegate: Delegate, options: Options) -> Any:
+    """Return the ExportedProgram with quantize and dequantize nodes; the calibration data are run once."""
     import torch
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    quantizer = delegate.quantizer(options.get("per_channel", True), False, {})
+    quantizer = delegate.quantizer(Scheme(per_channel=options.get("per_channel", True)), {})
     prepared = prepare_pt2e(program.module(check_guards=False), quantizer)
     with torch.no_grad():
-        for inputs in calibration:
+        for inputs in material.calibration():
             prepared(*inputs)
-    example, _ = program.example_inputs
-    return torch.export.export(convert_pt2e(prepared), example, dynamic_shapes=dynamic)
+    return torch.export.export(convert_pt2e(prepared), material.example, dynamic_shapes=material.dynamic)

@@ -10,7 +10,6 @@ from edgec.artifacts.manifest import Manifest
 from edgec.artifacts.project import Project
 from edgec.checks import (
     budgets_agree,
-    calibration_needed,
     code_runs,
     data_usable,
     delegate_on_target,
@@ -19,6 +18,7 @@ from edgec.checks import (
     fit_for_release,
     input_twice,
     metric_fits_task,
+    recipe_needs_data,
     recipe_on_delegate,
     source_usable,
     target_known,
@@ -38,7 +38,7 @@ RULES: tuple[Rule, ...] = (
     dimension_range.check,
     delegate_on_target.check,
     recipe_on_delegate.check,
-    calibration_needed.check,
+    recipe_needs_data.check,
     evaluation_needed.check,
     metric_fits_task.check,
     budgets_agree.check,

@@ -27,8 +27,8 @@ class Loaded:
     """``model`` takes the artifact's inputs and gives a tuple of tensors named ``outputs``; it is in evaluation mode.
 
     ``weights_sha256`` is over its tensors, ``weights_file_sha256`` the file's that they came from, else "".
-    ``example`` and ``dynamic`` are what ``torch.export`` wants; ``calibration`` and ``evaluation`` are empty where the
-    manifest names no such data.
+    ``example`` and ``dynamic`` are what ``torch.export`` wants; ``calibration``, ``evaluation`` and ``training`` are empty
+    where the manifest names no such data.
     """
 
     model: torch.nn.Module
@@ -37,6 +37,7 @@ class Loaded:
     dynamic: Any
     calibration: Sequence[Sample]
     evaluation: Sequence[Sample]
+    training: Sequence[Sample]
     parameters: int
     weights_sha256: str
     weights_file_sha256: str
@@ -63,6 +64,7 @@ def load(plan: Plan, project: Project) -> Loaded:
         dynamic=dynamic_shapes(plan.inputs),
         calibration=calibration,
         evaluation=evaluation,
+        training=_data(plan, project, "training"),
         parameters=sum(parameter.numel() for parameter in bare.parameters()),
         weights_sha256=_weights_digest(bare),
         weights_file_sha256=source.weights_digest(plan.model.options, project),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgec.artifacts.manifest import Input
+from edgec.artifacts.material import Material
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.samples import Sample
 from edgec.diagnostics import Diagnostic, Failure, Location
@@ -25,18 +26,14 @@ def export(plan: Plan, model: Any, example: tuple[Any, ...], dynamic: Any, root:
         raise _not_exported(error, root) from error
 
 
-def quantize(plan: Plan, program: Any, dynamic: Any, samples: Sequence[Sample], size: int) -> Any:
-    """Return the ExportedProgram to lower; ``samples`` (calibration) go through it ``size`` at a time.
+def quantize(plan: Plan, program: Any, material: Material) -> Any:
+    """Return the ExportedProgram to lower.
 
     Raises Failure ``calibration-…`` where the recipe calibrates and the data cannot serve, else ``quantize-failed``.
     """
-    recipe = plugin("recipes", plan.recipe.name)
-    calibration: Iterable[tuple[Any, ...]] = ()
-    if recipe.NEEDS_CALIBRATION:
-        calibration = checked(plan.inputs, samples, size)
-    delegate = plugin("delegates", plan.delegates[0].name)
+    recipe, delegate = plugin("recipes", plan.recipe.name), plugin("delegates", plan.delegates[0].name)
     try:
-        return recipe.quantize(program, dynamic, calibration, delegate, plan.recipe.options)
+        return recipe.quantize(program, material, delegate, plan.recipe.options)
     except Failure:
         raise
     # PT2E raises AssertionError, RuntimeError and more from deep inside a pass.

@@ -62,6 +62,7 @@ PLAN = Plan(
 )
 
 LOWERED = Lowered(
+    recipe="int8",
     pte_sha256="0",
     pte_bytes=3,
     inputs=(Tensor(name="x", dtype="float32", shape=(1, 2)),),

@@ -75,7 +75,7 @@ def lowered(**changes):
         **dict.fromkeys(("inputs", "outputs", "kernels", "backends", "boundaries", "golden"), ()),
         "operators": (Operator(name="aten::conv", delegated=3, left=1, reason="too wide"),),
         "memory": Memory(arenas=(10, 20), delegate_blobs=5, weights=100, constants=1),
-        "pte_sha256": "0" * 64, "pte_bytes": 1000, "weights_sha256": "", "parameters": 1, "output_range": 1.0,
+        "recipe": "int8", "pte_sha256": "0" * 64, "pte_bytes": 1000, "weights_sha256": "", "parameters": 1, "output_range": 1.0,
         "tolerance": (0.0, 0.0), "evaluation": None, "resolved": {}, "versions": {},
     }
     return Lowered(**{**facts, **changes})

@@ -1,0 +1,21 @@
+"""What a recipe asks of a delegate's quantizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scheme:
+    """8-bit symmetric weights: a scale per output channel or one per tensor; activation ranges observed or per inference.
+
+    ``training`` asks for fake quantization that gradients pass through. ``quantized`` says of a node of the exported graph
+    whether it is to be quantized; None means every node that the delegate has a pattern for.
+    """
+
+    per_channel: bool = True
+    dynamic: bool = False
+    training: bool = False
+    quantized: Callable[[Any], bool] | None = None

@@ -259,7 +259,7 @@ def test_inputs_of_another_shape_than_the_model_takes(tiny_project, tmp_path):
 
 
 def test_a_recipe_that_does_not_work_is_said_so(tiny_project, tmp_path, monkeypatch):
-    def broken(per_channel, dynamic, options):
+    def broken(scheme, options):
         raise RuntimeError("no pattern\nand much more")
 
     monkeypatch.setattr("edgec.delegates.xnnpack.quantizer", broken)

@@ -6,7 +6,7 @@ PYTHON ?= $(shell .ci/find-python)
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-fast test-full bench lint schema clean
+.PHONY: help demo test test-fast test-full bench sweep lint schema clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ test-full: lint $(VENV)/.test-tools ## every test, slow sweeps too
 
 bench: $(VENV)/.installed ## the ratios in docs/benchmarks.md, measured side by side
 	$(BIN)/python benchmarks/run.py
+
+sweep: $(VENV)/.installed ## build every torchvision model and ten of timm in four recipes (hours; goes on where it stopped), then docs/coverage.md
+	$(BIN)/python benchmarks/coverage.py --again failed
+	$(BIN)/python benchmarks/coverage.py --table
 
 schema: $(VENV)/.installed ## write schemas/manifest.schema.json anew from the skeleton and the plugins
 	$(BIN)/edgec schema > schemas/manifest.schema.json.new && mv schemas/manifest.schema.json.new schemas/manifest.schema.json

@@ -4,6 +4,7 @@ edgec's part ends when the .pte's bytes are there; it includes starting the job,
 quantized answers, which the script does not do.
 """
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -12,10 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+RECIPES = ("fp32", "fp16", "bf16", "int8", "int8-dynamic", "int4")
+LIMIT = 0.7
 
 
-def camera_plan(samples: int):
+def camera_plan(recipe: str, samples: int):
     from edgec import pipeline
+    from edgec.artifacts.manifest import Choice
     from edgec.stages.plan import plan as expand
 
     checked = pipeline.front(HERE.parent / "manifests" / "camera.yaml")
@@ -24,39 +28,55 @@ def camera_plan(samples: int):
         replace(item, options={**item.options, "samples": samples}) if item.role == "calibration" else item
         for item in plan.data
     )
-    return replace(plan, data=data), checked.project
+    return replace(plan, data=data, recipe=Choice(name=recipe)), checked.project
 
 
-def ours(samples: int) -> tuple[float, float]:
-    """Return seconds until the artifact is lowered, and until it is compared and evaluated as well."""
+def ours(recipe: str, samples: int) -> tuple[float, float, bytes]:
+    """Return seconds until the artifact is lowered, and until it is compared and evaluated as well; and the artifact."""
     from edgec import job
 
-    plan, project = camera_plan(samples)
+    plan, project = camera_plan(recipe, samples)
     marks = {}
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         job.run(plan, project, Path(folder), lambda line: marks.update({line.split()[0]: time.perf_counter() - start}))
-        return marks["lower"], time.perf_counter() - start
+        return marks["lower"], time.perf_counter() - start, (Path(folder) / "model.pte").read_bytes()
 
 
-def plain(samples: int) -> float:
-    start = time.perf_counter()
-    command = [sys.executable, str(HERE / "plain_executorch.py"), "--samples", str(samples)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - start
+def plain(recipe: str, samples: int) -> tuple[float, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "model.pte"
+        command = [sys.executable, str(HERE / "plain_executorch.py"), "--recipe", recipe, "--samples", str(samples)]
+        start = time.perf_counter()
+        subprocess.run([*command, "--out", out], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return time.perf_counter() - start, out.read_bytes()
 
 
-def measure(rounds: int = 2) -> list[tuple[str, float, float, float]]:
-    """Return the rows, best of interleaved rounds: what, edgec's seconds, the script's seconds, the ratio allowed."""
-    rows = []
-    for samples in (32, 256):
-        found = [(plain(samples), *ours(samples)) for _ in range(rounds)]
-        script, lowered, whole = (min(column) for column in zip(*found, strict=True))
-        rows.append((f"load, quantize, lower / plain script, {samples} calibration images (s)", lowered, script, 1.0))
-        rows.append((f"the same, compared and evaluated / plain script, {samples} images (s)", whole, script, 2.0))
+def compared(recipe: str, samples: int, rounds: int) -> list[tuple[str, float, float, float]]:
+    """Return two rows of one recipe, best of interleaved rounds: what, edgec's seconds, the script's, the ratio allowed."""
+    theirs, found = zip(*((plain(recipe, samples), ours(recipe, samples)) for _ in range(rounds)), strict=True)
+    script = min(seconds for seconds, _ in theirs)
+    lowered, whole = (min(item[index] for item in found) for index in (0, 1))
+    bytes_are = "the same .pte" if theirs[0][1] == found[0][2] else "another .pte"
+    data = f", {samples} calibration images" if recipe == "int8" else ""
+    return [
+        (f"{recipe}: load, quantize, lower / plain script{data}; {bytes_are} (s)", lowered, script, LIMIT),
+        (f"{recipe}: the same, compared and evaluated{data} (s)", whole, script, 2.0),
+    ]
+
+
+def measure(rounds: int = 2, recipes: tuple[str, ...] = RECIPES) -> list[tuple[str, float, float, float]]:
+    """Return the rows of every recipe; int8 also with few calibration images."""
+    rows = compared("int8", 32, rounds) if "int8" in recipes else []
+    for recipe in recipes:
+        rows += compared(recipe, 256, rounds)
     return rows
 
 
 if __name__ == "__main__":
-    for row in measure(int(sys.argv[1]) if len(sys.argv) > 1 else 2):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("recipes", nargs="*", default=RECIPES)
+    parser.add_argument("--rounds", type=int, default=2)
+    arguments = parser.parse_args()
+    for row in measure(arguments.rounds, tuple(arguments.recipes)):
         print(*row)

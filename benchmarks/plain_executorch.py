@@ -1,10 +1,11 @@
 """The camera lowered by hand, as ExecuTorch's documentation has it: the baseline for edgec's own lowering.
 
-The same model, weights, calibration images and preprocessing in the graph as manifests/camera.yaml; the .pte is
-compared with nothing.
+The same model, weights, calibration images and preprocessing in the graph as manifests/camera.yaml, in each recipe that
+needs no training; the .pte is compared with nothing.
 """
 
 import argparse
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,22 @@ class Camera(torch.nn.Module):
         super().__init__()
         self.model = import_torchvision().models.mobilenet_v2(num_classes=10, width_mult=0.5)
         self.model.load_state_dict(load_file(MANIFESTS / "weights" / "camera.safetensors"))
+        self.register_buffer("scale", torch.full((1, 3, 1, 1), 1 / 127.5))
+        self.register_buffer("shift", torch.full((1, 3, 1, 1), -1.0))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return self.model(image.permute(0, 3, 1, 2).contiguous() / 127.5 - 1.0)
+        return self.model(image.permute(0, 3, 1, 2).contiguous() * self.scale + self.shift)
+
+
+class Narrow(torch.nn.Module):
+    """A module in another type of float, with float32 around it."""
+
+    def __init__(self, inner: torch.nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.inner, self.dtype = copy.deepcopy(inner).to(dtype), dtype
+
+    def forward(self, value: torch.Tensor) -> torch.Tensor:
+        return self.inner(value.to(self.dtype)).to(torch.float32)
 
 
 def calibration(count: int) -> list[torch.Tensor]:
@@ -38,21 +52,42 @@ def calibration(count: int) -> list[torch.Tensor]:
     return [torch.from_numpy(np.asarray(picture, dtype=np.float32)[None].copy()) for picture in pictures]
 
 
+def quantized(camera: Camera, pictures: list[torch.Tensor], dynamic: bool) -> torch.export.ExportedProgram:
+    config = get_symmetric_quantization_config(is_per_channel=True, is_dynamic=dynamic)
+    program = torch.export.export(camera, (pictures[0],))
+    prepared = prepare_pt2e(program.module(), XNNPACKQuantizer().set_global(config))
+    with torch.no_grad():
+        for picture in pictures[:1] if dynamic else pictures:
+            prepared(picture)
+    return torch.export.export(convert_pt2e(prepared), (pictures[0],))
+
+
+def program(recipe: str, camera: Camera, pictures: list[torch.Tensor]) -> torch.export.ExportedProgram:
+    if recipe in ("int8", "int8-dynamic"):
+        return quantized(camera, pictures, recipe == "int8-dynamic")
+    if recipe == "fp16":
+        return torch.export.export(Narrow(camera, torch.float16).eval(), (pictures[0],))
+    if recipe == "bf16":  # XNNPACK has no convolutions in bfloat16: the one linear layer is what can be narrowed
+        camera.model.classifier[1] = Narrow(camera.model.classifier[1], torch.bfloat16)
+    if recipe == "int4":
+        from torchao.quantization import Int8DynamicActivationIntxWeightConfig, quantize_
+        from torchao.quantization.granularity import PerGroup
+
+        config = Int8DynamicActivationIntxWeightConfig(weight_dtype=torch.int4, weight_granularity=PerGroup(32))
+        quantize_(camera, config)
+    return torch.export.export(camera, (pictures[0],))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--recipe", default="int8", choices=["fp32", "fp16", "bf16", "int8", "int8-dynamic", "int4"])
     parser.add_argument("--samples", type=int, default=256)
     parser.add_argument("--out", type=Path, default=None)
     arguments = parser.parse_args()
-    pictures = calibration(arguments.samples)
-    example = (pictures[0],)
-    program = torch.export.export(Camera().eval(), example)
-    quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
-    prepared = prepare_pt2e(program.module(), quantizer)
-    with torch.no_grad():
-        for picture in pictures:
-            prepared(picture)
-    quantized = torch.export.export(convert_pt2e(prepared), example)
-    lowered = to_edge_transform_and_lower(quantized, partitioner=[XnnpackPartitioner()]).to_executorch()
+    calibrated = arguments.recipe == "int8"
+    made = program(arguments.recipe, Camera().eval(), calibration(arguments.samples if calibrated else 1))
+    partitioner = XnnpackPartitioner(enable_bf16=arguments.recipe == "bf16")
+    lowered = to_edge_transform_and_lower(made, partitioner=[partitioner]).to_executorch()
     if arguments.out:
         arguments.out.write_bytes(lowered.buffer)
 

@@ -107,6 +107,7 @@ def _died(returncode: int, words: str) -> Failure:
 def main(parent: int) -> None:
     """Serve one request from stdin; JSON lines go to what stdout was, what libraries print to stderr."""
     from edgec.lowering import lowering  # the parent, which imports this module too, needs none of the stages
+    from edgec.upstream.imports import import_compiler
 
     process.die_with_parent(parent)
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -121,6 +122,7 @@ def main(parent: int) -> None:
     project = Project(root=Path(where["root"]), folder=Path(where["folder"]), offline=where["offline"])
     try:
         plan = from_json(Plan, request["plan"])
+        import_compiler()
         lowered = lowering(plan, project, Path(request["folder"]), lambda line: tell({"progress": line}))
         tell({"lowered": lowered.pte_sha256})
     except Failure as failure:

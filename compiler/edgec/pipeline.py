@@ -1,10 +1,8 @@
-"""The table of contents: read → shape → parse → check → plan → lower (a job) → measure → judge → render → write."""
+"""The table of contents: read → shape → parse → check → plan → lower (jobs) → measure, judge, choose → render → write."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,18 +11,14 @@ from edgec.artifacts.document import Document
 from edgec.diagnostics import Diagnostic, Failure
 
 if TYPE_CHECKING:  # what only `build` needs is imported there: `validate` answers at once
-    import threading
-    from concurrent.futures import Future
-
-    from edgec.artifacts.lowered import Lowered
     from edgec.artifacts.outcome import Outcome
     from edgec.artifacts.plan import Plan
     from edgec.artifacts.project import Project
+    from edgec.artifacts.search import Searched, Trial
     from edgec.artifacts.settings import Settings
-    from edgec.store.cache import Cache
+    from edgec.workshop import Workshop
 
     Work = tuple[Plan, Project]
-    Lowering = Future[tuple[Lowered, Path]]
 
 Progress = Callable[[str], None]
 
@@ -74,7 +68,10 @@ def fronts(
 
 
 def planned(passed: Sequence[Checked], settings: Settings) -> tuple[list[Work], list[Diagnostic]]:
-    """Expand checked manifests into one Plan per target, with its project; what fails while hashing becomes diagnostics."""
+    """Expand checked manifests into Plans, one per target and candidate, each with its project.
+
+    What fails while hashing becomes diagnostics.
+    """
     from edgec.stages.plan import plan
 
     work: list[Work] = []
@@ -90,107 +87,72 @@ def planned(passed: Sequence[Checked], settings: Settings) -> tuple[list[Work], 
 
 
 def build(work: Sequence[Work], settings: Settings, say: Progress) -> tuple[Outcome, ...]:
-    """Build every plan and return one Outcome each, in order; one that fails stops none of the others.
+    """Build every target and return one Outcome each, in order; one that fails stops none of the others.
 
-    Plans with equal lowering keys share one job; runners compile while jobs lower. Nothing is clocked before all of
-    that is done, so that figures are not those of a busy machine. An interrupt kills the jobs.
+    A target with a search is built from the best of its candidates. Nothing is clocked before every job is done, so that
+    figures are not those of a busy machine. An interrupt kills the jobs.
     """
     import tempfile
     import threading
-    from concurrent.futures import ThreadPoolExecutor, wait
 
+    from edgec.baseline import baselines
     from edgec.store.cache import Cache
+    from edgec.workshop import Workshop, by_target, lowered
 
-    with contextlib.ExitStack() as stack:
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="edgec-"))
+    with tempfile.TemporaryDirectory(prefix="edgec-") as scratch:
         cache = Cache(folder=settings.cache or Path(scratch))
-        lowering = stack.enter_context(ThreadPoolExecutor(settings.jobs))
-        compiling = stack.enter_context(ThreadPoolExecutor(1))
-        stop = threading.Event()
-        stack.callback(stop.set)
-        jobs: dict[str, Lowering] = {}
-        runners: list[Future[None]] = []
-        for plan, project in work:
-            runners.append(compiling.submit(_compile_ahead, plan, cache, settings, stop))
-            if plan.lowering_key not in jobs:
-                jobs[plan.lowering_key] = lowering.submit(_lowered, plan, project, cache, settings, say, stop)
-        wait(jobs.values())
-        wait(runners)
-        return tuple(
-            _outcome(plan, jobs[plan.lowering_key], cache, settings, settings.out or project.root / "out")
-            for plan, project in work
-        )
+        shop = Workshop(cache=cache, settings=settings, say=say, stop=threading.Event())
+        trials = iter(lowered([*work, *(baselines(work) if settings.baseline else [])], shop))
+        return tuple(_outcome([next(trials) for _ in group], group[0][1], shop) for group in by_target(work))
 
 
-def _lowered(
-    plan: Plan, project: Project, cache: Cache, settings: Settings, say: Progress, stop: threading.Event
-) -> tuple[Lowered, Path]:
-    """Return the record and folder of the plan's lowering job, from the cache where its inputs were lowered before."""
-    import tempfile
-
-    from edgec import job
-    from edgec.stages.plan import untrusted
-
-    if refusal := untrusted(plan, project, settings.policy):
-        raise Failure(refusal)
-    with cache.lock("lowered", plan.lowering_key, stop):
-        entry = cache.read("lowered", plan.lowering_key)
-        if entry is None:
-            with tempfile.TemporaryDirectory(prefix="edgec-job-") as name:
-                job.run(plan, project, Path(name), say, stop)
-                entry = cache.write("lowered", plan.lowering_key, Path(name))
-        else:
-            say(f"{plan.name}: the lowering is in the cache")
-    return job.read_lowered(entry), entry
-
-
-def _compile_ahead(plan: Plan, cache: Cache, settings: Settings, stop: threading.Event) -> None:
-    """Build the runner that the plan most likely needs; a Failure here comes again, and is reported, in ``_outcome``."""
-    from edgec.registry import plugin
-    from edgec.runtime.runner import runner_for
-
-    backends = [name for choice in plan.delegates for name in plugin("delegates", choice.name).BACKENDS]
-    with contextlib.suppress(Failure):
-        if not stop.is_set():
-            runner_for(plan.target, backends, (), cache, settings.offline)
-
-
-def _outcome(plan: Plan, lowering: Lowering, cache: Cache, settings: Settings, out: Path) -> Outcome:
-    """Carry one plan from its lowering to a written bundle, or to the diagnostics that say why there is none."""
-    import os
-
+def _outcome(candidates: Sequence[Trial], project: Project, shop: Workshop) -> Outcome:
+    """Carry one target from its lowered candidates to a written bundle, or to what says why there is none."""
     from edgec.artifacts.outcome import Outcome
+    from edgec.search import concluded, refusals
+    from edgec.trials import judged
+    from edgec.workshop import diagnosed
 
+    plan = candidates[0].plan
     try:
-        lowered, folder = lowering.result()
-        return _bundled(Outcome(plan=plan, lowered=lowered), lowered, folder, cache, settings, out)
-    except Failure as failure:
-        return Outcome(plan=plan, diagnostics=failure.diagnostics)
-    # A bug in one plan's build is reported as one, and stops none of the others.
+        trials = judged(candidates, shop)
+        searched = concluded(trials, shop.settings.strict, shop.seconds(plan))
+        trial = trials[0] if searched is None else searched.chosen
+        diagnostics = refusals(trials, trial)
+        if trial is None or diagnostics:
+            return Outcome(plan=plan, diagnostics=diagnostics, searched=searched)
+        return _bundled(trial, searched, shop, shop.settings.out or project.root / "out")
     except Exception as error:
-        if os.environ.get("EDGEC_DEBUG"):
-            raise
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        told = f"{plan.target.name}: {type(error).__name__}: {lines[-1].strip() if lines else ''}"
-        hint = "please report it; EDGEC_DEBUG=1 shows the traceback"
-        return Outcome(plan=plan, diagnostics=(Diagnostic(code="internal-error", message=told, hint=hint),))
+        return Outcome(plan=plan, diagnostics=diagnosed(plan, error))
 
 
-def _bundled(
-    outcome: Outcome, lowered: Lowered, folder: Path, cache: Cache, settings: Settings, out: Path
-) -> Outcome:
+def _bundled(trial: Trial, searched: Searched | None, shop: Workshop, out: Path) -> Outcome:
+    from edgec.artifacts.outcome import Outcome
+    from edgec.baseline import pointless
     from edgec.runtime.runner import runner_for
-    from edgec.stages.judge import judge, shortfalls
-    from edgec.stages.measure import measure
+    from edgec.search import findings
+    from edgec.stages.front import write_front
+    from edgec.stages.judge import shortfalls
     from edgec.stages.render import render
     from edgec.stages.write import write
+    from edgec.trials import settled
 
-    plan = outcome.plan
-    runner = runner_for(plan.target, lowered.backends, lowered.kernels, cache, settings.offline)
-    measured = measure(plan, lowered, folder, runner)
-    verdicts = judge(plan, measured)
-    short = shortfalls(plan, verdicts, settings.strict)
+    plan, settings = trial.plan, shop.settings
+    lowered, folder, measured = settled(trial)
+    runner = runner_for(plan.target, lowered.backends, lowered.kernels, shop.cache, settings.offline)
+    short = (*findings(searched), *shortfalls(plan, trial.verdicts, settings.strict), *pointless(trial, shop))
     rejected = any(diagnostic.severity == "error" for diagnostic in short)
-    bundle = render(plan, lowered, folder, runner, measured, verdicts, rejected)
+    bundle = render(plan, lowered, folder, runner, measured, trial.verdicts, rejected, searched)
+    front = write_front(searched, out) if searched and rejected else None
     written = write(bundle, out)
-    return replace(outcome, measured=measured, verdicts=verdicts, written=written, diagnostics=short)
+    shop.forget(searched)
+    return Outcome(
+        plan=plan,
+        lowered=lowered,
+        measured=measured,
+        verdicts=trial.verdicts,
+        written=written,
+        diagnostics=short,
+        searched=searched,
+        front=front,
+    )

@@ -37,6 +37,9 @@ class Source(Plugin, Protocol):
 
     RUNS_CODE: bool
 
+    def missing(self) -> str | None:
+        """Return what must be installed before this source can load here, or None; imports nothing heavy."""
+
     def check(self, options: Options, project: Project) -> list[Diagnostic]:
         """Return what can be known wrong without torch; locations are routes relative to ``model``."""
 
@@ -71,19 +74,26 @@ class Dataset(Plugin, Protocol):
     def samples(
         self, options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]
     ) -> Sequence[Sample]:
-        """Return the samples in a stable order, decoded when indexed. Raises Failure ``data-…`` on a bad sample."""
+        """Return the samples in a stable order, decoded when indexed. Raises Failure ``data-…`` on a bad sample.
+
+        The sequence also has ``identities()``: the id and the truth of each sample, with nothing decoded.
+        """
 
 
 class Recipe(Plugin, Protocol):
     """A way to trade precision for speed and size. PRECISION is what the delegate computes in.
 
     NEEDS_DATA are the roles of data that it cannot do without (``calibration``, ``training``).
+    OPERATORS are the kinds of operators that it makes smaller. FEATURES name, by architecture, the CPU features (as in
+    /proc/cpuinfo, and in words) without which it saves size and hardly any time.
     LIMITS says how far ``exported``, ``quantized`` and ``pte`` may each be from the step before, and how far the artifact
     may be from eager (``total``). TOLERANCE is (absolute, relative) for golden vectors on other CPUs.
     """
 
     PRECISION: str
     NEEDS_DATA: tuple[str, ...]
+    OPERATORS: tuple[str, ...]
+    FEATURES: Mapping[str, Mapping[str, str]]
     LIMITS: Mapping[str, Limit]
     TOLERANCE: tuple[float, float]
 
@@ -132,13 +142,36 @@ class Metric(Plugin, Protocol):
 
 
 class Task(Plugin, Protocol):
-    """What the outputs mean. METRICS are those that make sense for it; the first is the default."""
+    """What the outputs mean. METRICS are those that make sense for it; the first is the default.
+
+    LABELLED: its data may carry the truth. NUMERIC: that truth is a number or an array of numbers, not a class.
+    """
 
     METRICS: tuple[str, ...]
     LABELLED: bool
+    NUMERIC: bool
 
     def check(self, options: Options, project: Project) -> list[Diagnostic]:
         """Return what can be known wrong without torch; routes are relative to ``task``."""
 
     def labels(self, options: Options, project: Project) -> tuple[str, ...]:
         """Return the class names in index order, or () where the task has none."""
+
+    def unfit(self, options: Options, labels: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> str | None:
+        """Return why outputs of these shapes (of one inference) are none of this task, or None."""
+
+
+class Rewrite(Protocol):
+    """A change of an exported graph that computes the same and lowers better. It has no options and no key of its own.
+
+    DELEGATES are those it helps, () where it helps with any.
+    """
+
+    SUMMARY: str
+    DELEGATES: tuple[str, ...]
+
+    def suits(self, precision: str, static: bool) -> bool:
+        """Return whether it helps a recipe of that PRECISION; ``static``: one whose activation ranges are observed."""
+
+    def rewrite(self, program: Any) -> list[Any]:
+        """Edit the ExportedProgram in place; return the new nodes, one a place, [] where it fits nowhere."""

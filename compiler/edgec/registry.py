@@ -12,6 +12,9 @@ REGISTRY: dict[Kind, dict[str, str]] = {
         "torchvision": "edgec.sources.torchvision",
         "python": "edgec.sources.python",
         "exported": "edgec.sources.exported",
+        "timm": "edgec.sources.timm",
+        "huggingface": "edgec.sources.huggingface",
+        "torch-hub": "edgec.sources.torch_hub",
     },
     "datasets": {
         "image-folder": "edgec.datasets.image_folder",
@@ -21,7 +24,13 @@ REGISTRY: dict[Kind, dict[str, str]] = {
     "recipes": {
         "fp32": "edgec.recipes.fp32",
         "fp16": "edgec.recipes.fp16",
+        "bf16": "edgec.recipes.bf16",
         "int8": "edgec.recipes.int8",
+        "int8-dynamic": "edgec.recipes.int8_dynamic",
+        "int4": "edgec.recipes.int4",
+        "int8-qat": "edgec.recipes.int8_qat",
+        "mixed": "edgec.recipes.mixed",
+        "auto": "edgec.recipes.auto",
     },
     "delegates": {
         "xnnpack": "edgec.delegates.xnnpack",
@@ -33,12 +42,32 @@ REGISTRY: dict[Kind, dict[str, str]] = {
         "agreement": "edgec.metrics.agreement",
         "sqnr": "edgec.metrics.sqnr",
         "max-abs-error": "edgec.metrics.max_abs_error",
+        "cosine": "edgec.metrics.cosine",
+        "recall1": "edgec.metrics.recall1",
+        "mae": "edgec.metrics.mae",
+        "rmse": "edgec.metrics.rmse",
+        "r2": "edgec.metrics.r2",
     },
     "tasks": {
         "classification": "edgec.tasks.classification",
         "tensor": "edgec.tasks.tensor",
+        "embedding": "edgec.tasks.embedding",
+        "regression": "edgec.tasks.regression",
     },
 }
+
+REWRITES: dict[str, str] = {
+    "constants": "edgec.rewrites.constants",
+    "silu": "edgec.rewrites.silu",
+    "hardsigmoid": "edgec.rewrites.hardsigmoid",
+    "pooling": "edgec.rewrites.pooling",
+    "attention": "edgec.rewrites.attention",
+    "products": "edgec.rewrites.products",
+    "views": "edgec.rewrites.views",
+    "layer-norm": "edgec.rewrites.layer_norm",
+    "gelu": "edgec.rewrites.gelu",
+}
+"""Rewrites of the exported graph (``edgec.protocols.Rewrite``), in the order they are tried; users do not name them."""
 
 
 def names(kind: Kind) -> tuple[str, ...]:
@@ -49,3 +78,8 @@ def names(kind: Kind) -> tuple[str, ...]:
 def plugin(kind: Kind, name: str) -> Any:
     """Return the module of one plugin (a Source, Dataset, … of ``edgec.protocols``); KeyError for an unknown name."""
     return importlib.import_module(REGISTRY[kind][name])
+
+
+def rewrite_module(name: str) -> Any:
+    """Return the module of one rewrite (a Rewrite of ``edgec.protocols``); KeyError for an unknown name."""
+    return importlib.import_module(REWRITES[name])

@@ -1,6 +1,8 @@
 #include "bench.h"
 
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -58,13 +60,15 @@ std::vector<std::vector<Tensor>> bench_inputs(const Bundle& bundle) {
   return sets;
 }
 
-Bench run_bench(Model& model, const std::vector<std::vector<Tensor>>& inputs, int samples, int warmup, int threads) {
-  Bench bench{samples, warmup, threads, {}, 0, model.load_seconds(), 0};
-  bench.sorted.reserve(static_cast<std::size_t>(samples));
-  for (int i = -warmup; i < samples; ++i) {
-    model.bind(inputs[static_cast<std::size_t>(i + warmup) % inputs.size()]);
+Bench run_bench(Model& model, const std::vector<std::vector<Tensor>>& inputs, Pace pace, int threads) {
+  Bench bench{pace.samples, pace.warmup, threads, {}, 0, model.load_seconds(), 0};
+  bench.sorted.reserve(static_cast<std::size_t>(pace.samples));
+  for (int i = -pace.warmup; i < pace.samples; ++i) {
+    model.bind(inputs[static_cast<std::size_t>(i + pace.warmup) % inputs.size()]);
     const double start = now_seconds();
+    if (pace.mark && i >= 0) syscall(SYS_getppid);
     model.run();
+    if (pace.mark && i >= 0) syscall(SYS_getppid);
     if (i >= 0) bench.sorted.push_back(now_seconds() - start);
   }
   for (const double latency : bench.sorted) bench.total += latency;

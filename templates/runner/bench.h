@@ -22,8 +22,16 @@ struct Bench {
   double throughput() const { return samples / total; }
 };
 
+// How often, and whether each timed inference is marked: one system call (getppid) right before it and one right after,
+// which nothing else here makes and which a counter of instructions sees.
+struct Pace {
+  int samples;
+  int warmup;
+  bool mark;
+};
+
 // Runs the model on each set of inputs in turn.
-Bench run_bench(Model& model, const std::vector<std::vector<Tensor>>& inputs, int samples, int warmup, int threads);
+Bench run_bench(Model& model, const std::vector<std::vector<Tensor>>& inputs, Pace pace, int threads);
 
 // The golden vectors' inputs, or one set of ramps where a bundle has none.
 std::vector<std::vector<Tensor>> bench_inputs(const Bundle& bundle);

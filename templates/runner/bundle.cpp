@@ -154,6 +154,7 @@ Bundle read_bundle(const std::string& folder) {
   bundle.outputs = tensors(json.at("outputs"));
   bundle.task = json.at("task").at("name").text();
   for (const Json& label : json.at("task").at("labels").items()) bundle.labels.push_back(label.text());
+  bundle.task_options = json.at("task").at("options");
   read_golden(json.at("golden"), bundle);
   bundle.budgets = budgets(json.at("budgets"));
   return bundle;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dtype.h"
+#include "json.h"
 
 using Shape = std::vector<std::int32_t>;
 
@@ -55,6 +56,7 @@ struct Bundle {
   std::vector<TensorSpec> outputs;
   std::string task;
   std::vector<std::string> labels;
+  Json task_options;
   double golden_absolute;
   double golden_relative;
   std::vector<GoldenVector> golden;

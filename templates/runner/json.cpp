@@ -181,6 +181,11 @@ double Json::number() const {
   return number_;
 }
 
+bool Json::boolean() const {
+  if (kind_ != Kind::kBoolean) wrong("true or false");
+  return boolean_;
+}
+
 std::int64_t Json::integer(std::int64_t least, std::int64_t most) const {
   const std::string expected = "a whole number from " + std::to_string(least) + " to " + std::to_string(most);
   if (kind_ != Kind::kNumber || std::floor(number_) != number_) wrong(expected);

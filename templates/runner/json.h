@@ -18,6 +18,7 @@ class Json {
   const Json* find(const std::string& key) const;
   const std::string& text() const;
   double number() const;
+  bool boolean() const;
   std::int64_t integer(std::int64_t least, std::int64_t most) const;
   const std::vector<Json>& items() const;
 

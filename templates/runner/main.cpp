@@ -64,8 +64,9 @@ int info(const Bundle& bundle) {
 int bench(const Bundle& bundle, const Options& options) {
   const int threads = options.threads > 0 ? options.threads : bundle.threads;
   Model model(bundle, threads);
+  const Pace pace{options.samples > 0 ? options.samples : 256, options.warmup, options.mark};
   JsonWriter json;
-  write_bench(json, run_bench(model, bench_inputs(bundle), options.samples > 0 ? options.samples : 256, options.warmup, threads));
+  write_bench(json, run_bench(model, bench_inputs(bundle), pace, threads));
   print_line(json.text());
   return kOk;
 }

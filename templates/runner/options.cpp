@@ -14,8 +14,8 @@ const char kUsageText[] =
     "  --self-test            golden vectors, bench and the budgets that need this device, as one JSON object\n"
     "  --profile FILE         write an ETDump of one inference\n"
     "  --preprocess PATH...   write the pixels that the model is fed for pictures (RGB24) to stdout\n"
-    "options: --bundle DIR --threads N --samples N --warmup N --no-bench --top K --frame WxH --shape NAME=1x3x4\n"
-    "         --raw-output FILE --evidence device|host|emulated --bundle-digest HEX\n";
+    "options: --bundle DIR --threads N --samples N --warmup N --no-bench --mark --top K --frame WxH\n"
+    "         --shape NAME=1x3x4 --raw-output FILE --evidence device|host|emulated --bundle-digest HEX\n";
 
 namespace {
 
@@ -96,6 +96,7 @@ void take_shape(const std::string& text, Options& options) {
 
 void take_option(const std::string& word, Words& words, Options& options) {
   if (word == "--no-bench") { options.bench = false; return; }
+  if (word == "--mark") { options.mark = true; return; }
   static const std::set<std::string> kValued = {"--bundle", "--threads", "--samples", "--warmup", "--top", "--frame",
                                                 "--shape", "--raw-output", "--evidence", "--bundle-digest"};
   if (kValued.count(word) == 0) refuse("unknown option " + word);

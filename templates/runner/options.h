@@ -18,6 +18,7 @@ struct Options {
   int warmup = 8;
   int top = 3;
   bool bench = true;
+  bool mark = false;  // tell an emulator where each inference begins and ends
   int frame_width = 0;
   int frame_height = 0;
   std::map<std::string, Shape> shapes;

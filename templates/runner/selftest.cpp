@@ -97,7 +97,7 @@ int self_test(const Bundle& bundle, const Options& options) {
   const GoldenResult golden = run_golden(bundle, model);
   std::optional<Bench> bench;
   if (golden.passed && options.bench) {
-    bench = run_bench(model, bench_inputs(bundle), samples_for(bundle, options), options.warmup, threads);
+    bench = run_bench(model, bench_inputs(bundle), {samples_for(bundle, options), options.warmup, options.mark}, threads);
   }
   JsonWriter verdicts;
   bool missed = false;

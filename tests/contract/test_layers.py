@@ -12,30 +12,44 @@ SOURCE = Path(__file__).parents[2] / "compiler" / "edgec"
 LAYERS = (
     {"cli", "__main__"},
     {"commands", "output"},
-    {"pipeline", "search"},
+    {"pipeline", "search", "workshop", "trials", "baseline"},
     {"job"},
-    {"lowering"},
+    {"lowering", "narrowing"},
     {"stages", "checks"},
     {"registry"},
-    {"sources", "datasets", "recipes", "delegates", "metrics", "tasks"},
+    {"sources", "datasets", "recipes", "delegates", "metrics", "tasks", "rewrites"},
     {"runtime", "store", "targets", "upstream"},
     {"artifacts", "protocols", "diagnostics", "codes", "resources", "__init__"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-STRANGERS = {"stages", "checks", "sources", "datasets", "recipes", "delegates", "metrics", "tasks"}
+STRANGERS = {"stages", "checks", "sources", "datasets", "recipes", "delegates", "metrics", "tasks", "rewrites"}
 """Folders whose public modules do not import each other; a module shared by several is named in SHARED."""
 SHARED = {
     "checks.places",
+    "checks.candidates",
     "sources.given_weights",
     "sources.project_code",
     "sources.batch_norm",
     "sources.torchvision_table",
+    "sources.timm_table",
+    "sources.huggingface_options",
+    "sources.hub_archive",
+    "sources.extras",
     "datasets.choose",
     "datasets.pixels",
     "datasets.pictures",
     "datasets.arrays",
+    "recipes.fine_tuning",
+    "recipes.sensitivity",
+    "recipes.submodules",
     "delegates.xnnpack",
+    "recipes.linear_layers",
     "metrics.interval",
+    "metrics.cosine",
+    "metrics.truth",
+    "tasks.label_names",
+    "rewrites.graph",
+    "rewrites.products",
 }
 HEAVY = {"torch", "torchvision", "torchao", "executorch", "numpy", "PIL", "jinja2", "cattrs", "safetensors"}
 MODULES = sorted(SOURCE.rglob("*.py"))

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("goal", ["demo", "test", "lint", "bench", "test-full", "help"])
+@pytest.mark.parametrize("goal", ["demo", "test", "lint", "bench", "sweep", "test-full", "help"])
 def test_a_goal_can_be_made(goal: str) -> None:
     done = subprocess.run(["make", "-n", goal], cwd=ROOT, capture_output=True, text=True, check=False,
                           env={**os.environ, "LC_ALL": "C"})  # fmt: skip

@@ -56,7 +56,7 @@ def test_a_job_writes_its_record_and_tells_of_each_step(tiny_project, tmp_path):
     made = net("Linear", weights={"file": "linear.safetensors", "sha256": sha256})
     found = job.run(made, project(tiny_project), tmp_path / "job", lines.append)
     assert [line.rsplit(" ", 2)[0] for line in lines] == [
-        "load", "export", "compare eager with exported", "quantize", "lower",
+        "load", "export", "compare eager with exported", "rewrite", "quantize", "lower",
         "compare with the artifact in a fresh process", "evaluate",
     ]  # fmt: skip
     assert found == job.read_lowered(tmp_path / "job")

@@ -3,9 +3,11 @@
 import pytest
 
 from edgec.stages.lower import compute_operators, refusals, uncollected
+from edgec.upstream.decompositions import decomposed_once
 from edgec.upstream.node_source import shared_provenance
 from edgec.upstream.pattern_passes import patterns_when_needed
 from edgec.upstream.recompilation import compiled_late
+from edgec.upstream.retracing import retraced_when_changed
 
 
 def program(name="plain"):
@@ -39,7 +41,9 @@ def known(request):
     return request.param, edge(program(request.param)).to_executorch().buffer
 
 
-AROUND = [shared_provenance, compiled_late, patterns_when_needed, uncollected, refusals]
+AROUND = [
+    shared_provenance, compiled_late, patterns_when_needed, decomposed_once, retraced_when_changed, uncollected, refusals,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("around", AROUND, ids=lambda around: around.__name__)

@@ -1,12 +1,10 @@
-"""One plan's end is its own: a failure, or a bug, in one build leaves the others to theirs."""
+"""One target's end is its own: a failure, or a bug, in one build leaves the others to theirs."""
 
-from concurrent.futures import Future
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from edgec import pipeline
+from edgec import pipeline, trials, workshop
 from edgec.artifacts.settings import Settings
 from edgec.diagnostics import Diagnostic, Failure
 
@@ -22,8 +20,9 @@ def work():
 
 
 def built(work, monkeypatch, lower):
-    monkeypatch.setattr(pipeline, "_lowered", lower)
-    monkeypatch.setattr(pipeline, "_compile_ahead", lambda *arguments: None)
+    """Build with ``lower`` in the place of the job."""
+    monkeypatch.setattr(workshop, "_lowered", lambda trial, project, shop: lower(trial))
+    monkeypatch.setattr(workshop, "_compile_ahead", lambda *arguments: None)
     return pipeline.build(work, Settings(), lambda line: None)
 
 
@@ -32,14 +31,14 @@ def codes(outcomes):
 
 
 def test_a_failure_is_each_plans_outcome(work, monkeypatch):
-    def lower(*arguments):
+    def lower(trial):
         raise Failure(Diagnostic(code="model-not-loaded", message="no"))
 
     assert codes(built(work, monkeypatch, lower)) == [["model-not-loaded"]] * 2
 
 
 def test_a_bug_is_reported_as_one_and_stops_nothing(work, monkeypatch):
-    def lower(*arguments):
+    def lower(trial):
         raise RuntimeError("the lowering job failed:\nTraceback\nIndexError: 3")
 
     monkeypatch.delenv("EDGEC_DEBUG", raising=False)
@@ -52,8 +51,8 @@ def test_a_bug_is_reported_as_one_and_stops_nothing(work, monkeypatch):
 def test_equal_lowering_keys_share_one_job(work, monkeypatch):
     started = []
 
-    def lower(plan, *arguments):
-        started.append(plan.lowering_key)
+    def lower(trial):
+        started.append(trial.plan.lowering_key)
         raise Failure(Diagnostic(code="model-not-loaded", message="no"))
 
     built(work, monkeypatch, lower)
@@ -63,10 +62,14 @@ def test_equal_lowering_keys_share_one_job(work, monkeypatch):
 def test_nothing_is_clocked_before_every_job_is_done(work, monkeypatch):
     order = []
 
-    def outcome(plan, lowering: Future, *arguments):
-        order.append(lowering.done())
-        return SimpleNamespace()
+    def judged(candidates, shop):
+        order.append(f"judged for {candidates[0].plan.target.name}")
+        raise Failure(Diagnostic(code="runner-failed", message="no"))
 
-    monkeypatch.setattr(pipeline, "_outcome", outcome)
-    built(work, monkeypatch, lambda *arguments: order.append("lowered"))
-    assert order == ["lowered", True, True]
+    def lower(trial):
+        order.append("lowered")
+        return trial
+
+    monkeypatch.setattr(trials, "judged", judged)
+    built(work, monkeypatch, lower)
+    assert order == ["lowered", "judged for jetson-nano", "judged for linux-x86_64"]

@@ -54,6 +54,23 @@ class Boundary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rewritten:
+    """One rewrite of the exported graph at ``places`` places, with the graph's figures before and after it.
+
+    ``operators`` are calls of operators, ``weight_bytes`` those of all tensors that the graph holds.
+    ``max_relative_error`` is a share of the largest output, against the exported graph on the parity inputs; None where
+    there was no answer to compare. ``dropped`` says why the rewrite was not kept, ``""`` where it was.
+    """
+
+    name: str
+    places: int
+    operators: tuple[int, int]
+    weight_bytes: tuple[int, int]
+    max_relative_error: float | None
+    dropped: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Golden:
     """One golden vector: raw little-endian tensors, one file an input and an output, relative to the job's folder."""
 
@@ -73,6 +90,7 @@ class Lowered:
     delegate ids (``XnnpackBackend``). ``resolved`` records what ``auto`` became. ``evaluation`` is the .npz with, for
     every evaluation sample, ``ids``, ``labels`` (where the task has them), ``output.<i>`` of the artifact and
     ``reference.<i>`` of eager fp32.
+    ``rewrites`` are those of the exported graph that fitted somewhere, in order.
     ``tolerance`` is (absolute, relative) for the golden vectors on hardware like the one that made them.
     ``versions`` maps package name to version; ``output_range`` is the largest absolute golden output.
     ``weights_sha256`` is over every tensor of the model as it was lowered (name, dtype, shape, bytes);
@@ -98,6 +116,7 @@ class Lowered:
     versions: Mapping[str, str]
     weights_sha256: str
     weights_file_sha256: str = ""
+    rewrites: tuple[Rewritten, ...] = ()
 
     @property
     def delegation(self) -> float:

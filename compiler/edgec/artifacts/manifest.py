@@ -10,6 +10,8 @@ from edgec.artifacts.document import Json, Route
 
 Options = Mapping[str, Json]
 BudgetKind = Literal["accuracy", "latency", "throughput", "size", "memory", "delegation"]
+Objective = Literal["latency", "size", "memory"]
+Sense = Literal["min", "max", "max_drop", "max_flips"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,27 +71,55 @@ class Data:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Slice:
+    """A part of the evaluation data: one class, or all below the folders of one name; no name means each class in turn."""
+
+    by: Literal["class", "folder"]
+    name: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Budget:
     """One limit. ``limit`` is in base units: seconds, hertz, bytes, or a share of 1 for accuracy shares and delegation.
 
     ``statistic`` is the percentile (``p90``) of a latency, the metric's name of an accuracy, else ``""``.
-    ``sense`` says which side is allowed: ``max`` (at most), ``min`` (at least), ``max_drop`` (at most this far under fp32).
+    ``sense`` says which side is allowed: ``max`` (at most), ``min`` (at least), ``max_drop`` (at most this far under fp32),
+    ``max_flips`` (at most this share of decisions other than fp32's).
     ``text`` is the limit as the user wrote it; ``route`` is where. ``options`` are those of an accuracy's metric.
+    ``slice`` is the part of the evaluation data that an accuracy is held to, None for the whole.
     """
 
     kind: BudgetKind
     statistic: str
-    sense: Literal["min", "max", "max_drop"]
+    sense: Sense
     limit: float
     text: str
     route: Route
     options: Options = field(default_factory=dict)
+    slice: Slice | None = None
 
     @property
     def name(self) -> str:
-        """A stable name, such as ``latency.p90`` or ``accuracy.top1.max_drop``."""
+        """A stable name, such as ``latency.p90``, ``accuracy.top1.max_drop`` or ``accuracy.top1.min[class 7]``."""
         parts = [self.kind, self.statistic, self.sense if self.kind == "accuracy" else ""]
-        return ".".join(part for part in parts if part)
+        whole = ".".join(part for part in parts if part)
+        return f"{whole}[{self.slice.by} {self.slice.name or '*'}]" if self.slice else whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What to try in place of one recipe on one delegate: each of ``recipes`` on each of ``delegates``, in this order.
+
+    No recipes means that the manifest leaves them to edgec. ``time_limit`` is in seconds. ``beside`` are keys of the
+    manifest that say what the search is there to find; a rule refuses them.
+    """
+
+    recipes: tuple[Choice, ...]
+    delegates: tuple[tuple[Choice, ...], ...]
+    objective: Objective = "latency"
+    time_limit: float | None = None
+    route: Route = ("search",)
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +139,10 @@ class TargetChoice:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """One validated manifest; paths inside options are as written, relative to the manifest's folder."""
+    """One validated manifest; paths inside options are as written, relative to the manifest's folder.
+
+    Where it has a ``search``, ``quantization`` and ``delegate`` are not asked for and hold the defaults.
+    """
 
     name: str
     version: str
@@ -123,6 +156,7 @@ class Manifest:
     targets: tuple[TargetChoice, ...]
     threads: int | None
     budgets: tuple[Budget, ...]
+    search: Search | None = None
 
     def dataset(self, role: str) -> Data | None:
         """Return the data set of that role, or None."""

@@ -69,4 +69,6 @@ def written(value: float, unit: str) -> str:
         return f"{value:.0f} bytes"
     if unit == "Hz":
         return f"{value:.3g} fps" if value < 1000 else f"{value:.0f} fps"
+    if unit == "instructions":
+        return f"{value / 1e6:.1f} M instructions"
     return f"{value:.4g} {unit}".rstrip()

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from edgec.artifacts.bundle import Written
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.measured import Measured, Verdict
 from edgec.artifacts.plan import Plan
+from edgec.artifacts.search import Searched
 from edgec.diagnostics import Diagnostic
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """``diagnostics`` holds errors for what failed or missed, and warnings."""
+    """``diagnostics`` holds errors for what failed or missed, and warnings.
+
+    Where there was a search, ``plan`` is the candidate that it chose, and ``front`` where it left what is feasible.
+    """
 
     plan: Plan
     lowered: Lowered | None = None
@@ -21,6 +26,8 @@ class Outcome:
     verdicts: tuple[Verdict, ...] = ()
     written: Written | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
+    searched: Searched | None = None
+    front: Path | None = None
 
     @property
     def exit_code(self) -> int:

@@ -1,11 +1,11 @@
-"""One target of one manifest, fully resolved and torch-free: what a job and the stages after it work from."""
+"""One target of one manifest, or one candidate for it, resolved and torch-free: what a job and later stages work from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edgec.artifacts.manifest import Budget, Choice, Data, Input
+from edgec.artifacts.manifest import Budget, Choice, Data, Input, Search
 from edgec.artifacts.target import Target
 
 
@@ -18,6 +18,7 @@ class Plan:
     ``folder`` is the manifest's folder relative to the root; paths in options resolve against it.
     ``lowering_key`` digests exactly what the lowering job reads; Plans with equal keys share one job.
     ``allow_code`` is True unless the source runs the project's code and no trust entry or flag allows it.
+    ``search`` is the one that this plan is a candidate of: the plans of one target are then what is tried for it.
     ``notes`` are what the plan wants the user to know (threads chosen, a recipe that brings nothing here …).
     """
 
@@ -42,7 +43,30 @@ class Plan:
     release: bool
     notes: tuple[str, ...]
     lowering_key: str
+    search: Search | None = None
+
+    @property
+    def budgets_decide(self) -> bool:
+        """Whether the accuracy budgets decide what the recipe makes, so that a job reads them."""
+        return bool(self.recipe.options.get("sensitivity"))
+
+    @property
+    def label(self) -> str:
+        """What a candidate is called: ``int8 (per_channel: false) on xnnpack+portable``."""
+        return f"{_called(self.recipe)} on {'+'.join(_called(choice) for choice in self.delegates)}"
+
+    @property
+    def goal(self) -> tuple[str, str]:
+        """What one bundle is made for: plans of one target of one manifest have it in common."""
+        return self.manifest, self.target.name
 
     def dataset(self, role: str) -> Data | None:
         """Return the data set of that role, or None."""
         return next((data for data in self.data if data.role == role), None)
+
+
+def _called(choice: Choice) -> str:
+    options = ", ".join(
+        f"{key}: {str(value).lower() if isinstance(value, bool) else value}" for key, value in choice.options.items()
+    )
+    return f"{choice.name} ({options})" if options else choice.name

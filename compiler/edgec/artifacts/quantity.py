@@ -7,12 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-Kind = Literal["duration", "bytes", "rate", "share", "number", "figure"]
+Kind = Literal["duration", "period", "bytes", "rate", "share", "number", "figure"]
 """A ``figure`` is a share in percent or a plain number: what a metric of yet unknown kind takes."""
 
 # SI prefixes are powers of 1000, IEC 80000-13 prefixes (Ki, Mi, Gi) powers of 1024.
 UNITS: Mapping[Kind, Mapping[str, float]] = {
     "duration": {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0},
+    # Not for latencies: 100m would pass for 100ms there.
+    "period": {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0},
     "bytes": {"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30},
     "rate": {"fps": 1.0, "Hz": 1.0, "/s": 1.0},
     "share": {"%": 0.01},
@@ -21,6 +23,7 @@ UNITS: Mapping[Kind, Mapping[str, float]] = {
 }
 EXAMPLES: Mapping[Kind, str] = {
     "duration": "100ms",
+    "period": "20m",
     "bytes": "5MB",
     "rate": "10fps",
     "share": "85%",
@@ -51,6 +54,40 @@ def quantity(value: str | int | float, kind: Kind) -> float:
     if unit == "%":
         result = number / 100  # the nearest float to the decimal; number * 0.01 is one bit off for some
     return _in_range(value, result, kind)
+
+
+def stated(value: float, unit: str, *, up: bool) -> str:
+    """Return a figure (its unit as a Figure has it) as a manifest writes a limit, rounded to where the figure keeps it.
+
+    Three digits, of percentages two after the point; ``up`` says that a larger limit is a wider one.
+    """
+    from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal  # 15 ms to import, and `validate` states nothing
+
+    scale, name = _largest(abs(value), unit)
+    exact = Decimal(repr(value)) / Decimal(repr(scale))
+    step = Decimal(1).scaleb(-2 if name == "%" or not exact else min(0, exact.adjusted() - 2))
+    number = exact.quantize(step, ROUND_CEILING if up else ROUND_FLOOR)
+    # What is read back is a float, which may lie on the wrong side by its last bit.
+    while not _keeps(float(number) / 100 if name == "%" else float(number) * scale, value, up):
+        number += step if up else -step
+    return f"{number:f}{name}"
+
+
+def _keeps(limit: float, value: float, up: bool) -> bool:
+    return limit >= value if up else limit <= value
+
+
+def _largest(value: float, unit: str) -> tuple[float, str]:
+    """Return the unit that people would write a value in, and its size."""
+    if unit in ("share", "points"):
+        return 0.01, "%"
+    kind: Kind | None = {"s": "duration", "bytes": "bytes", "Hz": "rate"}.get(unit)  # type: ignore[assignment]
+    if kind is None:
+        return 1.0, ""
+    names = {"duration": ("s", "ms", "us", "ns"), "bytes": ("GB", "MB", "kB", "B")}.get(kind, ("fps",))
+    fitting = [name for name in names if UNITS[kind][name] <= value]
+    name = fitting[0] if fitting else names[-1]
+    return UNITS[kind][name], name
 
 
 def _split(value: str | int | float, kind: Kind) -> tuple[float, str]:
@@ -85,7 +122,7 @@ def _in_range(value: str | int | float, result: float, kind: Kind) -> float:
     if kind == "share" and not 0 <= result <= 1:
         percent = f"did you mean {value}%? " if not isinstance(value, str) and 1 < result <= 100 else ""
         raise QuantityError(f"{value} is not a share", f"{percent}a share lies between 0% and 100%, or between 0 and 1")
-    if kind in ("duration", "bytes", "rate") and result <= 0:
+    if kind in ("duration", "period", "bytes", "rate") and result <= 0:
         raise QuantityError(f"{value} is not above zero", _allowed(kind))
     return result
 
@@ -93,6 +130,7 @@ def _in_range(value: str | int | float, result: float, kind: Kind) -> float:
 def _noun(kind: Kind) -> str:
     return {
         "duration": "a duration",
+        "period": "a period",
         "bytes": "a number of bytes",
         "rate": "a rate",
         "share": "a share",

@@ -14,6 +14,7 @@ from edgec.artifacts.lowered import Boundary, Lowered
 from edgec.artifacts.manifest import Budget
 from edgec.artifacts.measured import Figure, Measured, Verdict
 from edgec.artifacts.plan import Plan
+from edgec.artifacts.slices import slice_record
 
 MEASUREMENTS_SCHEMA = "edgec/measurements/v1"
 
@@ -132,6 +133,17 @@ def program_record(lowered: Lowered) -> dict[str, Json]:
             "constants": lowered.memory.constants,
         },
         "resolved": dict(sorted(lowered.resolved.items())),
+        "rewrites": [
+            {
+                "name": item.name,
+                "places": item.places,
+                "operators": list(item.operators),
+                "weight_bytes": list(item.weight_bytes),
+                "max_relative_error": item.max_relative_error,
+                "dropped": item.dropped,
+            }
+            for item in lowered.rewrites
+        ],
     }
 
 
@@ -148,6 +160,7 @@ def _budget(budget: Budget) -> dict[str, Json]:
         "sense": budget.sense,
         "limit": budget.limit,
         "text": budget.text,
+        **slice_record(budget),
     }
 
 

@@ -8,7 +8,11 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a build was asked for; ``cache`` is None under ``--no-cache``, then everything is made anew."""
+    """What a build was asked for; ``cache`` is None under ``--no-cache``, then everything is made anew.
+
+    ``baseline`` lowers fp32 beside a quantized model, to compare their speed here.
+    ``jobs`` is None where nothing was said: one lowering at a time, in a search one a core.
+    """
 
     out: Path | None = None
     root: Path | None = None
@@ -17,5 +21,6 @@ class Settings:
     policy: Path | None = None
     strict: bool = False
     offline: bool = False
-    jobs: int = 1
+    baseline: bool = False
+    jobs: int | None = None
     cache: Path | None = None

@@ -1,4 +1,4 @@
-"""No two budgets of one list may exclude each other or limit the same thing twice."""
+"""No two budgets of one list may exclude each other, limit the same thing twice, or say nothing beside another."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from edgec.diagnostics import Diagnostic
 
 
 def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
-    """Return one finding for each pair of budgets that contradict each other."""
+    """Return one finding for each pair of budgets that contradict each other or of which one is idle."""
     found = []
     for group in budget_lists(manifest):
-        found += _twice(group) + _idle(group)
+        found += _twice(group) + _idle(group) + _idle_drops(group)
     return found
 
 
@@ -24,7 +24,8 @@ def _twice(group: tuple[Budget, ...]) -> list[Diagnostic]:
     first: dict[tuple[str, str], Budget] = {}
     found = []
     for budget in group:
-        key = (budget.name, str(sorted(budget.options.items())))
+        flips = budget.sense == "max_flips"  # whatever the metric, these are the same decisions
+        key = (replace(budget, statistic="").name, "") if flips else (budget.name, str(sorted(budget.options.items())))
         if key in first:
             found.append(_contradict(f"{budget.name} is limited twice", budget, first[key]))
         first.setdefault(key, budget)
@@ -35,16 +36,28 @@ def _idle(group: tuple[Budget, ...]) -> list[Diagnostic]:
     """A percentile with a wider limit than a higher one has says nothing; likely the two were exchanged."""
     limits = sorted((budget for budget in group if budget.kind == "latency"), key=lambda budget: budget.statistic)
     return [
-        replace(
-            _contradict(
-                f"{lower.name} may be {lower.text} while {higher.name} may only be {higher.text}", lower, higher
-            ),
-            severity="warning",
-            hint=f"{lower.name} is at most {higher.name}, so its own limit says nothing; were the two exchanged?",
-        )
+        _idling(lower, higher, f"{lower.name} is at most {higher.name}")
         for lower, higher in pairwise(limits)
         if lower.limit > higher.limit
     ]
+
+
+def _idle_drops(group: tuple[Budget, ...]) -> list[Diagnostic]:
+    """Of top-1 no more can be lost than decisions change: a wider limit on the drop than on the flips says nothing."""
+    drops = [budget for budget in group if budget.sense == "max_drop" and budget.statistic == "top1"]
+    flips = [budget for budget in group if budget.sense == "max_flips"]
+    return [
+        _idling(drop, flip, "a drop is at most the share of changed decisions")
+        for drop in drops
+        for flip in flips
+        if drop.slice == flip.slice and drop.limit > flip.limit
+    ]
+
+
+def _idling(idle: Budget, other: Budget, because: str) -> Diagnostic:
+    message = f"{idle.name} may be {idle.text} while {other.name} may only be {other.text}"
+    hint = f"{because}, so its own limit says nothing; were the two exchanged?"
+    return replace(_contradict(message, idle, other), severity="warning", hint=hint)
 
 
 def _contradict(message: str, budget: Budget, other: Budget) -> Diagnostic:

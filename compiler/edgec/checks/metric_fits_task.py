@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgec.artifacts.document import Route
 from edgec.artifacts.manifest import Budget, Manifest
 from edgec.artifacts.project import Project
 from edgec.checks.places import at, budgets
@@ -19,13 +20,26 @@ def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
     return list(dict.fromkeys(found))
 
 
+def _written(budget: Budget) -> Route:
+    """The accuracy budget that a limit stands in, also one on a slice."""
+    return budget.route[: budget.route.index("slices") if budget.slice else -1]
+
+
+def _undecided(budget: Budget, task: str) -> Diagnostic:
+    message = f"the task {task!r} takes no decision that could differ from fp32's"
+    hint = "limit a metric of the task with `min`, `max` or `max_drop`"
+    return Diagnostic(code="does-not-fit", message=message, where=at(*budget.route, on="key"), hint=hint)
+
+
 def _misfit(budget: Budget, task: str, metrics: tuple[str, ...], labelled: bool) -> list[Diagnostic]:
     name = budget.statistic
     metric = plugin("metrics", name)
     if name not in metrics or (metric.NEEDS_LABELS and not labelled):
         message = f"the metric {name!r} does not fit the task {task!r}"
         hint = f"metrics of {task}: {', '.join(metrics)}"
-        return [Diagnostic(code="does-not-fit", message=message, where=at(*budget.route[:-1], "metric"), hint=hint)]
+        return [Diagnostic(code="does-not-fit", message=message, where=at(*_written(budget), "metric"), hint=hint)]
+    if budget.sense == "max_flips":
+        return [] if "top1" in metrics else [_undecided(budget, task)]
     wrong = "max" if metric.HIGHER_IS_BETTER else "min"
     if budget.sense == wrong:
         right = "min" if wrong == "max" else "max"

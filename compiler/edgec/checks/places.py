@@ -1,43 +1,19 @@
-"""What the rules share: a place in the manifest, and what each target really compiles."""
+"""What the rules share: a place in the manifest, and the budgets that stand in it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from edgec.artifacts.document import Route
-from edgec.artifacts.manifest import Budget, Choice, Manifest, TargetChoice
+from edgec.artifacts.manifest import Budget, Manifest
 from edgec.diagnostics import Diagnostic, Failure, Location
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """What one target compiles after its overrides, and where each part was written."""
-
-    target: TargetChoice
-    recipe: Choice
-    recipe_route: Route
-    delegates: tuple[Choice, ...]
-    delegates_route: Route
 
 
 def at(*route: str | int, on: Literal["key", "value"] = "value") -> Location:
     """Return the place at ``route``; ``stages/check.py`` fills in the file."""
     return Location(file="", route=route, on=on)
-
-
-def settings(manifest: Manifest) -> Iterator[Setting]:
-    """Yield what each target compiles, in the manifest's order."""
-    for target in manifest.targets:
-        own_recipe, own_delegates = target.quantization is not None, target.delegate is not None
-        yield Setting(
-            target=target,
-            recipe=target.quantization or manifest.quantization,
-            recipe_route=(*target.route, "quantization") if own_recipe else ("quantization",),
-            delegates=target.delegate or manifest.delegate,
-            delegates_route=(*target.route, "delegate") if own_delegates else ("delegate",),
-        )
 
 
 def budget_lists(manifest: Manifest) -> Iterator[tuple[Budget, ...]]:

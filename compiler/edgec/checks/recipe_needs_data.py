@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from edgec.artifacts.manifest import Manifest
 from edgec.artifacts.project import Project
-from edgec.checks.places import at, settings
+from edgec.checks.candidates import settings
+from edgec.checks.places import at
 from edgec.diagnostics import Diagnostic
 from edgec.registry import plugin
 

@@ -23,7 +23,8 @@ from edgec.diagnostics import Diagnostic
 @click.option("--policy", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Use this edgec.toml.")
 @click.option("--strict", is_flag=True, help="Warnings and inconclusive budgets fail the build.")
 @click.option("--offline", is_flag=True, help="Fetch nothing.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Lower this many models at once.")
+@click.option("--jobs", type=click.IntRange(1, 64), help="Lower this many at once (default: 1; in a search, one a core).")
+@click.option("--baseline", is_flag=True, help="Lower fp32 too, and warn where quantization gains no time here.")
 @click.option("--no-cache", is_flag=True, help="Reuse nothing and keep nothing but downloads.")
 @common("human", "json")
 def command(
@@ -35,7 +36,8 @@ def command(
     policy: Path | None,
     strict: bool,
     offline: bool,
-    jobs: int,
+    jobs: int | None,
+    baseline: bool,
     no_cache: bool,
 ) -> int:
     """Build every manifest of PATH... (default: manifests/), for all its targets.
@@ -55,6 +57,7 @@ def command(
         strict=strict,
         offline=offline,
         jobs=jobs,
+        baseline=baseline,
         cache=None if no_cache else default_folder(),
     )
     found = plans(paths, settings)

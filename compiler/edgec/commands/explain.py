@@ -110,6 +110,10 @@ def _facts(kind: str, module: Any) -> dict[str, str]:
         facts |= {
             "precision": module.PRECISION,
             "data": ", ".join(module.NEEDS_DATA) or "none",
+            "operators": ", ".join(module.OPERATORS),
+            "for speed": "; ".join(
+                f"{words} ({machine})" for machine, wanted in module.FEATURES.items() for words in wanted.values()
+            ),
         }
     elif kind == "delegates":
         facts |= {"recipes": ", ".join(module.RECIPES), "missing here": module.missing() or ""}
@@ -123,7 +127,8 @@ def _facts(kind: str, module: Any) -> dict[str, str]:
         facts |= {"metrics": ", ".join(module.METRICS)}
     elif kind == "sources":
         facts |= {
-            "trust": "runs code: needs --allow-code or an entry in edgec.toml" if module.RUNS_CODE else "runs no code"
+            "trust": "runs code: needs --allow-code or an entry in edgec.toml" if module.RUNS_CODE else "runs no code",
+            "missing here": module.missing() or "",
         }
     return {key: value for key, value in facts.items() if value}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 
 import click
@@ -24,7 +25,7 @@ from edgec.commands.planning import plans
 def command(
     paths: tuple[Path, ...], targets: tuple[str, ...], root: Path | None, allow_code: bool, policy: Path | None, strict: bool
 ) -> int:
-    """Print the resolved plan of every manifest of PATH... (default: manifests/), one per target."""
+    """Print the resolved plan of every manifest of PATH... (default: manifests/), one per target and candidate."""
     found = plans(paths, Settings(root=root, targets=targets, allow_code=allow_code, policy=policy))
     out, code = output(), exit_code(found.diagnostics, strict=strict)
     if out.format == "json":
@@ -39,10 +40,12 @@ def command(
         from edgec.output import plans as blocks
 
         out.findings(found.diagnostics, found.documents)
+        groups = [list(group) for _, group in groupby((plan for plan, _ in found.work), key=lambda plan: plan.goal)]
         if out.format == "github":
-            shown = [blocks.markdown(plan, _facts(plan)) for plan, _ in found.work]
+            shown = [blocks.markdown(group, [_facts(plan) for plan in group]) for group in groups]
         else:
-            shown = [blocks.human(plan, _facts(plan), out.colour(sys.stdout)) for plan, _ in found.work]
+            colour = out.colour(sys.stdout)
+            shown = [blocks.human(group, [_facts(plan) for plan in group], colour) for group in groups]
         out.data("\n".join(shown))
     return code
 

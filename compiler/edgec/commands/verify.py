@@ -50,8 +50,9 @@ def command(bundle: Path, out: Path | None, evaluation: Path | None, samples: in
         output().say(f"running its verify.sh, evidence {place.evidence}")
         result = self_test(found, place, bench=not no_bench)
         record, code = result.record, result.exit_code
-        if images and code in (0, 5):
-            record = judged(record, found.facts["budgets"], top1(found, place, images))
+        if evaluation and images and code in (0, 5):
+            budgets = found.facts["budgets"]
+            record = judged(record, budgets, top1(found, place, images, evaluation, slices(budgets)))
             if any(verdict["status"] == "missed" for verdict in record["verdicts"]):
                 code = 5
     if out:
@@ -61,16 +62,34 @@ def command(bundle: Path, out: Path | None, evaluation: Path | None, samples: in
     return code
 
 
+def slices(budgets: Json) -> list[Json]:
+    """Return the slices of the evaluation data that a least top-1 is asked on."""
+    return [budget["slice"] for budget in budgets if "slice" in budget and _is_ours(budget)]
+
+
 def judged(record: dict[str, Json], budgets: Json, found: dict[str, Json]) -> dict[str, Json]:
-    """Return ``record`` with ``evaluation`` and, where there is a budget for it, its verdict."""
+    """Return ``record`` with ``evaluation`` and, where there are budgets for it, their verdicts: on the whole and on slices."""
+    mine = [budget for budget in budgets if _is_ours(budget)]
+    names = {budget["name"] for budget in mine}
+    others = [verdict for verdict in record.get("verdicts", []) if verdict["budget"] not in names]
+    parts = {(part["by"], part["name"]): part for part in found.get("slices", [])}
+
+    def of(budget: Json) -> Json:
+        return parts[budget["slice"]["by"], budget["slice"]["name"]] if "slice" in budget else found
+
+    verdicts = [_verdict(budget, of(budget), found["evidence"]) for budget in mine]
+    return {**record, "evaluation": found, "verdicts": [*verdicts, *others]}
+
+
+def _is_ours(budget: Json) -> bool:
+    return bool(budget["name"].partition("[")[0] == "accuracy.top1.min")
+
+
+def _verdict(budget: Json, found: Json, evidence: str) -> dict[str, Json]:
     enough = found["samples"] >= FEWEST_SAMPLES
-    figure = {"value": found["accuracy"], "unit": "share", "evidence": found["evidence"], "samples": found["samples"]}
-    mine = [budget for budget in budgets if budget["name"] == "accuracy.top1.min"]
-    verdicts = [verdict for verdict in record.get("verdicts", []) if verdict["budget"] != "accuracy.top1.min"]
-    for budget in mine:
-        status = ("met" if found["accuracy"] >= budget["limit"] else "missed") if enough else "inconclusive"
-        verdicts.insert(0, {"budget": budget["name"], "status": status, "limit": budget["limit"], **figure})
-    return {**record, "evaluation": found, "verdicts": verdicts}
+    status = ("met" if found["accuracy"] >= budget["limit"] else "missed") if enough else "inconclusive"
+    figure = {"value": found["accuracy"], "unit": "share", "evidence": evidence, "samples": found["samples"]}
+    return {"budget": budget["name"], "status": status, "limit": budget["limit"], **figure}
 
 
 def _tell(record: dict[str, Json], budgets: Json, code: int, words: str) -> None:

@@ -26,14 +26,23 @@ class Rows(Sequence[Sample]):
     def __len__(self) -> int:
         return len(self.rows)
 
+    def identities(self) -> list[tuple[str, Any]]:
+        """Return each sample's id and truth."""
+        return [(f"{self.name}#{row}", None if self.labels is None else plain(self.labels[row])) for row in self.rows]
+
     def __getitem__(self, index: Any) -> Any:
         """Return one Sample, or a tuple of them for a slice; batch dimension 1 is kept."""
         if isinstance(index, slice):
             return tuple(self[i] for i in range(*index.indices(len(self))))
         row = self.rows[index]
         cut = {name: array[row : row + 1] for name, array in self.tensors.items()}
-        label = None if self.labels is None else self.labels[row].item()
+        label = None if self.labels is None else plain(self.labels[row])
         return Sample(id=f"{self.name}#{row}", tensors=cut, label=label)
+
+
+def plain(truth: Any) -> Any:
+    """A number or a name as Python has it; an array stays one."""
+    return truth if truth.ndim else truth.item()
 
 
 def fitted(array: NDArray[Any], entry: Input, shown: str) -> NDArray[Any]:
@@ -62,16 +71,21 @@ def fitted(array: NDArray[Any], entry: Input, shown: str) -> NDArray[Any]:
 
 
 def class_indices(array: NDArray[Any], labels: Sequence[str], shown: str) -> NDArray[Any]:
-    """Return truths [N] as the task wants them: class names become indices, indices are checked; else the values.
+    """Return truths [N] as the task wants them: class names become indices, indices are checked.
 
-    Raises Failure ``data-labels``.
+    Without ``labels`` they are names or numbers [N], or arrays of numbers [N, ...], as they stand.
+    Raises Failure ``data-labels``, or ``data-not-finite`` for a truth of NaN or infinity.
     """
     import numpy as np
 
-    if array.ndim != 1 or array.dtype.kind not in "iufUb":
+    one_each = array.ndim == 1 and array.dtype.kind in "iufUb"
+    if not (one_each or (not labels and array.ndim > 1 and array.dtype.kind in "iuf")):
         raise Failure(
             wrong("data-labels", f"{shown}: label is {array.dtype}{list(array.shape)}, one value a sample is due")
         )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        row = int(np.argwhere(~np.isfinite(array))[0][0])
+        raise Failure(wrong("data-not-finite", f"{shown}: the label of sample {row} is NaN or infinite"))
     if not labels:
         return array
     if array.dtype.kind == "U":
@@ -83,6 +97,14 @@ def class_indices(array: NDArray[Any], labels: Sequence[str], shown: str) -> NDA
         message = f"{shown}: labels must be class names, or whole numbers from 0 to {len(labels) - 1}"
         raise Failure(wrong("data-labels", message))
     return array.astype(np.int64)
+
+
+def strata(truth: NDArray[Any] | None, count: int) -> list[Any]:
+    """Return what ``choose`` shares its places by: the class of each sample, one and the same where truths measure."""
+    if truth is None or truth.ndim > 1 or truth.dtype.kind == "f":
+        return [0] * count
+    found: list[Any] = truth.tolist()
+    return found
 
 
 def wrong(

@@ -11,7 +11,7 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Input, Options
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
-from edgec.datasets.arrays import Rows, class_indices, fitted, wrong
+from edgec.datasets.arrays import Rows, class_indices, fitted, plain, strata, wrong
 from edgec.datasets.choose import choose
 from edgec.datasets.pictures import Pictures
 from edgec.diagnostics import Diagnostic, Failure
@@ -33,7 +33,8 @@ OPTIONS: Json = {
             "title": "File",
             "description": "A UTF-8 file with a header, relative to the manifest. For a tensor input every column but "
             "`label` is one number of it, row-major. For an image input the column `path` names a picture, relative to "
-            "the CSV file. `label` is a class name, or a number where the task has no labels.",
+            "the CSV file. `label` is a class name, or a number where the task has no labels; several numbers stand in "
+            "columns `label.NAME`.",
             "examples": ["data/test.csv"],
         },
         "samples": {
@@ -67,8 +68,7 @@ def samples(options: Options, project: Project, inputs: Sequence[Input], labels:
         raise Failure(wrong("data-mismatch", message, hint="use format npz for several inputs"))
     header, rows = _table(options, project)
     truth = _truth(header, rows, labels, options)
-    classes = [0] * len(rows) if truth is None else truth.tolist()
-    chosen = choose(range(len(rows)), classes, options.get("samples"))
+    chosen = choose(range(len(rows)), strata(truth, len(rows)), options.get("samples"))
     if inputs[0].image is None:
         tensor = fitted(_numbers(header, rows, inputs[0], options), inputs[0], str(options["path"]))
         name = Path(options["path"]).name
@@ -78,7 +78,7 @@ def samples(options: Options, project: Project, inputs: Sequence[Input], labels:
     return Pictures(
         paths=tuple(paths[row] for row in chosen),
         names=tuple(rows[row][column] for row in chosen),
-        labels=tuple(None if truth is None else truth[row].item() for row in chosen),
+        labels=tuple(None if truth is None else plain(truth[row]) for row in chosen),
         input=inputs[0].name,
         image=inputs[0].image,
     )
@@ -108,16 +108,26 @@ def _table(options: Options, project: Project) -> Table:
 
 
 def _truth(header: list[str], rows: list[list[str]], labels: Sequence[str], options: Options) -> NDArray[Any] | None:
-    """Truths [N]: indices where the task has labels (always names in a table: "3" means the label 3), else numbers."""
+    """Truths [N]: indices where the task has labels (always names in a table: "3" means the label 3), else numbers.
+
+    Several columns of truth give [N, columns].
+    """
     import numpy as np
 
-    if "label" not in header:
+    columns, shown = _truth_columns(header), str(options["path"])
+    if not columns:
         return None
-    column, shown = header.index("label"), str(options["path"])
-    words = [row[column] for row in rows]
     if labels:
-        return class_indices(np.array(words), labels, shown)
-    return np.array([_number(word, "label", row, shown) for row, word in enumerate(words)])
+        return class_indices(np.array([row[columns[0]] for row in rows]), labels, shown)
+    found = [[_number(row[i], header[i], number, shown) for i in columns] for number, row in enumerate(rows)]
+    return class_indices(np.array(found)[:, 0] if header[columns[0]] == "label" else np.array(found), labels, shown)
+
+
+def _truth_columns(header: list[str]) -> list[int]:
+    """The positions of the column ``label``, or else of all columns that begin with ``label.``."""
+    if "label" in header:
+        return [header.index("label")]
+    return [index for index, name in enumerate(header) if name.startswith("label.")]
 
 
 def _numbers(header: list[str], rows: list[list[str]], entry: Input, options: Options) -> NDArray[Any]:
@@ -129,7 +139,8 @@ def _numbers(header: list[str], rows: list[list[str]], entry: Input, options: Op
         message = f"csv feeds inputs of one size; {entry.name!r} has a dynamic dimension"
         raise Failure(wrong("data-mismatch", message, hint="use format npz"))
     shape = [axis.maximum for axis in entry.shape[1:]]
-    columns = [index for index, name in enumerate(header) if name != "label"]
+    truths = _truth_columns(header)
+    columns = [index for index in range(len(header)) if index not in truths]
     if len(columns) != int(np.prod(shape)):
         message = (
             f"{shown} has {len(columns)} columns of numbers; {entry.name!r} is {[1, *shape]}"

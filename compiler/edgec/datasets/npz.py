@@ -11,7 +11,7 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Input, Options
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
-from edgec.datasets.arrays import Rows, class_indices, fitted, wrong
+from edgec.datasets.arrays import Rows, class_indices, fitted, strata, wrong
 from edgec.datasets.choose import choose
 from edgec.diagnostics import Diagnostic, Failure, nearest
 from edgec.store.files import collected, located
@@ -31,7 +31,8 @@ OPTIONS: Json = {
             "minLength": 1,
             "title": "File",
             "description": "An .npz file, relative to the manifest. Each input has an array of its name whose first "
-            "axis counts the samples; images are [N, height, width, 3] in 0..255. `label` holds names or indices.",
+            "axis counts the samples; images are [N, height, width, 3] in 0..255. `label` holds names or indices, or "
+            "for regression numbers, one or an array of them a sample.",
             "examples": ["data/test.npz"],
         },
         "samples": {
@@ -56,8 +57,6 @@ def files(options: Options, project: Project) -> list[Path]:
 
 def samples(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> Sequence[Sample]:
     """Return the samples in the file's order. Raises Failure ``data-…``."""
-    import numpy as np
-
     shown = str(options["path"])
     arrays = _arrays(options, project, _known_keys(options, project, inputs))
     tensors = {entry.name: fitted(arrays[entry.name], entry, shown) for entry in inputs}
@@ -68,8 +67,7 @@ def samples(options: Options, project: Project, inputs: Sequence[Input], labels:
         raise Failure(wrong("data-mismatch", f"{shown}: the arrays hold different numbers of samples: {listed}"))
     if not (total := next(iter(counts.values()))):
         raise Failure(wrong("data-empty", f"{shown} holds no sample"))
-    classes = [0] * total if truth is None else np.asarray(truth).tolist()
-    rows = choose(range(total), classes, options.get("samples"))
+    rows = choose(range(total), strata(truth, total), options.get("samples"))
     return Rows(name=Path(shown).name, tensors=tensors, labels=truth, rows=rows)
 
 

@@ -25,6 +25,10 @@ class Pictures(Sequence[Sample]):
     def __len__(self) -> int:
         return len(self.paths)
 
+    def identities(self) -> list[tuple[str, Any]]:
+        """Return each sample's id and truth; no picture is decoded."""
+        return list(zip(self.names, self.labels, strict=True))
+
     def __getitem__(self, index: Any) -> Any:
         """Return one Sample ({input: float32 [1, height, width, 3] in 0..255}), or a tuple of them for a slice."""
         if isinstance(index, slice):

@@ -11,7 +11,7 @@ from edgec.artifacts.scheme import Scheme
 SUMMARY = "plain C++ kernels, no delegate; slow, for reference and microcontrollers"
 OPTIONS: Json = {"type": "object", "title": "portable", "additionalProperties": False, "properties": {}}
 NEEDS: tuple[str, ...] = ("executorch",)
-RECIPES: tuple[str, ...] = ("fp32", "fp16", "int8")
+RECIPES: tuple[str, ...] = ("fp32", "fp16", "int8", "int8-dynamic", "int8-qat", "mixed", "auto")
 BACKENDS: tuple[str, ...] = ()
 
 

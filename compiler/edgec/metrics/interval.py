@@ -1,8 +1,9 @@
-"""Confidence intervals for a metric's drop, from scores of the same samples before and after."""
+"""Confidence intervals of shares and drops over samples, and how many samples would make one clear a limit."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,9 +12,14 @@ if TYPE_CHECKING:
 Z95 = 1.959963984540054
 """Two-sided 95 % quantile of the standard normal distribution."""
 
+Z80 = 0.8416212335729143
+"""One-sided 80 % quantile: with that power a sample size is asked for, as is the custom in planning trials."""
 
 FEWEST_NORMAL = 30
 """Samples from which on the mean difference is taken for normal, and its spread for known."""
+
+MOST_SAMPLES = 10_000_000
+"""A larger number of samples helps nobody, and is not looked for."""
 
 
 def paired_drop(reference: NDArray[Any], actual: NDArray[Any]) -> tuple[float, tuple[float, float]]:
@@ -28,13 +34,31 @@ def paired_drop(reference: NDArray[Any], actual: NDArray[Any]) -> tuple[float, t
     difference = np.asarray(reference, dtype=np.float64) - np.asarray(actual, dtype=np.float64)
     count = difference.size
     drop = float(difference.mean())
-    if _right_or_wrong(reference) and _right_or_wrong(actual):
-        lost = (float((difference > 0).sum()) + 1) / (count + 2)
-        won = (float((difference < 0).sum()) + 1) / (count + 2)
-        centre, half = lost - won, Z95 * math.sqrt((lost + won - (lost - won) ** 2) / (count + 2))
-        return drop, (centre - half, centre + half)
-    half = Z95 * float(difference.std(ddof=1)) / math.sqrt(count) if count >= FEWEST_NORMAL else math.inf
+    spread = discordance(reference, actual)
+    if "deviation" not in spread:
+        return drop, _bonett_price(spread["lost"], spread["won"], count)
+    half = Z95 * spread["deviation"] / math.sqrt(count) if count >= FEWEST_NORMAL else math.inf
     return drop, (drop - half, drop + half)
+
+
+def discordance(reference: NDArray[Any], actual: NDArray[Any]) -> Mapping[str, float]:
+    """Return what a drop's interval rests on: how many samples were ``lost`` and ``won``, else the ``deviation``.
+
+    The first for right-or-wrong scores; the second, of the differences (N - 1 in the denominator), for all others.
+    """
+    import numpy as np
+
+    difference = np.asarray(reference, dtype=np.float64) - np.asarray(actual, dtype=np.float64)
+    if _right_or_wrong(reference) and _right_or_wrong(actual):
+        return {"lost": int((difference > 0).sum()), "won": int((difference < 0).sum())}
+    return {"deviation": float(difference.std(ddof=1)) if difference.size > 1 else 0.0}
+
+
+def _bonett_price(lost: float, won: float, count: float) -> tuple[float, float]:
+    first, second = (lost + 1) / (count + 2), (won + 1) / (count + 2)
+    centre = first - second
+    half = Z95 * math.sqrt((first + second - centre**2) / (count + 2))
+    return centre - half, centre + half
 
 
 def share_interval(scores: NDArray[Any]) -> tuple[float, float] | None:
@@ -42,12 +66,72 @@ def share_interval(scores: NDArray[Any]) -> tuple[float, float] | None:
 
     None for scores between the two, which are no Bernoulli trials.
     """
-    if not _right_or_wrong(scores):
-        return None
-    count, share = len(scores), float(scores.mean())
+    return _wilson(float(scores.mean()), len(scores)) if _right_or_wrong(scores) else None
+
+
+def _wilson(share: float, count: float) -> tuple[float, float]:
     centre = (share + Z95**2 / (2 * count)) / (1 + Z95**2 / count)
     half = Z95 / (1 + Z95**2 / count) * math.sqrt(share * (1 - share) / count + Z95**2 / (4 * count**2))
     return centre - half, centre + half
+
+
+def samples_for_drop(drop: float, spread: Mapping[str, float], count: int, limit: float) -> int | None:
+    """Return how many samples in all would tell a drop from ``limit``, if it went on as in the first ``count``.
+
+    ``spread`` is ``discordance``'s. The interval is ``paired_drop``'s, and its half width must be under the distance
+    between drop and limit by so much that four of five data sets of that size have one that clears the limit: the
+    sample size of a paired test with power 0.8, n = (Z95 + Z80)**2 * variance / distance**2 (Connor, 1987,
+    doi:10.2307/2531961), and what the interval's added counts ask for on top. None where no number would, or more than
+    MOST_SAMPLES.
+    """
+    if "deviation" in spread:
+        distance = abs(limit - drop)
+        needed = ((Z95 + Z80) * spread["deviation"] / distance) ** 2 if distance > 0 else math.inf
+        return _whole(max(needed, FEWEST_NORMAL))
+    lost, won = spread["lost"] / count, spread["won"] / count
+    deviation = math.sqrt(max(0.0, lost + won - (lost - won) ** 2))
+
+    def clears(total: float) -> bool:
+        # An unlucky one of five data sets is nearer to the limit by Z80 standard errors, and has that many more lost or won.
+        slack = Z80 * deviation * math.sqrt(total)
+        if drop < limit:
+            return _bonett_price(math.ceil(lost * total + slack), won * total, total)[1] <= limit
+        return _bonett_price(lost * total, math.ceil(won * total + slack), total)[0] > limit
+
+    return _first(clears, count) if drop != limit else None
+
+
+def samples_for_share(share: float, count: int, limit: float) -> int | None:
+    """Return how many samples in all would tell a share from ``limit``, if it stayed what it was in the first ``count``.
+
+    As ``samples_for_drop``, for Wilson's interval: the sample size of a test of one proportion with power 0.8
+    (Fleiss, Levin and Paik, *Statistical Methods for Rates and Proportions*, section 2.3).
+    """
+
+    def clears(total: float) -> bool:
+        slack = Z80 * math.sqrt(share * (1 - share) * total)
+        if share < limit:
+            return _wilson(min(1.0, math.ceil(share * total + slack) / total), total)[1] <= limit
+        return _wilson(max(0.0, math.floor(share * total - slack) / total), total)[0] > limit
+
+    return _first(clears, count) if share != limit else None
+
+
+def _first(clears: Callable[[float], bool], count: int) -> int | None:
+    """The first number above ``count`` from which on ``clears`` holds, to three digits; it is doubled, then halved."""
+    low, high = max(1, count), max(1, count) * 2
+    while not clears(high):
+        low, high = high, high * 2
+        if high > MOST_SAMPLES:
+            return None
+    while high - low > max(1, high // 1000):
+        middle = (low + high) // 2
+        low, high = (low, middle) if clears(middle) else (middle, high)
+    return high
+
+
+def _whole(needed: float) -> int | None:
+    return math.ceil(needed) if needed <= MOST_SAMPLES else None
 
 
 def _right_or_wrong(scores: NDArray[Any]) -> bool:

@@ -31,9 +31,7 @@ def summary(diagnostics: Sequence[Diagnostic]) -> str:
 
 def _block(diagnostic: Diagnostic, documents: Mapping[str, Document], colour: bool) -> str:
     kind = diagnostic.severity
-    head = _paint(f"{kind}[{diagnostic.code}]", kind, colour) + _paint(
-        f": {printable(diagnostic.message)}", "bold", colour
-    )
+    head = _paint(f"{kind}[{diagnostic.code}]", kind, colour) + _paint(f": {printable(diagnostic.message)}", "bold", colour)
     lines = [head, *_excerpt(diagnostic.where, documents, kind, colour)]
     for text, where in diagnostic.related:
         lines.append(f"   {_paint('=', 'frame', colour)} note: {printable(text)}")
@@ -60,9 +58,7 @@ def _excerpt(where: Location | None, documents: Mapping[str, Document], kind: st
     gutter = " " * len(number)
     shown, carets = _window(text, span)
     lines += [f" {gutter} {bar}", f" {_paint(number, 'frame', colour)} {bar} {shown}".rstrip()]
-    lines.append(
-        f" {gutter} {bar} {carets[: len(carets) - len(carets.lstrip())]}{_paint(carets.lstrip(), kind, colour)}"
-    )
+    lines.append(f" {gutter} {bar} {carets[: len(carets) - len(carets.lstrip())]}{_paint(carets.lstrip(), kind, colour)}")
     return lines
 
 
@@ -86,8 +82,7 @@ def _window(text: str, span: Span) -> tuple[str, str]:
 def printable(text: str) -> str:
     """Return ``text`` with everything that a terminal might obey or hide shown as an escape."""
     return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii") for character in text
     )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgec.artifacts.document import Json
 from edgec.artifacts.measured import written
+from edgec.artifacts.slices import condensed, notes, recorded_standing
 from edgec.output.human import printable
 from edgec.output.table import BOLD, paint, table
 from edgec.output.verification import SIDES
@@ -12,7 +15,8 @@ from edgec.output.verification import SIDES
 def human(record: dict[str, Json], colour: bool) -> str:
     """Return the inspection record as titled blocks of text."""
     blocks = [_title(record, colour), _lines(_identity(record)), _signature(record, colour)]
-    blocks += [_operators(record["program"], colour), _memory(record["program"]["memory"], colour)]
+    blocks += [_operators(record["program"], colour), _rewrites(record["program"].get("rewrites", ()), colour)]
+    blocks.append(_memory(record["program"]["memory"], colour))
     if record.get("budgets"):
         blocks.append(_budgets(record, colour))
     if measured := record.get("measured"):
@@ -63,6 +67,22 @@ def _operators(program: Json, colour: bool) -> str:
     return table(("delegate or operator", "calls"), calls, colour) if calls else ""
 
 
+def _rewrites(rewrites: Sequence[Json], colour: bool) -> str:
+    rows = [
+        (
+            item["name"],
+            str(item["places"]),
+            " → ".join(str(count) for count in item["operators"]),
+            " → ".join(written(count, "bytes") for count in item["weight_bytes"]),
+            "–" if item["max_relative_error"] is None else f"{item['max_relative_error']:.1g}",
+            printable(item["dropped"]) or "kept",
+        )
+        for item in rewrites
+    ]
+    head = ("rewrite", "places", "operators", "weights", "error", "")
+    return table(head, rows, colour) if rows else ""
+
+
 def _memory(memory: Json, colour: bool) -> str:
     kinds = [("arenas", sum(memory["arenas"])), ("delegate blobs", memory["delegate_blobs"])]
     kinds += [("named weights", memory["weights"]), ("constants", memory["constants"])]
@@ -72,13 +92,17 @@ def _memory(memory: Json, colour: bool) -> str:
 def _budgets(record: dict[str, Json], colour: bool) -> str:
     verdicts = {verdict["budget"]: verdict for verdict in record["verdicts"]}
     rows = []
-    for budget in record["budgets"]:
+    standings = [recorded_standing(budget, verdicts.get(budget["name"])) for budget in record["budgets"]]
+    shown, rest = condensed(standings)
+    for budget in (record["budgets"][index] for index in shown):
         verdict = verdicts.get(budget["name"], {})
         value = verdict.get("value")
-        shown = written(value, verdict["unit"]) if value is not None else "on the device"
+        figure = written(value, verdict["unit"]) if value is not None else "no sample" if "slice" in budget else "on the device"
         limit = printable(f"{SIDES[budget['sense']]} {budget['text']}")
-        rows.append((budget["name"], limit, shown, verdict.get("evidence", "none"), verdict.get("status", "deferred")))
-    return table(("budget", "limit", "figure", "evidence", "verdict"), rows, colour)
+        name = printable(budget["name"])
+        rows.append((name, limit, figure, verdict.get("evidence", "none"), verdict.get("status", "deferred")))
+    lines = [f"  {printable(note)}\n" for note in notes(standings, rest)]
+    return table(("budget", "limit", "figure", "evidence", "verdict"), rows, colour) + "".join(lines)
 
 
 def _device(measured: Json) -> list[tuple[str, str]]:

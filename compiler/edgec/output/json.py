@@ -11,9 +11,7 @@ from edgec.diagnostics import Diagnostic, Location
 from edgec.output.place import place
 
 
-def render(
-    diagnostics: Sequence[Diagnostic], documents: Mapping[str, Document], code: int | None = None, **more: Json
-) -> str:
+def render(diagnostics: Sequence[Diagnostic], documents: Mapping[str, Document], code: int | None = None, **more: Json) -> str:
     """Return ``{"schema", ...more, "exit_code", "diagnostics"}`` as text; the format is ``edgec/diagnostics/v1``.
 
     ``code`` is the command's exit code; left out, the lowest among the errors.

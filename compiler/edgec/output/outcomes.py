@@ -10,8 +10,12 @@ from edgec.artifacts.codec import to_json
 from edgec.artifacts.document import Json
 from edgec.artifacts.measured import Figure, Verdict, written
 from edgec.artifacts.outcome import Outcome
+from edgec.artifacts.search import search_record
+from edgec.artifacts.slices import condensed, notes, short_name, standing
+from edgec.output import search
 from edgec.output.human import printable
 from edgec.output.table import BOLD, paint, table
+from edgec.output.verification import SIDES
 
 
 def human(outcomes: Sequence[Outcome], colour: bool) -> str:
@@ -27,31 +31,44 @@ def records(outcomes: Sequence[Outcome]) -> list[Json]:
 def _block(outcome: Outcome, colour: bool) -> str:
     plan = outcome.plan
     delegates = "+".join(choice.name for choice in plan.delegates)
-    head = f"{plan.name} {plan.version} for {plan.target.name}: {plan.recipe.name} on {delegates}, {plan.threads} threads"
+    recipe = outcome.lowered.recipe if outcome.lowered else plan.recipe.name
+    what = plan.label if outcome.searched else f"{recipe} on {delegates}"
+    head = f"{plan.name} {plan.version} for {plan.target.name}: {what}, {plan.threads} threads"
     lines = [paint(printable(head), BOLD, colour)]
+    if outcome.searched:
+        lines += [*search.human(outcome.searched, colour), ""]
     if outcome.verdicts:
-        rows = [_row(verdict) for verdict in outcome.verdicts]
+        standings = [standing(verdict) for verdict in outcome.verdicts]
+        shown, rest = condensed(standings)
+        rows = [_row(outcome.verdicts[index]) for index in shown]
         lines.append(table(("budget", "limit", "figure", "evidence", "verdict"), rows, colour).rstrip("\n"))
-    lines += [f"  {name:<8} {text}" for name, text in _results(outcome)]
+        lines += [f"  {printable(note)}" for note in notes(standings, rest)]
+    lines += [f"  {name:<8} {text}" for name, text in [*_chosen(outcome), *_results(outcome)]]
     return "\n".join(lines) + "\n"
 
 
 def _row(verdict: Verdict) -> tuple[str, str, str, str, str]:
     budget, figure = verdict.budget, verdict.figure
-    side = {"min": "≥", "max": "≤", "max_drop": "drop ≤"}[budget.sense]
-    name = f"{budget.kind} {budget.statistic}".strip()
-    return name, f"{side} {budget.text}", _value(figure), figure.evidence if figure else "none", verdict.status
+    side = SIDES[budget.sense]
+    value = "no sample" if budget.slice and figure is None else _value(figure)
+    return printable(short_name(budget)), f"{side} {budget.text}", value, figure.evidence if figure else "none", verdict.status
 
 
 def _value(figure: Figure | None) -> str:
     if figure is None:
         return "on the device"
-    text = written(figure.value, figure.unit)
-    if figure.interval and figure.unit == "points" and math.isfinite(figure.interval[1]):
+    text, flips = written(figure.value, figure.unit), figure.name.startswith("accuracy.flips")
+    if figure.interval and (figure.unit == "points" or flips) and math.isfinite(figure.interval[1]):
         text += f" (at most {written(figure.interval[1], figure.unit)})"
     if threads := figure.detail.get("threads"):
         text += f", {threads} threads"
     return text
+
+
+def _chosen(outcome: Outcome) -> list[tuple[str, str]]:
+    """Why that recipe, where the manifest left it open."""
+    reason = outcome.lowered.resolved.get("recipe") if outcome.lowered else None
+    return [("auto", printable(reason))] if reason else []
 
 
 def _results(outcome: Outcome) -> list[tuple[str, str]]:
@@ -63,6 +80,7 @@ def _results(outcome: Outcome) -> list[tuple[str, str]]:
         ("bundle", str(_near(place.folder))),
         ("tarball", f"{_near(place.tarball)} ({size}, sha256 {place.tarball_sha256[:12]}…)"),
         ("report", str(_near(place.report))),
+        *([("feasible", str(_near(outcome.front)))] if outcome.front else []),
     ]
 
 
@@ -79,6 +97,7 @@ def _record(outcome: Outcome) -> Json:
         "target": plan.target.name,
         "manifest": plan.manifest,
         "exit_code": outcome.exit_code,
+        "recipe": outcome.lowered.recipe if outcome.lowered else plan.recipe.name,
         "lowering_key": plan.lowering_key,
         "model_sha256": outcome.lowered.pte_sha256 if outcome.lowered else None,
         "figures": [to_json(figure) for figure in outcome.measured.figures] if outcome.measured else [],
@@ -88,4 +107,6 @@ def _record(outcome: Outcome) -> Json:
         "tarball_sha256": place.tarball_sha256 if place else None,
         "measurements": str(place.measurements) if place else None,
         "report": str(place.report) if place else None,
+        "search": search_record(outcome.searched) if outcome.searched else None,
+        "front": str(outcome.front) if outcome.front else None,
     }

@@ -24,9 +24,7 @@ def place(where: Location | None, documents: Mapping[str, Document]) -> Span | N
     for length in range(len(where.route), 0, -1):
         route = where.route[:length]
         whole = length == len(where.route)
-        first, second = (
-            (document.keys, document.values) if where.on == "key" or not whole else (document.values, document.keys)
-        )
+        first, second = (document.keys, document.values) if where.on == "key" or not whole else (document.values, document.keys)
         found = first.get(route) or second.get(route)
         if found is not None:
             return found if found.line == found.end_line else document.keys.get(route, found)

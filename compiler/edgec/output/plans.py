@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgec.artifacts.document import Json
-from edgec.artifacts.manifest import Choice, Input
+from edgec.artifacts.manifest import Budget, Choice, Input, Search
 from edgec.artifacts.measured import written
 from edgec.artifacts.plan import Plan
+from edgec.artifacts.slices import short_name
 from edgec.output.human import printable
 from edgec.output.table import BOLD, paint, table
 
+SENSES = {"min": "at least", "max": "at most", "max_drop": "drop at most", "max_flips": "flips at most"}
 
-def human(plan: Plan, facts: Json, colour: bool) -> str:
+
+def human(plans: Sequence[Plan], facts: Sequence[Json], colour: bool) -> str:
     """Return one block: what will be built, from which inputs, under which budgets, and what the plan has to say.
 
-    ``facts`` is the lowered.json of an earlier build of the same inputs, or None.
+    ``plans`` are a target's candidates, mostly one; each has in ``facts`` the lowered.json of an earlier build of the
+    same inputs, or None.
     """
+    plan = plans[0]
     title = paint(printable(f"{plan.name} {plan.version} for {plan.target.name}"), BOLD, colour)
     rows = [
         ("target", f"{plan.target.architecture}, {plan.target.cpu}, glibc {plan.target.glibc}, {plan.threads} threads"),
@@ -22,19 +29,53 @@ def human(plan: Plan, facts: Json, colour: bool) -> str:
         *(("input", _input(item)) for item in plan.inputs),
         ("task", f"{plan.task.name}, {len(plan.labels)} labels" if plan.labels else plan.task.name),
         *((data.role, f"{data.format} {data.options.get('path', '')}".strip()) for data in plan.data),
-        ("recipe", _choice(plan.recipe)),
-        ("delegate", ", then ".join(_choice(item) for item in plan.delegates)),
+        *([] if plan.search else _what(plan, facts[0])),
         ("files", f"{len(plan.files)} input files, hashed"),
-        ("artifact", _artifact(facts)),
-        ("key", plan.lowering_key[:16]),
-        *(("note", note) for note in plan.notes),
+        *(_sought(plan.search, len(plans)) if plan.search else _made(plan, facts[0])),
+        *(("note", note) for note in dict.fromkeys(note for item in plans for note in item.notes)),
     ]
     lines = [title, *(f"  {name:<12} {printable(text)}" for name, text in rows)]
+    if plan.search:
+        candidates = [_candidate(*entry) for entry in zip(plans, facts, strict=True)]
+        lines.append(table(("candidate", "artifact", "key"), candidates, colour).rstrip("\n"))
     if plan.budgets:
-        side = {"min": "at least", "max": "at most", "max_drop": "drop at most"}
-        budgets = [(f"{item.kind} {item.statistic}".strip(), f"{side[item.sense]} {item.text}") for item in plan.budgets]
+        budgets = list(dict.fromkeys(_budget(item) for item in plan.budgets))
         lines.append(table(("budget", "limit"), budgets, colour).rstrip("\n"))
     return "\n".join(lines) + "\n"
+
+
+def _budget(budget: Budget) -> tuple[str, str]:
+    """A row; limits on classes are one row together."""
+    limit = f"{SENSES[budget.sense]} {budget.text}"
+    if budget.slice and budget.slice.by == "class":
+        return f"accuracy {budget.statistic}, by class", limit
+    return printable(short_name(budget)), limit
+
+
+def _what(plan: Plan, facts: Json) -> list[tuple[str, str]]:
+    return [("recipe", _recipe(plan, facts)), ("delegate", ", then ".join(_choice(item) for item in plan.delegates))]
+
+
+def _made(plan: Plan, facts: Json) -> list[tuple[str, str]]:
+    return [("artifact", _artifact(facts)), ("key", plan.lowering_key[:16])]
+
+
+def _sought(search: Search, count: int) -> list[tuple[str, str]]:
+    limit = f", none is started after {search.time_limit:g} s" if search.time_limit is not None else ""
+    return [("search", f"the least {search.objective} of {count} candidates, tried in this order{limit}")]
+
+
+def _candidate(plan: Plan, facts: Json) -> tuple[str, str, str]:
+    return printable(plan.label), _artifact(facts), plan.lowering_key[:16]
+
+
+def _recipe(plan: Plan, facts: Json) -> str:
+    """The recipe; what ``auto`` stands for is known once the same inputs were built."""
+    if plan.recipe.name != "auto":
+        return _choice(plan.recipe)
+    if facts is None:
+        return "auto: chosen in the build, by what the model computes"
+    return f"auto: {facts['resolved']['recipe']} (an earlier build)"
 
 
 def _artifact(facts: Json) -> str:
@@ -46,9 +87,10 @@ def _artifact(facts: Json) -> str:
     return f"{size}, {facts['parameters']:,} parameters, {inside} of {inside + outside} operators delegated (an earlier build)"
 
 
-def markdown(plan: Plan, facts: Json) -> str:
+def markdown(plans: Sequence[Plan], facts: Sequence[Json]) -> str:
     """Return the same as Markdown, for a comment on a pull request."""
-    return f"### {plan.name} {plan.version} for {plan.target.name}\n\n```\n{human(plan, facts, False)}```\n"
+    plan = plans[0]
+    return f"### {plan.name} {plan.version} for {plan.target.name}\n\n```\n{human(plans, facts, False)}```\n"
 
 
 def _choice(choice: Choice) -> str:

@@ -46,9 +46,7 @@ def _result(found: Diagnostic, codes: list[str], documents: Mapping[str, Documen
     }
     related = [(text, where) for text, where in found.related if where.file]
     if related:
-        result["relatedLocations"] = [
-            {**_location(where, documents), "message": {"text": text}} for text, where in related
-        ]
+        result["relatedLocations"] = [{**_location(where, documents), "message": {"text": text}} for text, where in related]
     return result
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from edgec.artifacts.document import Json
 from edgec.artifacts.measured import SAMPLES_FOR, written
+from edgec.artifacts.slices import Standing, condensed, notes, recorded_standing
 from edgec.output.human import printable
 from edgec.output.table import BOLD, paint, table
 
-SIDES = {"min": "≥", "max": "≤", "max_drop": "drop ≤"}
+SIDES = {"min": "≥", "max": "≤", "max_drop": "drop ≤", "max_flips": "flips ≤"}
 
 
 def human(record: dict[str, Json], budgets: Json, colour: bool) -> str:
@@ -19,8 +20,12 @@ def human(record: dict[str, Json], budgets: Json, colour: bool) -> str:
     lines += [f"  {name:<9} {printable(text)}" for name, text in _facts(record)]
     if record.get("verdicts"):
         limits = {budget["name"]: f"{SIDES[budget['sense']]} {budget['text']}" for budget in budgets}
-        rows = [_row(verdict, limits) for verdict in record["verdicts"]]
+        known = {budget["name"]: budget for budget in budgets}
+        standings = [_standing(known.get(verdict["budget"]), verdict) for verdict in record["verdicts"]]
+        shown, rest = condensed(standings)
+        rows = [_row(record["verdicts"][index], limits) for index in shown]
         lines.append(table(("budget", "limit", "figure", "evidence", "verdict"), rows, colour).rstrip("\n"))
+        lines += [f"  {printable(note)}" for note in notes(standings, rest)]
     return "\n".join(lines) + "\n"
 
 
@@ -47,12 +52,19 @@ def _golden(golden: Json) -> str:
     return text
 
 
+def _standing(budget: Json, verdict: Json) -> Standing:
+    if budget is None:
+        return Standing(group=None, status=verdict["status"], margin=0.0)
+    return recorded_standing(budget, verdict)
+
+
 def _row(verdict: Json, limits: dict[str, str]) -> tuple[str, str, str, str, str]:
     value = verdict.get("value")
+    without = "no sample" if verdict["status"] == "inconclusive" else "on the device"
     return (
         printable(verdict["budget"]),
         printable(limits.get(verdict["budget"], "")),
-        written(value, verdict.get("unit") or "") if value is not None else "on the device",
+        written(value, verdict.get("unit") or "") if value is not None else without,
         verdict.get("evidence", "none"),
         verdict["status"],
     )

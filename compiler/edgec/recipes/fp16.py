@@ -19,6 +19,8 @@ OPTIONS: Json = {"type": "object", "title": "fp16", "additionalProperties": Fals
 NEEDS: tuple[str, ...] = ()
 PRECISION = "fp16"
 NEEDS_DATA: tuple[str, ...] = ()
+OPERATORS: tuple[str, ...] = ("all",)
+FEATURES = {"aarch64": {"asimdhp": "fp16 arithmetic"}}
 
 # Half precision carries 11 bits (66 dB a rounding); a network that lost a layer to overflow falls under 20 dB.
 LIMITS = {

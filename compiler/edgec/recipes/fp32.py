@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from edgec.artifacts.document import Json
@@ -19,6 +20,8 @@ OPTIONS: Json = {"type": "object", "title": "fp32", "additionalProperties": Fals
 NEEDS: tuple[str, ...] = ()
 PRECISION = "fp32"
 NEEDS_DATA: tuple[str, ...] = ()
+OPERATORS: tuple[str, ...] = ()
+FEATURES: Mapping[str, Mapping[str, str]] = {}
 
 # Export replays the same kernels; XNNPACK sums in another order, which moved MobileNetV2 by 1.5e-7 of its outputs.
 LIMITS = {

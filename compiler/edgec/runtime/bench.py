@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from edgec.artifacts.bundle import Runner
@@ -23,6 +25,13 @@ def bench(plan: Plan, lowered: Lowered, folder: Path, runner: Runner, samples: i
 
     Raises Failure ``runner-failed`` when the runner ends with anything but success, with its own last words.
     """
+    with bundle_folder(plan, lowered, folder, runner) as place:
+        return _self_test(place, samples)
+
+
+@contextlib.contextmanager
+def bundle_folder(plan: Plan, lowered: Lowered, folder: Path, runner: Runner) -> Iterator[Path]:
+    """Yield a folder that the runner takes for a bundle, with the job's model.pte and golden vectors; then remove it."""
     with tempfile.TemporaryDirectory(prefix="edgec-bench-") as name:
         place = Path(name)
         for part in ("bin", "lib"):
@@ -34,7 +43,7 @@ def bench(plan: Plan, lowered: Lowered, folder: Path, runner: Runner, samples: i
         shutil.copytree(folder / "golden", place / "tests" / "golden")
         record = {**describe(plan, lowered), "budgets": [], "verdicts": [], "figures": []}
         (place / "bundle.json").write_text(json.dumps(record))
-        return _self_test(place, samples)
+        yield place
 
 
 def _self_test(place: Path, samples: int) -> Json:

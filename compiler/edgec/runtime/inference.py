@@ -85,6 +85,17 @@ def runtime_answers(
     ]
 
 
+def unguarded(program: Any) -> Any:
+    """Return the graph of an ExportedProgram without the hook that refuses every size but those it was exported for.
+
+    ``ExportedProgram.module`` adds it, guards or none, though most graphs exported for one row take several.
+    """
+    import torch
+
+    module = program.module(check_guards=False)
+    return torch.fx.GraphModule(module, module.graph)
+
+
 def batch_size(module: Any, samples: Sequence[Sample], inputs: Sequence[Input]) -> int:
     """Return how many samples ``module`` may take at once: above 1 only if it was seen to answer rows independently.
 

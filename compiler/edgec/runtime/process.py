@@ -19,7 +19,7 @@ PR_SET_PDEATHSIG = 1
 PASSED = (
     "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME",
     "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONUSERBASE",
-    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "HF_ENDPOINT", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
 """Variables that a child needs to start, to find its packages and to fetch; in either case, and with all of EDGEC_*.
 
@@ -53,6 +53,8 @@ def environment() -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
+        # Libraries fetch nothing behind edgec's back: what is loaded was hashed.
+        "HF_HUB_OFFLINE": "1",
     }
     passed = {name: value for name, value in os.environ.items() if name.upper() in PASSED or name.startswith("EDGEC_")}
     entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.runtime import process, wire
+from edgec.upstream.imports import import_runtime
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,13 +24,17 @@ class Session:
     """One fresh process with the runtime imported. It starts at once and in the background; ``load`` waits for it."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._start()
+
+    def _start(self) -> None:
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the session)
         self._process = subprocess.Popen(
             process.command("edgec.runtime.session"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._words,
-            cwd=folder,
+            cwd=self._folder,
             env=process.environment(),
         )
 
@@ -39,6 +44,14 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end()
+
+    def restart(self) -> None:
+        """End the process, which may be dead, and start another in its stead."""
+        self._end()
+        self._start()
+
+    def _end(self) -> None:
         self._process.kill()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._words):
@@ -88,9 +101,7 @@ def main(parent: int) -> None:
 
 def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Answer ``load`` and ``run`` requests; whatever goes wrong inside one is its answer."""
-    from executorch.runtime import Runtime
-
-    runtime, program, method = Runtime.get(), None, None
+    runtime, program, method = import_runtime().Runtime.get(), None, None
     while True:
         try:
             request, arrays = wire.receive(requests)

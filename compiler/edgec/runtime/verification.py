@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edgec.artifacts.document import Json
 from edgec.artifacts.measured import Evidence
+from edgec.artifacts.slices import within
 from edgec.artifacts.target import Target
 from edgec.diagnostics import Diagnostic, Failure, nearest
 from edgec.store.bundles import OpenBundle
@@ -142,18 +143,29 @@ def evenly(items: list[tuple[Path, str]], count: int | None) -> list[tuple[Path,
     return [items[position * len(items) // count] for position in range(count)]
 
 
-def top1(bundle: OpenBundle, place: Place, chosen: list[tuple[Path, str]]) -> dict[str, Json]:
-    """Return the share of the labelled images that the bundle's runner names rightly, as a record. Raises as classify."""
+def top1(
+    bundle: OpenBundle, place: Place, chosen: Sequence[tuple[Path, str]], folder: Path, slices: Sequence[Json] = ()
+) -> dict[str, Json]:
+    """Return the share of the labelled images that the bundle's runner names rightly, as a record. Raises as classify.
+
+    ``folder`` is the data set's; the record's ``slices`` tell the same of each of ``slices`` (bundle.json's, of budgets).
+    """
     lines = classify(bundle, place, [path for path, _ in chosen])
-    correct = sum(line["label"] == label for line, (_, label) in zip(lines, chosen, strict=True))
-    share = correct / len(chosen)
-    return {
-        "metric": "top1",
-        "accuracy": share,
-        "correct": correct,
-        "samples": len(chosen),
-        "evidence": place.evidence,
-    }
+    right = [line["label"] == label for line, (_, label) in zip(lines, chosen, strict=True)]
+    parts = [{**part, **_share([hit for hit, image in zip(right, chosen, strict=True) if _holds(part, image, folder)])}
+             for part in slices]  # fmt: skip
+    record = {"metric": "top1", **_share(right), "evidence": place.evidence}
+    return {**record, "slices": parts} if parts else record
+
+
+def _share(right: Sequence[bool]) -> dict[str, Json]:
+    """Accuracy is null where there is no image."""
+    return {"accuracy": sum(right) / len(right) if right else None, "correct": sum(right), "samples": len(right)}
+
+
+def _holds(part: Json, image: tuple[Path, str], folder: Path) -> bool:
+    path, label = image
+    return part["name"] == label if part["by"] == "class" else within(part["name"], path.relative_to(folder).as_posix())
 
 
 def _unknown(name: str, folder: Path, labels: Sequence[str]) -> Diagnostic:

@@ -56,6 +56,11 @@ OPTIONS: Json = {
 }
 
 
+def missing() -> str | None:
+    """Return None: the project brings its code."""
+    return None
+
+
 def check(options: Options, project: Project) -> list[Diagnostic]:
     """Return what is wrong with the entry (read, not run) and the weights."""
     found = _entry_problems(str(options["entry"]), project)

@@ -64,6 +64,11 @@ OURS = {"weights": "weights", "weights_backbone": "weights", "progress": None, "
 """Arguments that get_model takes but that edgec decides; the key of the manifest that does so."""
 
 
+def missing() -> str | None:
+    """Return None: torchvision is a dependency of edgec."""
+    return None
+
+
 def check(options: Options, project: Project) -> list[Diagnostic]:
     """Return an unknown name, refused arguments, and weights that are not named, not there or not the right file."""
     name, given = options["name"], options.get("weights")

@@ -23,27 +23,36 @@ NEAR = 1e-4
 """Answers count as equal when they differ by no more than this share of the largest value."""
 
 
-def refuse_non_finite(where: str, ids: Sequence[str], found: Answers) -> None:
-    """Raise Failure ``non-finite`` when an answer holds NaN or infinity; ``where`` names the step."""
+class Broken(Failure):
+    """A comparison that did not hold: ``step`` is the point whose answers are refused, ``worst`` a sample's id."""
+
+    def __init__(self, diagnostic: Diagnostic, step: str, worst: str) -> None:
+        super().__init__(diagnostic)
+        self.step = step
+        self.worst = worst
+
+
+def refuse_non_finite(step: str, ids: Sequence[str], found: Answers) -> None:
+    """Raise Broken ``non-finite`` when an answer of ``step`` holds NaN or infinity."""
     import numpy as np
 
     bad = [name for name, row in zip(ids, found, strict=True) if not all(np.isfinite(output).all() for output in row)]
     if bad:
-        message = f"{where} answers NaN or infinity for {len(bad)} of {len(ids)} samples, first {bad[0]!r}"
-        raise Failure(Diagnostic(code="non-finite", message=message))
+        message = f"{_spoken(step)} answers NaN or infinity for {len(bad)} of {len(ids)} samples, first {bad[0]!r}"
+        raise Broken(Diagnostic(code="non-finite", message=message), step, bad[0])
 
 
-def refuse_constant(where: str, found: Answers) -> None:
-    """Raise Failure ``constant-output`` when ``where`` answers (nearly) the same to samples that differ.
+def refuse_constant(step: str, ids: Sequence[str], found: Answers) -> None:
+    """Raise Broken ``constant-output`` when ``step`` answers (nearly) the same to samples that differ.
 
     Constant output of a network is what wrong normalisation, untrained weights and failed quantization look like.
     """
     count, kinds = len(found), distinct(found)
     needed = min(2, count) if count < FULL else FULL // 4
     if kinds < needed:
-        message = f"{where} gives {kinds} distinct answer{'s' * (kinds != 1)} to {count} different samples"
+        message = f"{_spoken(step)} gives {kinds} distinct answer{'s' * (kinds != 1)} to {count} different samples"
         hint = "check weights, normalisation (mean, std) and, for int8, that calibration data looks like real data"
-        raise Failure(Diagnostic(code="constant-output", message=message, hint=hint))
+        raise Broken(Diagnostic(code="constant-output", message=message, hint=hint), step, ids[0])
 
 
 def distinct(found: Answers) -> int:
@@ -97,7 +106,7 @@ def _sqnr(output: list[tuple[NDArray[Any], NDArray[Any]]]) -> float:
 
 
 def judge(boundaries: Sequence[tuple[Boundary, Limit]], decides: bool) -> None:
-    """Raise Failure ``parity-broken`` for the first boundary over its limit: SQNR, then relative error, then agreement.
+    """Raise Broken ``parity-broken`` for the first boundary over its limit: SQNR, then relative error, then agreement.
 
     ``decides`` says whether the task takes the arg-max of the output, so that agreement means something.
     """
@@ -106,7 +115,7 @@ def judge(boundaries: Sequence[tuple[Boundary, Limit]], decides: bool) -> None:
         if broken:
             message = f"the step from {found.before} to {found.after} changed the answers too much: {broken}"
             hint = f"worst sample: {found.worst} (off by {found.max_abs_error:.3g}); {_advice(found)}"
-            raise Failure(Diagnostic(code="parity-broken", message=message, hint=hint))
+            raise Broken(Diagnostic(code="parity-broken", message=message, hint=hint), found.after, found.worst)
 
 
 def _over(found: Boundary, limit: Limit, decides: bool) -> str | None:
@@ -142,17 +151,17 @@ def compare(
     """Return a Boundary for each two neighbours in ``points`` (step name to answers, in order), all of them judged.
 
     Gates in this order: finite → distinct → SQNR → relative error → decisions. Raises Failure ``non-finite``,
-    ``constant-output`` or ``parity-broken``.
+    ``constant-output`` or ``parity-broken``, of the kind Broken where the answers themselves are refused.
     """
     names = list(points)
     for name in names:
-        refuse_non_finite(_spoken(name), ids, points[name])
-    refuse_constant(_spoken(names[0]), points[names[0]])
+        refuse_non_finite(name, ids, points[name])
+    refuse_constant(names[0], ids, points[names[0]])
     steps = list(pairwise(names))
     for before, after in steps:
         same_shapes(_spoken(after), ids, points[before], points[after])
     for name in names[1:]:
-        refuse_constant(_spoken(name), points[name])
+        refuse_constant(name, ids, points[name])
     found = [boundary((before, after), ids, points[before], points[after]) for before, after in steps]
     judge([(item, limits[item.after]) for item in found], decides)
     return tuple(found)

@@ -21,6 +21,7 @@ PARITY = 16
 """Inputs that every step of the compilation is compared on, evenly spaced through the data."""
 
 CHUNK = 16
+SHARED = "reference.npz"
 Run = Callable[[Sequence["NDArray[Any]"]], "tuple[NDArray[Any], ...]"]
 
 
@@ -74,8 +75,27 @@ def random_sample(inputs: Sequence[Input], name: str, size: Callable[[Dimension]
     return Sample(id=name, tensors={item.name: tensor(item) for item in inputs})
 
 
-def evaluate(model: Any, run: Run, samples: Sequence[Sample], inputs: Sequence[Input], size: int) -> Answered:
-    """Return the answers of ``model`` (``size`` samples at once) and of the artifact; each sample is read once."""
+def shared_reference(folder: Path, samples: Sequence[Sample], like: Sequence[NDArray[Any]]) -> Answers:
+    """Return eager's answers to ``samples`` that another job with the same model and data computed, or none.
+
+    They are the ``reference.<i>`` of its evaluation.npz, put into this job's folder as SHARED; ``like`` is one answer.
+    """
+    import numpy as np
+
+    if not (folder / SHARED).is_file():
+        return []
+    with np.load(folder / SHARED, allow_pickle=False) as arrays:
+        if [str(name) for name in arrays["ids"]] != [samples[index].id for index in range(len(samples))]:
+            return []
+        columns = [arrays[f"reference.{index}"] for index in range(len(like))]
+    return [tuple(part.reshape(one.shape) for part, one in zip(row, like, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def evaluate(model: Any, run: Run, samples: Sequence[Sample], inputs: Sequence[Input], size: int, known: Answers) -> Answered:
+    """Return the answers of ``model`` (``size`` samples at once) and of the artifact; each sample is read once.
+
+    ``known`` are the model's answers where they were computed before, else empty.
+    """
     ids, labels = [], []
     outputs: Answers = []
     reference: Answers = []
@@ -83,7 +103,7 @@ def evaluate(model: Any, run: Run, samples: Sequence[Sample], inputs: Sequence[I
         chunk = [samples[index] for index in range(start, min(start + CHUNK, len(samples)))]
         ids += [sample.id for sample in chunk]
         labels += [sample.label for sample in chunk]
-        reference += answers(model, chunk, inputs, size)
+        reference += known[start : start + CHUNK] or answers(model, chunk, inputs, size)
         outputs += runtime_answers(run, chunk, inputs)
     return Answered(ids=tuple(ids), labels=tuple(labels), outputs=outputs, reference=reference)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from edgec.artifacts.manifest import Budget
 from edgec.artifacts.measured import SAMPLES_FOR, Evidence, Figure, Measured, Status, Verdict, written
 from edgec.artifacts.plan import Plan
+from edgec.artifacts.slices import TOLD, condensed, notes, standing
 from edgec.diagnostics import Diagnostic, Location
+from edgec.metrics.interval import samples_for_drop, samples_for_share
 
 FEWEST_SAMPLES = 30
 """Below this many samples no accuracy, and no drop, is judged: the standard error is above 5 percentage points at 90 %."""
@@ -24,6 +26,9 @@ ENOUGH: dict[str, tuple[Evidence, ...]] = {
 DETERMINED = ("accuracy", "size", "delegation")
 """Kinds that every build measures: never deferred."""
 
+PAIRED = ("max_drop", "max_flips")
+"""Limits against fp32 on the same samples: judged by an interval, not by the figure alone."""
+
 
 def judge(plan: Plan, measured: Measured) -> tuple[Verdict, ...]:
     """Return one verdict per budget of the plan, in its order."""
@@ -34,19 +39,24 @@ def _verdict(budget: Budget, measured: Measured) -> Verdict:
     if budget.kind == "memory" and (refused := _planned_memory(budget, measured)):
         return refused
     figure = measured.get(figure_name(budget))
+    if figure is None and budget.slice:
+        reason = f"no evaluation sample is in this slice; {FEWEST_SAMPLES} are needed"
+        return Verdict(budget=budget, status="inconclusive", reason=reason, figure=None)
     if figure is None and budget.kind in DETERMINED:
         raise LookupError(f"no figure for {budget.name}, which every build can measure")
     if figure is None or figure.evidence not in ENOUGH[budget.kind]:
         where = "not measured on this machine: the bundle judges it on the device before it activates"
         return Verdict(budget=budget, status="deferred", reason=where, figure=None)
-    status, reason = _drop(budget, figure) if budget.sense == "max_drop" else _limit(budget, figure)
+    status, reason = _paired(budget, figure) if budget.sense in PAIRED else _limit(budget, figure)
     return Verdict(budget=budget, status=status, reason=reason, figure=figure)
 
 
 def figure_name(budget: Budget) -> str:
-    """Return the name of the figure that a budget is held against (``accuracy.top1``, ``latency.p90``, ``size`` …)."""
+    """Return the name of the figure that a budget is held against (``accuracy.top1[class 7]``, ``latency.p90``, ``size`` …)."""
     if budget.kind == "accuracy":
-        return f"accuracy.{budget.statistic}" + (".drop" if budget.sense == "max_drop" else "")
+        drop = ".drop" if budget.sense == "max_drop" else ""
+        name = "accuracy.flips" if budget.sense == "max_flips" else f"accuracy.{budget.statistic}{drop}"
+        return f"{name}[{budget.slice.by} {budget.slice.name}]" if budget.slice else name
     return {"latency": f"latency.{budget.statistic}", "memory": "memory.rss"}.get(budget.kind, budget.kind)
 
 
@@ -60,22 +70,23 @@ def _planned_memory(budget: Budget, measured: Measured) -> Verdict | None:
 
 
 def _limit(budget: Budget, figure: Figure) -> tuple[Status, str]:
+    """Judge a figure by itself: the evaluation data is what the limit is about, so only too few samples leave it open."""
     value = written(figure.value, figure.unit)
     needed = SAMPLES_FOR.get(budget.statistic, 0) if budget.kind == "latency" else 0
     if budget.kind == "accuracy":
         needed = FEWEST_SAMPLES
     if figure.samples is not None and figure.samples < needed:
-        return "inconclusive", f"{value} over {figure.samples} samples; {needed} are needed"
+        return "inconclusive", f"{value} over {_samples(figure.samples)}; {needed} are needed"
     fits = figure.value >= budget.limit if budget.sense == "min" else figure.value <= budget.limit
     side = "at least" if budget.sense == "min" else "at most"
     return ("met" if fits else "missed"), f"{value}, {side} {budget.text} asked"
 
 
-def _drop(budget: Budget, figure: Figure) -> tuple[Status, str]:
-    """Judge a drop by its paired 95 % interval: wholly inside is met, wholly outside missed, else inconclusive."""
+def _paired(budget: Budget, figure: Figure) -> tuple[Status, str]:
+    """Judge a drop or flips by the 95 % interval: wholly inside is met, wholly outside missed, else inconclusive."""
     if figure.samples is not None and figure.samples < FEWEST_SAMPLES:
         value = written(figure.value, figure.unit)
-        return "inconclusive", f"{value} over {figure.samples} samples; {FEWEST_SAMPLES} are needed"
+        return "inconclusive", f"{value} over {_samples(figure.samples)}; {FEWEST_SAMPLES} are needed"
     low, high = figure.interval or (figure.value, figure.value)
     unit = figure.unit
     interval = f"95 % interval {written(low, unit)} to {written(high, unit)}, {figure.samples} samples"
@@ -84,32 +95,81 @@ def _drop(budget: Budget, figure: Figure) -> tuple[Status, str]:
         return "met", f"{spread}, at most {budget.text} asked"
     if low > budget.limit:
         return "missed", f"{spread}, at most {budget.text} asked"
-    return "inconclusive", f"{spread} straddles {budget.text}: more evaluation samples would settle it"
+    return "inconclusive", f"{spread} straddles {budget.text}: {_enough(budget, figure)}"
+
+
+def _samples(count: int) -> str:
+    return f"{count} sample{'s' * (count != 1)}"
+
+
+def _enough(budget: Budget, figure: Figure) -> str:
+    """Say how many samples would settle a paired limit."""
+    needed, given = samples_needed(budget, figure), figure.samples
+    if needed is None and figure.value == budget.limit:
+        return "the observed value is the limit itself, which no number of samples would settle"
+    if needed is None:
+        return "it is so near the limit that no reasonable number of samples would settle it"
+    where = "of this slice" if budget.slice else "in all"
+    return f"about {rounded(needed):,} samples {where} would settle it; {given} given"
+
+
+def samples_needed(budget: Budget, figure: Figure) -> int | None:
+    """Return how many samples would likely settle a ``max_drop`` or ``max_flips``; None where no number would."""
+    count = figure.samples
+    if count is None:
+        return None
+    if budget.sense == "max_flips":
+        return samples_for_share(figure.value, count, budget.limit)
+    spread = {name: float(value) for name, value in figure.detail.items() if isinstance(value, (int, float))}
+    return samples_for_drop(figure.value, spread, count, budget.limit) if spread else None
+
+
+def rounded(count: int) -> int:
+    """Return ``count`` rounded up to two digits: it is an estimate."""
+    step = int(10 ** max(0, len(str(count)) - 2))
+    return -(-count // step) * step
 
 
 def shortfalls(plan: Plan, verdicts: tuple[Verdict, ...], strict: bool) -> tuple[Diagnostic, ...]:
-    """Return an error per missed budget, and a warning (an error when ``strict``) per inconclusive one."""
-    found = []
-    for verdict in verdicts:
-        if verdict.status not in ("missed", "inconclusive"):
-            continue
-        missed = verdict.status == "missed"
-        found.append(
-            Diagnostic(
-                code="budget-missed" if missed else "budget-inconclusive",
-                severity="error" if missed or strict else "warning",
-                message=f"{plan.target.name}: {verdict.budget.name}: {verdict.reason}",
-                where=Location(file=plan.manifest, route=verdict.budget.route),
-                hint=_relaxation(verdict) if missed else "measure on more samples",
-            )
-        )
+    """Return an error per missed budget, and a warning (an error when ``strict``) per inconclusive one.
+
+    Of the slices of one limit the worst are told one by one, and the others as a number.
+    """
+    short = [verdict for verdict in verdicts if verdict.status in ("missed", "inconclusive")]
+    standings = [standing(verdict) for verdict in short]
+    shown, rest = condensed(standings, TOLD)
+    found = [
+        _short(plan, short[index], strict, f"{short[index].budget.name}: {short[index].reason}", _way_out(short[index]))
+        for index in shown
+    ]
+    for left, note in zip(rest.values(), notes(standings, rest), strict=True):
+        found.append(_short(plan, short[left[0]], strict, note, "measurements.json lists them all"))
     return tuple(found)
 
 
-def _relaxation(verdict: Verdict) -> str | None:
+def _short(plan: Plan, verdict: Verdict, strict: bool, message: str, hint: str | None) -> Diagnostic:
+    missed = verdict.status == "missed"
+    return Diagnostic(
+        code="budget-missed" if missed else "budget-inconclusive",
+        severity="error" if missed or strict else "warning",
+        message=f"{plan.target.name}: {message}",
+        where=Location(file=plan.manifest, route=verdict.budget.route),
+        hint=hint,
+    )
+
+
+def _way_out(verdict: Verdict) -> str | None:
     """The smallest change of the limit that this figure would meet; None where there is no figure."""
+    if verdict.status == "inconclusive":
+        return "measure on more samples"
+    limit = smallest_relaxation(verdict)
+    return f"the smallest relaxation that would be met is {written(*limit)}" if limit else None
+
+
+def smallest_relaxation(verdict: Verdict) -> tuple[float, str] | None:
+    """Return the limit, with its unit, that a missed budget would have met with this figure; None without a figure."""
     if verdict.figure is None:
         return None
     figure = verdict.figure
-    value = figure.interval[1] if verdict.budget.sense == "max_drop" and figure.interval else figure.value
-    return f"the smallest relaxation that would be met is {written(value, figure.unit)}"
+    value = figure.interval[1] if verdict.budget.sense in PAIRED and figure.interval else figure.value
+    return value, figure.unit

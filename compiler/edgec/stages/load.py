@@ -12,7 +12,7 @@ from edgec.artifacts.manifest import Dimension, Image, Input
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
-from edgec.diagnostics import Diagnostic, Failure
+from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.registry import plugin
 from edgec.runtime.inference import batches
 from edgec.sources.batch_norm import reestimate_batch_norm
@@ -49,7 +49,7 @@ def load(plan: Plan, project: Project) -> Loaded:
     Raises Failure ``model-not-loaded``, ``non-finite``, or the source's and the data set's own.
     """
     source = plugin("sources", plan.model.name)
-    bare = source.load(plan.model.options, project).eval()
+    bare = as_planes(source.load(plan.model.options, project).eval())
     calibration, evaluation = _data(plan, project, "calibration"), _data(plan, project, "evaluation")
     model = deployed(bare, plan.inputs).eval()
     example = example_inputs(plan.inputs)
@@ -59,7 +59,7 @@ def load(plan: Plan, project: Project) -> Loaded:
     _refuse_non_finite(bare)
     return Loaded(
         model=model,
-        outputs=_output_names(bare, model, example),
+        outputs=_output_names(plan, bare, model, example),
         example=example,
         dynamic=dynamic_shapes(plan.inputs),
         calibration=calibration,
@@ -69,6 +69,17 @@ def load(plan: Plan, project: Project) -> Loaded:
         weights_sha256=_weights_digest(bare),
         weights_file_sha256=source.weights_digest(plan.model.options, project),
     )
+
+
+def as_planes(model: torch.nn.Module) -> torch.nn.Module:
+    """Return ``model`` with its filters stored plane by plane: the same values, where its code turned them to channels_last.
+
+    XNNPACK's partitioner asserts that filters are contiguous, and ends with "Expected … to be NCHW" where they are not.
+    """
+    for value in (*model.parameters(), *model.buffers()):
+        if value.dim() in (4, 5) and not value.is_contiguous():
+            value.data = value.data.contiguous()
+    return model
 
 
 def refuse_changed(project: Project) -> None:
@@ -165,11 +176,15 @@ def _data(plan: Plan, project: Project, role: str) -> Sequence[Sample]:
     if data is None:
         return ()
     found: Sequence[Sample] = plugin("datasets", data.format).samples(data.options, project, plan.inputs, plan.labels)
+    if plugin("tasks", plan.task.name).NUMERIC and found and isinstance(found[0].label, str):
+        message = f"the {role} data's labels are words ({found[0].label!r}), and the task {plan.task.name} takes numbers"
+        where = Location(file=plan.manifest, route=("data", role))
+        raise Failure(Diagnostic(code="data-labels", message=message, where=where))
     return found
 
 
-def _output_names(bare: torch.nn.Module, model: Any, example: tuple[Any, ...]) -> tuple[str, ...]:
-    """Run the model once; the names come from the structure that it gives."""
+def _output_names(plan: Plan, bare: torch.nn.Module, model: Any, example: tuple[Any, ...]) -> tuple[str, ...]:
+    """Run the model once; the names come from the structure that it gives. Outputs that are none of the task are refused."""
     import torch
 
     names: list[str] = []
@@ -178,7 +193,7 @@ def _output_names(bare: torch.nn.Module, model: Any, example: tuple[Any, ...]) -
     )
     try:
         with torch.no_grad():
-            model(*example)
+            given = [tuple(output.shape) for output in model(*example)]
     # Any error of the user's model on inputs of the manifest's shape.
     except Exception as error:
         shapes = ", ".join(str(list(value.shape)) for value in example)
@@ -194,6 +209,10 @@ def _output_names(bare: torch.nn.Module, model: Any, example: tuple[Any, ...]) -
         handle.remove()
     if not names:
         raise Failure(Diagnostic(code="model-not-loaded", message="the model gives no tensor"))
+    if why := plugin("tasks", plan.task.name).unfit(plan.task.options, plan.labels, given):
+        where = Location(file=plan.manifest, route=("task",))
+        hint = "make the task's options what the model gives, or take another task"
+        raise Failure(Diagnostic(code="does-not-fit", message=why, where=where, hint=hint))
     return unique(names)
 
 

@@ -14,9 +14,13 @@ from edgec.artifacts.lowered import Operator
 from edgec.artifacts.plan import Plan
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.registry import plugin
+from edgec.upstream.decompositions import decomposed_once
+from edgec.upstream.fp16_conversions import conversions_delegated
+from edgec.upstream.fp16_convolutions import narrow_filters
 from edgec.upstream.node_source import shared_provenance
 from edgec.upstream.pattern_passes import patterns_when_needed
 from edgec.upstream.recompilation import compiled_late
+from edgec.upstream.retracing import retraced_when_changed
 
 UNTAKEN = "no partitioner takes this operator"
 """Partitioners explain a node that they know and refuse; of operators that they do not know they say nothing."""
@@ -33,19 +37,22 @@ class Lowering:
     operators: tuple[Operator, ...]
 
 
-def lower(plan: Plan, program: Any) -> Lowering:
+def lower(plan: Plan, program: Any, narrow: bool = True) -> Lowering:
     """Return the ``.pte`` of ``program`` (an ExportedProgram) for the plan's delegates, in order.
 
+    ``narrow`` lets float16 recipes store convolution filters as float16 and convert inside the delegate, which upstream
+    does not: what comes of it must be seen to load and to compare.
     Raises Failure ``lower-failed`` with the compiler's first line.
     """
     precision = plugin("recipes", plan.recipe.name).PRECISION
     partitioners: list[Any] = []
     for choice in plan.delegates:
         partitioners += plugin("delegates", choice.name).partitioners(precision, choice.options)
-    if precision == "int8":
+    if precision in ("int8", "int4"):
         import executorch.kernels.quantized  # noqa: F401 (out variants of what no delegate takes)
+    narrowed = _narrowed(narrow and precision == "fp16")
     try:
-        with uncollected(), shared_provenance(), compiled_late(), patterns_when_needed(), refusals() as reasons:
+        with uncollected(), _sooner(), narrowed, refusals() as reasons:
             return _lowered(program, partitioners, reasons)
     # The compiler raises whatever one of its passes trips over.
     except Exception as error:
@@ -53,6 +60,22 @@ def lower(plan: Plan, program: Any) -> Lowering:
         names = ", ".join(choice.name for choice in plan.delegates)
         message = f"the model does not lower to {names}: {lines[0]}"
         raise Failure(Diagnostic(code="lower-failed", message=message)) from error
+
+
+@contextmanager
+def _sooner() -> Iterator[None]:
+    """Inside it ExecuTorch lowers in less time to the same bytes."""
+    with shared_provenance(), compiled_late(), patterns_when_needed(), decomposed_once(), retraced_when_changed():
+        yield
+
+
+@contextmanager
+def _narrowed(wanted: bool) -> Iterator[None]:
+    if not wanted:
+        yield
+        return
+    with narrow_filters(), conversions_delegated():
+        yield
 
 
 def _lowered(program: Any, partitioners: list[Any], reasons: dict[str, str]) -> Lowering:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from edgec.artifacts.document import Document, Json, Route
 from edgec.artifacts.manifest import (
@@ -14,13 +14,16 @@ from edgec.artifacts.manifest import (
     Image,
     Input,
     Manifest,
+    Search,
+    Sense,
+    Slice,
     TargetChoice,
 )
 from edgec.artifacts.quantity import Kind, quantity
 from edgec.registry import plugin
 
 ROLES = ("calibration", "evaluation", "training")
-SENSES: tuple[Literal["min", "max", "max_drop"], ...] = ("min", "max", "max_drop")
+SENSES: tuple[Sense, ...] = ("min", "max", "max_drop", "max_flips")
 
 
 def parse(document: Document) -> Manifest:
@@ -40,6 +43,7 @@ def parse(document: Document) -> Manifest:
         targets=tuple(_target(entry, ("targets", index), task) for index, entry in enumerate(data["targets"])),
         threads=data.get("runtime", {}).get("threads"),
         budgets=_budgets(data.get("budgets", {}), ("budgets",), task),
+        search=_search(data),
     )
 
 
@@ -58,7 +62,26 @@ def _data(role: str, value: dict[str, Json]) -> Data:
     return Data(role=role, format=choice.name, options=choice.options)
 
 
+def _search(data: dict[str, Json]) -> Search | None:
+    """Return ``search``, or what stands for it under ``quantization``."""
+    given = data.get("quantization")
+    nested = given["search"] if isinstance(given, dict) and "search" in given else None
+    found = data.get("search", nested)
+    if found is None:
+        return None
+    return Search(
+        recipes=tuple(_choice(entry) for entry in found.get("recipes", ())),
+        delegates=tuple(_delegates(entry) for entry in found.get("delegates", ("xnnpack",))),
+        objective=found.get("objective", "latency"),
+        time_limit=quantity(found["time_limit"], "period") if "time_limit" in found else None,
+        route=("search",) if "search" in data else ("quantization", "search"),
+        beside=tuple(key for key in ("quantization", "delegate") if key in data and (key == "delegate" or "search" in data)),
+    )
+
+
 def _quantization(value: Json) -> Choice:
+    if isinstance(value, dict) and "search" in value:
+        return Choice(name="fp32")
     return _choice(value["recipe"] if isinstance(value, dict) and "name" not in value else value)
 
 
@@ -130,6 +153,22 @@ def _accuracy(value: Json, route: Route, task: Choice) -> list[Budget]:
     if isinstance(value, list):
         return [budget for index, entry in enumerate(value) for budget in _accuracy(entry, (*route, index), task)]
     metric = _choice(value.get("metric", plugin("tasks", task.name).METRICS[0]))
+    found = _limits(value, route, metric, None)
+    given = value.get("slices", [])
+    for index, entry in enumerate(given if isinstance(given, list) else [given]):
+        at = (*route, "slices", index) if isinstance(given, list) else (*route, "slices")
+        for part in _slices(entry):
+            found += _limits(entry, at, metric, part)
+    return found
+
+
+def _slices(value: dict[str, Any]) -> list[Slice]:
+    if value["by"] == "folder":
+        return [Slice(by="folder", name=name.strip("/")) for name in value["folders"]]
+    return [Slice(by="class", name=str(name)) for name in value["classes"]] if "classes" in value else [Slice(by="class")]
+
+
+def _limits(value: dict[str, Json], route: Route, metric: Choice, part: Slice | None) -> list[Budget]:
     return [
         Budget(
             kind="accuracy",
@@ -139,6 +178,7 @@ def _accuracy(value: Json, route: Route, task: Choice) -> list[Budget]:
             limit=quantity(value[sense], "figure"),
             text=str(value[sense]),
             route=(*route, sense),
+            slice=part,
         )
         for sense in SENSES
         if sense in value

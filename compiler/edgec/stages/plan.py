@@ -1,4 +1,4 @@
-"""From a checked manifest to one Plan per target: every default filled in, every input file hashed, nothing of torch."""
+"""From a checked manifest to a Plan per target and candidate: defaults filled in, input files hashed, nothing of torch."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from edgec.artifacts.checked import Checked
 from edgec.artifacts.codec import to_json
 from edgec.artifacts.document import Json
-from edgec.artifacts.manifest import Budget, Choice, Manifest, TargetChoice
+from edgec.artifacts.manifest import Budget, Choice, Manifest
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
+from edgec.artifacts.slices import spelled_out
+from edgec.checks.candidates import Setting, settings
 from edgec.diagnostics import Diagnostic, Location
 from edgec.registry import plugin
 from edgec.resources import PACKAGE
@@ -31,7 +34,9 @@ LOWERING_PACKAGES = ("torch", "torchvision", "torchao", "executorch", "numpy", "
 def plan(
     checked: Checked, *, allow_code: bool = False, policy: Path | None = None, only: Sequence[str] = ()
 ) -> tuple[Plan, ...]:
-    """Return one Plan per target of a checked manifest, in its order; ``only`` keeps those targets by name.
+    """Return one Plan per target of a checked manifest, in its order; where it has a search, one per candidate for each.
+
+    ``only`` keeps those targets by name.
 
     Raises Failure when an input file cannot be read or the trust policy is invalid.
     """
@@ -65,7 +70,8 @@ def plan(
         notes=(),
         lowering_key="",
     )
-    return tuple(_for_target(common, manifest, choice) for choice in manifest.targets if not only or choice.name in only)
+    chosen = (setting for setting in settings(manifest) if not only or setting.target.name in only)
+    return tuple(_resolved(common, manifest, setting) for setting in chosen)
 
 
 def untrusted(plan: Plan, project: Project, policy: Path | None) -> Diagnostic | None:
@@ -78,16 +84,29 @@ def untrusted(plan: Plan, project: Project, policy: Path | None) -> Diagnostic |
     return replace(refusal, where=Location(file=plan.manifest, route=("model",)))
 
 
-def _for_target(common: Plan, manifest: Manifest, choice: TargetChoice) -> Plan:
+def absent(plan: Plan) -> Diagnostic | None:
+    """Return the error that the plan's source or a delegate cannot be had here, or None; imports none of them."""
+    choices = [("sources", plan.model), *(("delegates", choice) for choice in plan.delegates)]
+    for kind, choice in choices:
+        if lacking := plugin(kind, choice.name).missing():  # type: ignore[arg-type]
+            what = f"the {kind.removesuffix('s')} {choice.name!r} cannot be used here: {lacking}"
+            where = Location(file=plan.manifest, route=("model", "source") if kind == "sources" else ("delegate",))
+            return Diagnostic(code="tool-missing", message=what, where=where)
+    return None
+
+
+def _resolved(common: Plan, manifest: Manifest, setting: Setting) -> Plan:
+    choice = setting.target
     row = TARGETS[choice.base]
     target = replace(row, name=choice.name, cpu=choice.cpu or row.cpu, memory=choice.memory or row.memory)
     resolved = replace(
         common,
         target=target,
-        recipe=choice.quantization or manifest.quantization,
-        delegates=choice.delegate or manifest.delegate,
+        recipe=setting.recipe,
+        delegates=setting.delegates,
         threads=choice.threads or manifest.threads or row.threads,
-        budgets=_merged(manifest.budgets, choice.budgets or ()),
+        budgets=spelled_out(_merged(manifest.budgets, choice.budgets or ()), common.labels),
+        search=manifest.search if setting.searched else None,
     )
     return replace(resolved, notes=_notes(resolved, manifest), lowering_key=lowering_key(resolved))
 
@@ -124,12 +143,10 @@ def _notes(plan: Plan, manifest: Manifest) -> tuple[str, ...]:
     notes = []
     if not (manifest.threads or any(choice.threads for choice in manifest.targets if choice.name == plan.target.name)):
         notes.append(f"threads: {plan.threads}, the big cores of {plan.target.name} (set runtime.threads to change it)")
-    precision = plugin("recipes", plan.recipe.name).PRECISION
-    features = plan.target.features
-    if plan.target.architecture == "aarch64" and precision == "fp16" and "asimdhp" not in features:
-        notes.append(f"fp16 on {plan.target.cpu}: no fp16 arithmetic there, so a smaller file but no speed")
-    if plan.target.architecture == "aarch64" and precision == "int8" and "asimddp" not in features:
-        notes.append(f"int8 on {plan.target.cpu}: no dot-product instructions, so a smaller file but little speed")
+    wanted = plugin("recipes", plan.recipe.name).FEATURES.get(plan.target.architecture, {})
+    for feature, words in wanted.items():
+        if feature not in plan.target.features:
+            notes.append(f"{plan.recipe.name} on {plan.target.cpu}: no {words} there, so a smaller file but little speed")
     if not plan.release:
         notes.append("random weights: a trial build, marked not for release")
     return tuple(notes)
@@ -137,21 +154,44 @@ def _notes(plan: Plan, manifest: Manifest) -> tuple[str, ...]:
 
 def lowering_key(plan: Plan) -> str:
     """Return the sha256 of everything the lowering job reads: plan fields, input files, edgec's source, package versions."""
-    fields: dict[str, Json] = {
+    return _digest({
+        **_model_fields(plan),
+        "recipe": to_json(plan.recipe),
+        "delegates": [to_json(item) for item in plan.delegates],
+        # What the recipe auto looks at beside the model.
+        "hardware": [plan.target.architecture, *plan.target.features] if plan.recipe.name == "auto" else [],
+        "accuracy": _limits(plan) if plan.budgets_decide else [],
+    })  # fmt: skip
+
+
+def reference_key(plan: Plan) -> str:
+    """Return the sha256 of all that eager's answers to the data depend on: what a lowering reads, less recipe and delegates."""
+    return _digest(_model_fields(plan))
+
+
+def _model_fields(plan: Plan) -> dict[str, Json]:
+    return {
         "folder": plan.folder,
         "model": to_json(plan.model),
         "inputs": [to_json(item) for item in plan.inputs],
         "task": to_json(plan.task),
         "labels": list(plan.labels),
         "data": [to_json(item) for item in plan.data],
-        "recipe": to_json(plan.recipe),
-        "delegates": [to_json(item) for item in plan.delegates],
         "files": dict(plan.files),
         "edgec": source_digest(),
-        "packages": _packages(plugin("sources", plan.model.name).RUNS_CODE),
+        "packages": _packages(plugin("sources", plan.model.name)),
         "platform": [platform.system(), cpu_name(), platform.python_version()],
     }
+
+
+def _digest(fields: dict[str, Json]) -> str:
     return hashlib.sha256(json.dumps(fields, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def _limits(plan: Plan) -> list[Json]:
+    """The accuracy budgets without their places in the manifest, which change nothing."""
+    asked = [budget for budget in plan.budgets if budget.kind == "accuracy"]
+    return [to_json(replace(budget, route=(), text="")) for budget in asked]
 
 
 @functools.cache
@@ -164,12 +204,12 @@ def source_digest() -> str:
     return digest.hexdigest()
 
 
-def _packages(runs_code: bool) -> dict[str, str]:
+def _packages(source: Any) -> dict[str, str]:
     """Return the versions of what takes part in a lowering: every package installed, where the project's code may import it."""
     installed = _installed()
-    if runs_code:
+    if source.RUNS_CODE:
         return installed
-    return {name: installed.get(name, "absent") for name in LOWERING_PACKAGES}
+    return {name: installed.get(name, "absent") for name in (*LOWERING_PACKAGES, *source.NEEDS)}
 
 
 def _installed() -> dict[str, str]:

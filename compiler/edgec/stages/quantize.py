@@ -14,6 +14,8 @@ from edgec.artifacts.samples import Sample
 from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.registry import plugin
 from edgec.runtime.inference import batches
+from edgec.upstream.quantizer_patterns import quantizer_patterns_when_needed
+from edgec.upstream.weight_observers import weights_observed_once
 
 
 def export(plan: Plan, model: Any, example: tuple[Any, ...], dynamic: Any, root: Path) -> Any:
@@ -33,7 +35,8 @@ def quantize(plan: Plan, program: Any, material: Material) -> Any:
     """
     recipe, delegate = plugin("recipes", plan.recipe.name), plugin("delegates", plan.delegates[0].name)
     try:
-        return recipe.quantize(program, material, delegate, plan.recipe.options)
+        with quantizer_patterns_when_needed(), weights_observed_once():
+            return recipe.quantize(program, material, delegate, plan.recipe.options)
     except Failure:
         raise
     # PT2E raises AssertionError, RuntimeError and more from deep inside a pass.
@@ -42,14 +45,16 @@ def quantize(plan: Plan, program: Any, material: Material) -> Any:
         raise Failure(Diagnostic(code="quantize-failed", message=message)) from error
 
 
-def checked(inputs: Sequence[Input], samples: Sequence[Sample], size: int) -> Iterator[tuple[Any, ...]]:
-    """Yield calibration batches of ``size`` samples and look at each on its way, so that none is decoded twice.
+def checked(
+    inputs: Sequence[Input], samples: Sequence[Sample], size: int, role: str = "calibration"
+) -> Iterator[tuple[Any, ...]]:
+    """Yield batches of ``size`` calibration (or training) samples and look at each on its way: none is decoded twice.
 
     Raises Failure ``calibration-…``: for one bad sample when it comes, for the data as a whole at the end.
     """
     if not samples:
-        raise _unfit("calibration-empty", "there is no calibration sample", "name data under data.calibration")
-    looks = [_Look(item) for item in inputs]
+        raise _unfit("calibration-empty", f"there is no {role} sample", f"name data under data.{role}")
+    looks = [_Look(item, role) for item in inputs]
     for start in range(0, len(samples), size):
         chunk = [samples[index] for index in range(start, min(start + size, len(samples)))]
         for sample in chunk:
@@ -63,8 +68,8 @@ def checked(inputs: Sequence[Input], samples: Sequence[Sample], size: int) -> It
 class _Look:
     """What was seen of one input over the calibration data."""
 
-    def __init__(self, given: Input) -> None:
-        self.given = given
+    def __init__(self, given: Input, role: str) -> None:
+        self.given, self.role = given, role
         self.lowest, self.highest = float("inf"), float("-inf")
 
     def at(self, sample: Sample) -> None:
@@ -76,11 +81,11 @@ class _Look:
         ):  # fmt: skip
             expected = [low if low == high else f"{low}..{high}" for low, high in sizes]
             found = "nothing" if array is None else list(array.shape)
-            message = f"calibration sample {sample.id!r} gives {self.given.name!r} the shape {found}, not {expected}"
-            raise _unfit("calibration-shape", message, "calibrate with what the device feeds")
+            message = f"{self.role} sample {sample.id!r} gives {self.given.name!r} the shape {found}, not {expected}"
+            raise _unfit("calibration-shape", message, "give samples like what the device feeds")
         lowest, highest = float(array.min()), float(array.max())
         if not (-float("inf") < lowest <= highest < float("inf")):
-            message = f"calibration sample {sample.id!r} holds NaN or infinity in {self.given.name!r}"
+            message = f"{self.role} sample {sample.id!r} holds NaN or infinity in {self.given.name!r}"
             raise _unfit("calibration-range", message, "remove the sample")
         self.lowest, self.highest = min(self.lowest, lowest), max(self.highest, highest)
 
@@ -88,10 +93,10 @@ class _Look:
         """Raise Failure ``calibration-constant`` or ``calibration-range`` by what all samples hold together."""
         name, span = self.given.name, f"{self.lowest:g}..{self.highest:g}"
         if self.lowest == self.highest and self.given.dtype.startswith("float"):
-            message = f"the calibration data for {name!r} is constant ({self.lowest:g}): there is no range to observe"
-            raise _unfit("calibration-constant", message, "calibrate with samples like those the device will see")
+            message = f"the {self.role} data for {name!r} is constant ({self.lowest:g}): there is no range to observe"
+            raise _unfit("calibration-constant", message, "give samples like those the device will see")
         if self.given.image and (self.lowest < 0 or self.highest > 255 or self.highest <= 1.0):
-            message = f"the calibration data for image {name!r} spans {span}; pictures are 0..255, not yet normalised"
+            message = f"the {self.role} data for image {name!r} spans {span}; pictures are 0..255, not yet normalised"
             raise _unfit(
                 "calibration-range", message, "give the pixels as they are; the artifact normalises them itself"
             )

@@ -17,6 +17,8 @@ from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.measured import Measured, Verdict, written
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.sbom import bill_of_materials
+from edgec.artifacts.search import Searched, search_record, search_table
+from edgec.artifacts.slices import condensed, notes, recorded_standing
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.resources import resource
 from edgec.runtime.host import cpu_name
@@ -26,6 +28,7 @@ from edgec.store.files import sha256_of
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+SENSES = {"min": "at least", "max": "at most", "max_drop": "at most, under fp32,", "max_flips": "at most, other than fp32,"}
 SCRIPTS = ("run.sh", "verify.sh", "install.sh")
 
 
@@ -37,10 +40,12 @@ def render(
     measured: Measured,
     verdicts: tuple[Verdict, ...],
     rejected: bool,
+    searched: Searched | None = None,
 ) -> Bundle:
     """Return the whole bundle; ``job_folder`` holds model.pte and the golden vectors, already hash-checked.
 
     ``rejected`` is the pipeline's word on whether what was missed, or with --strict left open, keeps it from release.
+    ``searched`` is the search that chose the artifact. Clocks may have decided it, so it stays out of the tarball.
     """
     record = records.bundle_record(plan, lowered, measured, verdicts)
     files = _binaries(lowered, job_folder, runner)
@@ -58,6 +63,8 @@ def render(
     digest = hashlib.sha256(listing).hexdigest()
     host = {"cpu": cpu_name(), "architecture": platform.machine(), "system": platform.system()}
     measurements = records.measurements_record(plan, lowered, measured, verdicts, digest, host)
+    if searched is not None:
+        measurements["search"] = search_record(searched)
     return Bundle(
         name=plan.name,
         version=plan.version,
@@ -65,7 +72,7 @@ def render(
         files=files,
         digest=digest,
         measurements=records.json_bytes(measurements),
-        report=_report(record, {**measurements, "rejected": rejected}, digests),
+        report=_report(record, {**measurements, "rejected": rejected}, digests, searched),
         rejected=rejected,
     )
 
@@ -131,6 +138,7 @@ def _readme(plan: Plan, record: Json) -> dict[str, Json]:
     inputs = record["inputs"]
     image = inputs[0].get("image")
     verdicts = {verdict["budget"]: verdict for verdict in record["verdicts"]}
+    budgets, more = _shown(record, verdicts)
     return {
         "plan": plan,
         "model": record["model"],
@@ -139,13 +147,21 @@ def _readme(plan: Plan, record: Json) -> dict[str, Json]:
         "image": image,
         "inputs": [{**entry, "shape": shape_text(entry["shape"], entry["minimum"])} for entry in inputs],
         "outputs": [{**entry, "shape": shape_text(entry["shape"])} for entry in record["outputs"]],
-        "budgets": [_budget_row(budget, verdicts.get(budget["name"])) for budget in record["budgets"]],
+        "budgets": [_budget_row(budget, verdicts.get(budget["name"])) for budget in budgets],
+        "more_budgets": more,
     }
+
+
+def _shown(record: Json, verdicts: Mapping[str, Json]) -> tuple[list[Json], list[str]]:
+    """Return the budgets that people are shown, and a line on the rest of each limit's slices."""
+    standings = [recorded_standing(budget, verdicts.get(budget["name"])) for budget in record["budgets"]]
+    shown, rest = condensed(standings)
+    return [record["budgets"][index] for index in shown], notes(standings, rest)
 
 
 def _budget_row(budget: Json, verdict: Json) -> dict[str, str]:
     """Return a row of the README's table; a budget whose verdict a clock decides has none there."""
-    sense = {"min": "at least", "max": "at most", "max_drop": "at most, under fp32,"}[budget["sense"]]
+    sense = SENSES[budget["sense"]]
     known = verdict is not None and verdict["value"] is not None
     return {
         "name": budget["name"],
@@ -162,17 +178,21 @@ def shape_text(shape: list[int], minimum: list[int] | None = None) -> str:
     return " × ".join(str(high) if low == high else f"{low}..{high}" for low, high in zip(lows, shape, strict=True))
 
 
-def _report(record: Json, measurements: Json, digests: Mapping[str, str]) -> bytes:
+def _report(record: Json, measurements: Json, digests: Mapping[str, str], searched: Searched | None) -> bytes:
     template = _environment("report", html=True)
     template.filters |= {"written": written, "shape": shape_text}
     figures = {figure["name"]: figure for figure in measurements["figures"]}
     verdicts = {verdict["budget"]: verdict for verdict in measurements["verdicts"]}
+    budgets, more = _shown(record, verdicts)
     page = template.get_template("report.html.j2").render(
         bundle=record,
         measurements=measurements,
         figures=figures,
         verdicts=verdicts,
+        budgets=budgets,
+        more_budgets=more,
         digests=dict(sorted(digests.items())),
+        candidates=search_table(searched) if searched else None,
     )
     return page.encode()
 

@@ -115,4 +115,6 @@ def _is_one_of(names: list[str]) -> Json:
 
 def _limits(condition: Json, quantity: str) -> Json:
     limit = {"$ref": f"#/$defs/{quantity}"}
-    return {"if": condition, "then": {"properties": {"min": limit, "max": limit, "max_drop": limit}}}
+    limits = {"properties": {"min": limit, "max": limit, "max_drop": limit}}
+    slices = {"title": "Slices", "if": {"type": "array"}, "then": {"items": limits}, "else": limits}
+    return {"if": condition, "then": {"properties": {**limits["properties"], "slices": slices}}}

@@ -62,6 +62,12 @@ class Cache:
                 shutil.rmtree(staging)
         return entry
 
+    def remove(self, kind: str, key: str) -> None:
+        """Remove an entry, where there is one."""
+        entry = self.folder / kind / key
+        if entry.exists():
+            shutil.rmtree(entry)
+
     @contextlib.contextmanager
     def lock(self, kind: str, key: str, stop: threading.Event | None = None) -> Iterator[None]:
         """Hold the key's advisory lock; it dies with the process that holds it.

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import math
+from collections.abc import Sequence
 
 from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.project import Project
-from edgec.diagnostics import Diagnostic, Failure, Location
-from edgec.store.files import collected, located
+from edgec.diagnostics import Diagnostic
+from edgec.store.files import collected
+from edgec.tasks.label_names import LABELS, label_names
 
 SUMMARY = "which one of several classes an input belongs to"
 NEEDS: tuple[str, ...] = ()
 METRICS = ("top1", "top5", "agreement", "sqnr", "max-abs-error")
 LABELLED = True
+NUMERIC = False
 OPTIONS: Json = {
     "type": "object",
     "additionalProperties": False,
     "required": ["labels"],
-    "properties": {
-        "labels": {
-            "type": ["string", "array"],
-            "items": {"type": "string", "minLength": 1},
-            "minItems": 2,
-            "minLength": 1,
-            "title": "Labels",
-            "description": "The class names in the order of the model's outputs: a text file with one name a line, "
-            "relative to the manifest, or a list.",
-            "examples": ["labels/digits.txt", ["cat", "dog"]],
-        },
-    },
+    "properties": {"labels": LABELS},
 }
 
 
@@ -40,41 +32,12 @@ def check(options: Options, project: Project) -> list[Diagnostic]:
 
 def labels(options: Options, project: Project) -> tuple[str, ...]:
     """Return the class names in index order. Raises Failure ``labels-invalid`` or ``path-outside-root``."""
-    given = options["labels"]
-    if isinstance(given, str):
-        names = _lines(located(project, given, ("options", "labels"), code="labels-invalid"), given)
-    else:
-        names = tuple(given)
-    if problem := _problem(names):
-        raise _invalid(problem)
-    return names
+    return label_names(options["labels"], project)
 
 
-def _lines(path: Path, shown: str) -> tuple[str, ...]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _invalid(f"{shown!r} is not UTF-8 text (byte {error.start})") from None
-    return tuple(line.strip() for line in text.rstrip("\r\n").split("\n"))
-
-
-def _problem(names: tuple[str, ...]) -> str | None:
-    if len(names) < 2:
-        return f"{len(names)} label is too few: a classifier tells at least two classes apart"
-    for index, name in enumerate(names):
-        if not name or any(ord(character) < 32 or ord(character) == 127 for character in name):
-            return f"label {index + 1} of {len(names)} is empty or holds control characters"
-        if names.index(name) != index:
-            return f"label {name!r} stands twice, as number {names.index(name) + 1} and {index + 1}"
-    return None
-
-
-def _invalid(message: str) -> Failure:
-    return Failure(
-        Diagnostic(
-            code="labels-invalid",
-            message=message,
-            where=Location(file="", route=("options", "labels")),
-            hint="write one class name a line, in the order of the model's outputs",
-        )
-    )
+def unfit(options: Options, labels: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> str | None:
+    """Return a message where the first output is not one row with a score for each label."""
+    if not labels or (shapes[0][-1:] == (len(labels),) and math.prod(shapes[0]) == len(labels)):
+        return None
+    wanted = f"one row of scores, one for each of the {len(labels)} labels"
+    return f"classification takes {wanted}; the first output is {list(shapes[0])}"

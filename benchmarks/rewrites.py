@@ -1,0 +1,118 @@
+"""What stays outside the delegate, or in float between integers, in torchvision's networks, without and with each rewrite.
+
+Prints a Markdown table: portable kernel calls, delegates, calls in float beside integer neighbours, bytes of the ``.pte``
+and milliseconds of this machine. ``--left`` lists the operators that stay, with the partitioner's reasons. Weights are
+seeded and untrained; the counts depend on shapes and types alone.
+"""
+
+import argparse
+import time
+from collections import Counter
+from types import SimpleNamespace
+
+import torch
+
+from edgec.artifacts.manifest import Choice
+from edgec.registry import REWRITES, plugin, rewrite_module
+from edgec.rewrites.graph import duplicate
+from edgec.runtime.program import read_program
+from edgec.stages.lower import lower
+from edgec.stages.rewrite import suitable
+from edgec.upstream.torchvision_ops import import_torchvision
+
+SMALL_VIT = {"image_size": 32, "patch_size": 8, "num_layers": 2, "num_heads": 4, "hidden_dim": 64, "mlp_dim": 128}
+
+
+def network(name: str, size: int):
+    import_torchvision()
+    from torchvision import models
+
+    torch.manual_seed(0)
+    if name == "small_vit":
+        return models.VisionTransformer(**SMALL_VIT).eval(), (torch.randn(1, 3, 32, 32),)
+    return models.get_model(name, weights=None).eval(), (torch.randn(1, 3, size, size),)
+
+
+def rewritten(plan, program):
+    fired, changed = [], duplicate(program)
+    for name in suitable(plan):
+        places = rewrite_module(name).rewrite(changed)
+        fired += [f"{name} {len(places)}"] if places else []
+    return changed, fired
+
+
+def quantized(plan, program, model, example):
+    recipe = plugin("recipes", plan.recipe.name)
+    material = SimpleNamespace(
+        model=model,
+        example=example,
+        dynamic=None,
+        graph_dynamic=None,
+        calibration=lambda: [example],
+        say=print,
+        record=lambda *given: None,
+    )
+    return recipe.quantize(program, material, plugin("delegates", "xnnpack"), {})
+
+
+def islands(program) -> Counter[str]:
+    """Count calls that take dequantized values and give what is not quantized again: float between integers."""
+    found: Counter[str] = Counter()
+    for node in program.graph.nodes:
+        name = str(node.target)
+        if node.op == "call_function" and "quantize" not in name:
+            integer = any("dequantize_per_tensor" in str(item.target) for item in node.all_input_nodes)
+            if integer and not all(str(user.target).startswith("quantized_decomposed.quantize") for user in node.users):
+                found[name] += 1
+    return found
+
+
+def milliseconds(data: bytes, example) -> float:
+    from executorch.runtime import Runtime
+
+    program = Runtime.get().load_program(data)
+    method = program.load_method("forward")
+    times = []
+    for _ in range(40):
+        start = time.perf_counter()
+        method.execute(list(example))
+        times.append(time.perf_counter() - start)
+    return 1000 * min(times)
+
+
+def row(name: str, recipe: str, size: int, left: bool) -> None:
+    model, example = network(name, size)
+    plan = SimpleNamespace(recipe=Choice(name=recipe), delegates=(Choice(name="xnnpack"),))
+    exported = plugin("recipes", recipe).export(model, example, None, {})
+    for label in ("without", "with"):
+        program, fired = rewritten(plan, exported) if label == "with" else (exported, [])
+        ready = quantized(plan, program, model, example)
+        built = lower(plan, ready, label == "with")
+        facts = read_program(built.data)
+        cells = [name, recipe, label, sum(facts.kernels.values()), facts.delegates.get("XnnpackBackend", 0)]
+        cells += [sum(islands(ready).values()), len(built.data), f"{milliseconds(built.data, example):.2f}", ", ".join(fired)]
+        print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
+        if left:
+            for operator in built.operators:
+                if operator.left:
+                    print(f"  {operator.name} {operator.left}: {operator.reason}")
+            print(f"  in float beside integers: {dict(islands(ready))}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="+", help="torchvision names, or small_vit")
+    parser.add_argument("--recipes", default="fp32,fp16,int8")
+    parser.add_argument("--size", type=int, default=64, help="height and width of the input")
+    parser.add_argument("--left", action="store_true", help="list what stays outside, with the reasons")
+    given = parser.parse_args()
+    print(f"rewrites: {', '.join(REWRITES)}\n")
+    print("| network | recipe | rewrites | kernel calls | delegates | in float | bytes | ms | at places |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for name in given.models:
+        for recipe in given.recipes.split(","):
+            row(name, recipe, given.size, given.left)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""What each target compiles or, where the manifest has a search, may try: every recipe on every list of delegates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from edgec.artifacts.document import Json, Route
+from edgec.artifacts.manifest import Choice, Manifest, TargetChoice
+from edgec.registry import REGISTRY, plugin
+from edgec.targets.table import TARGETS
+
+DEFAULT_RECIPES = {"int8": "calibration", "int8-qat": "training", "fp16": None, "fp32": None}
+"""What is tried where a search names no recipes, and the role of data without which it is not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What one target compiles, or one thing that it may try, and where each part was written.
+
+    ``searched`` is True where a search put the two together.
+    """
+
+    target: TargetChoice
+    recipe: Choice
+    recipe_route: Route
+    delegates: tuple[Choice, ...]
+    delegates_route: Route
+    searched: bool = False
+
+
+def settings(manifest: Manifest) -> Iterator[Setting]:
+    """Yield what each target compiles or tries, in the manifest's order; of a search only what can be at all."""
+    for setting in combinations(manifest):
+        if not setting.searched or misfit(setting, manifest) is None:
+            yield setting
+
+
+def combinations(manifest: Manifest) -> Iterator[Setting]:
+    """Yield what each target compiles or, possible or not, what the search puts together for it."""
+    for target in manifest.targets:
+        recipes, delegates = _recipes(manifest, target), _delegates(manifest, target)
+        fixed = manifest.search is None or (target.quantization is not None and target.delegate is not None)
+        for recipe, recipe_route in recipes:
+            for choices, delegates_route in delegates:
+                yield Setting(
+                    target=target,
+                    recipe=recipe,
+                    recipe_route=recipe_route,
+                    delegates=choices,
+                    delegates_route=delegates_route,
+                    searched=not fixed,
+                )
+
+
+def misfit(setting: Setting, manifest: Manifest) -> tuple[str, str] | None:
+    """Return the diagnostic code and the words for why a setting can never be built, or None."""
+    row = TARGETS.get(setting.target.base)
+    for role in plugin("recipes", setting.recipe.name).NEEDS_DATA:
+        if manifest.dataset(role) is None:
+            return "needs-data", f"{setting.recipe.name} needs {role} data, and the manifest names none"
+    for delegate in setting.delegates:
+        if row and delegate.name not in row.delegates:
+            return "does-not-fit", f"{delegate.name} does not run on {setting.target.name}"
+        if setting.recipe.name not in plugin("delegates", delegate.name).RECIPES:
+            return "does-not-fit", f"{delegate.name} does not run {setting.recipe.name}"
+    return None
+
+
+def likeness(recipe: Choice, delegates: tuple[Choice, ...]) -> Json:
+    """Return what is equal for two settings that compile alike: defaults filled in, delegates that take nothing left out."""
+    taking = [choice for choice in delegates if plugin("delegates", choice.name).BACKENDS]
+    return [_filled("recipes", recipe), [_filled("delegates", choice) for choice in taking]]
+
+
+def _filled(kind: str, choice: Choice) -> Json:
+    properties: Mapping[str, Json] = plugin(kind, choice.name).OPTIONS.get("properties", {})  # type: ignore[arg-type]
+    defaults = {name: item["default"] for name, item in properties.items() if "default" in item}
+    return [choice.name, defaults | dict(choice.options)]
+
+
+def _recipes(manifest: Manifest, target: TargetChoice) -> list[tuple[Choice, Route]]:
+    if target.quantization is not None:
+        return [(target.quantization, (*target.route, "quantization"))]
+    search = manifest.search
+    if search is None:
+        return [(manifest.quantization, ("quantization",))]
+    if search.recipes:
+        return [(recipe, (*search.route, "recipes", index)) for index, recipe in enumerate(search.recipes)]
+    possible = [
+        name
+        for name, role in DEFAULT_RECIPES.items()
+        if name in REGISTRY["recipes"] and (role is None or manifest.dataset(role))
+    ]
+    return [(Choice(name=name), search.route) for name in possible]
+
+
+def _delegates(manifest: Manifest, target: TargetChoice) -> list[tuple[tuple[Choice, ...], Route]]:
+    if target.delegate is not None:
+        return [(target.delegate, (*target.route, "delegate"))]
+    search = manifest.search
+    if search is None:
+        return [(manifest.delegate, ("delegate",))]
+    return [(choices, (*search.route, "delegates", index)) for index, choices in enumerate(search.delegates)]

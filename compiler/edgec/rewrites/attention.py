@@ -1,0 +1,84 @@
+"""Attention as two matrix products around a softmax: the decomposition at lowering guards against rows all masked."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from edgec.rewrites.graph import Writer, calls, constant, fixed, held, value
+from edgec.rewrites.products import product
+
+SUMMARY = "attention without the guard for rows that are masked as a whole"
+DELEGATES: tuple[str, ...] = ("xnnpack",)
+
+MASKED = -1e4
+"""Stands for minus infinity: e to the power of it is 0, and float16 has it."""
+
+
+def suits(precision: str, static: bool) -> bool:
+    """Return True."""
+    return True
+
+
+def rewrite(program: Any) -> list[Any]:
+    """Replace every ``scaled_dot_product_attention`` whose mask is known and leaves something of every row.
+
+    Masks are subtracted and scores divided, which no quantizer annotates: a quantized graph computes them in float.
+    """
+    import torch
+
+    found = []
+    for node in calls(program, torch.ops.aten.scaled_dot_product_attention.default):
+        given = dict(zip(("query", "key", "value", "attn_mask", "dropout_p", "is_causal"), node.args, strict=False))
+        given |= node.kwargs
+        mask = _mask(program, given)
+        if mask is None or given.get("dropout_p") or given.get("enable_gqa") or not _alike(given):
+            continue
+        found.append(_attention(program, node, given, mask))
+    return found
+
+
+def _alike(given: dict[str, Any]) -> bool:
+    """Whether the three have known shapes that are equal in all but the last two axes."""
+    three = [given["query"], given["key"], given["value"]]
+    if not all(fixed(item) and value(item).dim() >= 3 for item in three):
+        return False
+    return len({tuple(value(item).shape[:-2]) for item in three}) == 1
+
+
+def _mask(program: Any, given: dict[str, Any]) -> Any:
+    """Return what to subtract from the scores: 0.0 for nothing, None where that is not known."""
+    import torch
+
+    dtype = value(given["query"]).dtype
+    if given.get("is_causal"):
+        rows, columns = value(given["query"]).shape[-2], value(given["key"]).shape[-2]
+        if not (isinstance(rows, int) and isinstance(columns, int)):
+            return None
+        return torch.ones(rows, columns, dtype=dtype).triu(1) * -MASKED
+    if given.get("attn_mask") is None:
+        return 0.0
+    mask = held(program).get(given["attn_mask"])
+    if mask is None:
+        return None
+    if mask.dtype == torch.bool:
+        mask = torch.zeros(mask.shape, dtype=dtype).masked_fill(~mask, MASKED)
+    mask = mask.clamp(min=MASKED)
+    return None if bool((mask.amax(-1) <= MASKED).any()) else -mask
+
+
+def _attention(program: Any, node: Any, given: dict[str, Any], mask: Any) -> Any:
+    import torch
+
+    aten, writer = torch.ops.aten, Writer(program, node)
+    query, key = given["query"], given["key"]
+    scale = given.get("scale")
+    divisor = math.sqrt(value(query).shape[-1]) if scale is None else 1.0 / scale
+    query = writer.call(aten.div.Tensor, query, divisor)
+    scores = product(writer, query, writer.call(aten.transpose.int, key, -2, -1))
+    if isinstance(mask, torch.Tensor):
+        scores = writer.call(aten.sub.Tensor, scores, constant(program, mask, node))
+    shares = writer.call(aten.softmax.int, scores, -1)
+    made = product(writer, shares, given["value"])
+    writer.instead(made)
+    return made

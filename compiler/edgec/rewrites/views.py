@@ -1,0 +1,106 @@
+"""Views that XNNPACK does not know as those that it does: reshape and slice."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from edgec.rewrites.graph import Writer, calls, fixed, swept, value
+
+SUMMARY = "select, split, squeeze and unsqueeze as reshape and slice"
+DELEGATES: tuple[str, ...] = ("xnnpack",)
+
+
+def suits(precision: str, static: bool) -> bool:
+    """Return True."""
+    return True
+
+
+def rewrite(program: Any) -> list[Any]:
+    """Replace the views; return the calls that came in their stead, or the value itself where a view shows all of it."""
+    import torch
+
+    aten = torch.ops.aten
+    views: dict[Any, Callable[[Writer], Any]] = {
+        aten.unsqueeze.default: _unsqueezed,
+        aten.squeeze.dim: _reshaped,
+        aten.squeeze.dims: _reshaped,
+        aten.squeeze.default: _reshaped,
+        aten.select.int: _selected,
+        aten.expand.default: _expanded,
+    }
+    found = [made for node in calls(program, *views) if _float(node) and (made := views[node.target](Writer(program, node)))]
+    parts = (aten.chunk.default, aten.split.Tensor, aten.split_with_sizes.default, aten.unbind.int)
+    for node in calls(program, *parts):
+        found += _divided(program, node)
+    if found:
+        swept(program)
+    return found
+
+
+def _float(node: Any) -> bool:
+    import torch
+
+    seen = value(node)
+    return isinstance(seen, torch.Tensor) and seen.is_floating_point() and fixed(node) and fixed(node.args[0])
+
+
+def _reshaped(writer: Writer) -> Any:
+    import torch
+
+    node = writer.place
+    made = writer.call(torch.ops.aten.reshape.default, node.args[0], list(value(node).shape))
+    writer.instead(made)
+    return made
+
+
+def _unsqueezed(writer: Writer) -> Any:
+    """XNNPACK takes an axis added at the end as it is."""
+    dim = writer.place.args[1]
+    return None if dim in (-1, value(writer.place).dim() - 1) else _reshaped(writer)
+
+
+def _selected(writer: Writer) -> Any:
+    import torch
+
+    given, dim, index = writer.place.args
+    if not isinstance(index, int):
+        return None
+    size = value(given).shape[dim]
+    start = index % size
+    writer.place.args = (writer.call(torch.ops.aten.slice.Tensor, given, dim, start, start + 1), *writer.place.args[1:])
+    return _reshaped(writer)
+
+
+def _expanded(writer: Writer) -> Any:
+    given = writer.place.args[0]
+    if value(given).shape != value(writer.place).shape:
+        return None
+    writer.instead(given)
+    return given
+
+
+def _divided(program: Any, node: Any) -> list[Any]:
+    """Replace the parts, and with them the call that gave them all."""
+    import torch
+
+    aten, given = torch.ops.aten, node.args[0]
+    parts = value(node)
+    if not all(user.target is operator.getitem for user in node.users):
+        return []
+    if not (value(given).is_floating_point() and fixed(given) and all(isinstance(n, int) for p in parts for n in p.shape)):
+        return []
+    unbound = node.target is aten.unbind.int
+    dim = (node.args[1] if len(node.args) > 1 else 0) if unbound else (node.args[2] if len(node.args) > 2 else 0)
+    lengths = [1 if unbound else part.shape[dim] for part in parts]
+    found = []
+    for user in [user for user in node.users if user.users]:
+        writer, index = Writer(program, user), user.args[1]
+        start = sum(lengths[:index])
+        made = writer.call(aten.slice.Tensor, given, dim, start, start + lengths[index])
+        if unbound:
+            made = writer.call(aten.reshape.default, made, list(value(user).shape))
+        writer.instead(made)
+        found.append(made)
+    return found

@@ -1,0 +1,96 @@
+"""Lowered candidates in, judged candidates out: the cheap figures of all first, then clocks, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from edgec.artifacts.bundle import Runner
+from edgec.artifacts.codec import from_json, to_json
+from edgec.artifacts.lowered import Lowered
+from edgec.artifacts.measured import Figure, Measured
+from edgec.artifacts.search import Trial
+from edgec.runtime.host import same_kind
+from edgec.runtime.instructions import instructions
+from edgec.runtime.runner import runner_for
+from edgec.search import winner, worth_clocking
+from edgec.stages.judge import judge
+from edgec.stages.measure import clocked_figures, cost_figure, determined_figures
+from edgec.store.files import sha256_of
+from edgec.workshop import Workshop, diagnosed, unfinished
+
+UNCLOCKED = "lowered, but the time limit was reached before it was clocked"
+
+
+def judged(trials: Sequence[Trial], shop: Workshop) -> list[Trial]:
+    """Return one target's candidates with their figures and verdicts; nothing else may run on this machine meanwhile.
+
+    Only those are clocked that no figure of their artifact, and no accuracy, rules out; should none of these pass, the
+    others too. When a search's time is over and one passes, the rest stay as they are.
+    """
+    found = [_appraised(trial) for trial in trials]
+    search, strict = trials[0].plan.search, shop.settings.strict
+    clocked: list[int] = []
+    while waiting := [index for index in worth_clocking(found, strict) if index not in clocked]:
+        index, *_ = waiting
+        best = winner([found[one] for one in clocked], search, strict)[0] if search else None
+        if best is not None and shop.over(found[index].plan):
+            found[index] = replace(found[index], untried=UNCLOCKED)
+            continue
+        found[index] = _clocked(found[index], shop)
+        clocked.append(index)
+        if search:
+            shop.say(f"{found[index].label}: {found[index].standing}")
+    return found
+
+
+def settled(trial: Trial) -> tuple[Lowered, Path, Measured]:
+    """Return the artifact, its job's folder and the figures of a candidate that has all three."""
+    assert trial.lowered is not None and trial.folder is not None and trial.measured is not None
+    return trial.lowered, trial.folder, trial.measured
+
+
+def _appraised(trial: Trial) -> Trial:
+    """Add what the artifact and its answers say, without running anything."""
+    if trial.lowered is None or trial.folder is None:
+        return trial
+    try:
+        measured = Measured(figures=tuple(determined_figures(trial.plan, trial.lowered, trial.folder)))
+        return replace(trial, measured=measured, verdicts=judge(trial.plan, measured))
+    except Exception as error:
+        return replace(trial, diagnostics=diagnosed(trial.plan, error))
+
+
+def _clocked(trial: Trial, shop: Workshop) -> Trial:
+    """Add what the bundle's own runner shows: on this machine where the target is of its kind, else under emulation."""
+    plan, (lowered, _, cheap) = trial.plan, settled(trial)
+    try:
+        runner = runner_for(plan.target, lowered.backends, lowered.kernels, shop.cache, shop.settings.offline)
+        measured = Measured(figures=(*cheap.figures, *_speed(trial, runner, shop)))
+        return replace(trial, measured=measured, verdicts=judge(plan, measured))
+    except Exception as error:
+        return replace(trial, diagnostics=diagnosed(plan, error))
+
+
+def _speed(trial: Trial, runner: Runner, shop: Workshop) -> list[Figure]:
+    """Return the figures of ``_measured``: of an unfinished search those that it had already, else new ones."""
+    kept, digest = unfinished(trial.plan, shop.cache), sha256_of(runner.executable)
+    if kept and (found := kept.kept("clocks")) and found["runner"] == digest:
+        shop.say(f"{trial.label}: clocked already, in the search that this one goes on with")
+        return [from_json(Figure, item) for item in found["figures"]]
+    figures = _measured(trial, runner, shop)
+    if kept:
+        kept.keep("clocks", {"runner": digest, "figures": [to_json(figure) for figure in figures]})
+    return figures
+
+
+def _measured(trial: Trial, runner: Runner, shop: Workshop) -> list[Figure]:
+    plan, (lowered, folder, _) = trial.plan, settled(trial)
+    if same_kind(plan.target):
+        return clocked_figures(plan, lowered, folder, runner)
+    if plan.search is None:
+        return []
+    counted = instructions(plan, lowered, folder, runner, shop.cache) if plan.search.objective == "latency" else None
+    # A count differs a little from run to run, so it must not enter the tarball.
+    return [cost_figure(lowered), *([replace(counted, clocked=True)] if counted else [])]

@@ -1,0 +1,206 @@
+"""The jobs of a build: each distinct lowering once, several at a time, while the runners compile; a Trial a plan comes out."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from math import inf
+from pathlib import Path
+
+from edgec import job
+from edgec.artifacts.codec import from_json, to_json
+from edgec.artifacts.measured import written
+from edgec.artifacts.plan import Plan
+from edgec.artifacts.project import Project
+from edgec.artifacts.search import Searched, Trial
+from edgec.artifacts.settings import Settings
+from edgec.diagnostics import Diagnostic, Failure
+from edgec.registry import plugin
+from edgec.runtime.host import cpu_name
+from edgec.runtime.runner import runner_for
+from edgec.search import interleaved
+from edgec.stages.evaluate import SHARED
+from edgec.stages.plan import absent, reference_key, untrusted
+from edgec.store.cache import Cache
+from edgec.store.unfinished import Unfinished
+
+Progress = Callable[[str], None]
+Work = tuple[Plan, Project]
+
+JOB_BYTES = 1 << 30
+"""Memory that a lowering of a usual network takes, with the process that runs its artifact (docs/benchmarks.md)."""
+
+MEMORY = Path("/proc/meminfo")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """What every job needs. ``stop`` ends all jobs; ``begun`` is when each manifest's first job began (monotonic clock).
+
+    ``references`` are the answers of finished jobs, by what eager's answers depend on: those are computed once a model.
+    """
+
+    cache: Cache
+    settings: Settings
+    say: Progress
+    stop: threading.Event
+    begun: dict[str, float] = field(default_factory=dict)
+    references: dict[str, Path] = field(default_factory=dict)
+
+    def seconds(self, plan: Plan) -> float:
+        """How long the plan's manifest has been at work: other manifests of the same build take nothing of its time."""
+        now = time.monotonic()
+        return now - self.begun.setdefault(plan.manifest, now)
+
+    def over(self, plan: Plan) -> bool:
+        """Whether the time of the plan's search is over."""
+        limit = plan.search.time_limit if plan.search else None
+        return self.seconds(plan) > (inf if limit is None else limit)
+
+    def forget(self, searched: Searched | None) -> None:
+        """Drop what was kept for going on with a search that has ended by itself: the next one clocks anew."""
+        for trial in searched.trials if searched else ():
+            if kept := unfinished(trial.plan, self.cache):
+                kept.forget(("failure", "clocks"))
+
+
+def by_target(work: Sequence[Work]) -> list[list[Work]]:
+    """Return the plans in groups: those of one target of one manifest, which stand side by side."""
+    return [list(group) for _, group in groupby(work, key=lambda entry: entry[0].goal)]
+
+
+def lowered(work: Sequence[Work], shop: Workshop) -> tuple[Trial, ...]:
+    """Lower every plan and return a Trial each, in order; when it returns, no job and no compiler runs any more.
+
+    Plans with equal lowering keys share one job. An interrupt kills the jobs.
+    """
+    with contextlib.ExitStack() as stack:
+        lowering = stack.enter_context(ThreadPoolExecutor(workers([plan for plan, _ in work], shop.settings)))
+        compiling = stack.enter_context(ThreadPoolExecutor(1))
+        stack.callback(shop.stop.set)
+        jobs: dict[str, Future[Trial]] = {}
+        runners: list[Future[None]] = []
+        for plan, project in interleaved(by_target(work)):
+            if plan.allow_code and not absent(plan):  # what is refused at once waits for no compiler
+                runners.append(compiling.submit(_compile_ahead, plan, shop))
+            if plan.lowering_key not in jobs:
+                jobs[plan.lowering_key] = lowering.submit(_tried, plan, project, shop)
+        wait(jobs.values())
+        wait(runners)
+        return tuple(replace(jobs[plan.lowering_key].result(), plan=plan) for plan, _ in work)
+
+
+def workers(plans: Sequence[Plan], settings: Settings) -> int:
+    """Return how many jobs to run at once: as asked, else one; for a search one a core, as far as memory goes."""
+    if settings.jobs is not None:
+        return settings.jobs
+    if not any(plan.search for plan in plans):
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, _available() // JOB_BYTES))
+
+
+def unfinished(plan: Plan, cache: Cache) -> Unfinished | None:
+    """Return where a candidate's findings are kept until its search has ended; None for a plan without search."""
+    if plan.search is None:
+        return None
+    parts = [plan.lowering_key, plan.target, plan.threads, plan.budgets, plan.search, cpu_name()]
+    run = hashlib.sha256(json.dumps([to_json(part) for part in parts]).encode()).hexdigest()
+    return Unfinished(cache=cache, run=run)
+
+
+def diagnosed(plan: Plan, error: Exception) -> tuple[Diagnostic, ...]:
+    """Return what an error in one plan's build is reported as; a bug in one stops none of the others.
+
+    Raises the error itself where it is a bug and EDGEC_DEBUG is set.
+    """
+    if isinstance(error, Failure):
+        return error.diagnostics
+    if os.environ.get("EDGEC_DEBUG"):
+        raise error
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    told = f"{plan.target.name}: {type(error).__name__}: {lines[-1].strip() if lines else ''}"
+    hint = "please report it; EDGEC_DEBUG=1 shows the traceback"
+    return (Diagnostic(code="internal-error", message=told, hint=hint),)
+
+
+def _tried(plan: Plan, project: Project, shop: Workshop) -> Trial:
+    """Lower one plan, or say why it was not; of a search, what an earlier, killed one found is taken up."""
+    trial = Trial(plan=plan)
+    kept = unfinished(plan, shop.cache)
+    first = plan.manifest not in shop.begun
+    shop.seconds(plan)  # its time begins
+    try:
+        if refusal := absent(plan) or untrusted(plan, project, shop.settings.policy):
+            raise Failure(refusal)
+        with shop.cache.lock("lowered", plan.lowering_key, shop.stop):
+            entry = shop.cache.read("lowered", plan.lowering_key)
+            if entry is not None:
+                shop.say(f"{_named(plan)}: the lowering is in the cache")
+                return _finished(trial, entry, shop)
+            if kept and (found := kept.kept("failure")):
+                shop.say(f"{_named(plan)}: failed before, in the search that this one goes on with")
+                raise Failure(*(from_json(Diagnostic, item) for item in found))
+            if shop.over(plan) and not first:
+                return replace(trial, untried="the time limit was reached before its turn")
+            return _lowered(trial, project, shop)
+    except Failure as failure:
+        if kept and all(item.exit_code == 4 and item.code != "job-died" for item in failure.diagnostics):
+            kept.keep("failure", [to_json(item) for item in failure.diagnostics])
+        return replace(trial, diagnostics=failure.diagnostics)
+    except Exception as error:
+        return replace(trial, diagnostics=diagnosed(plan, error))
+
+
+def _lowered(trial: Trial, project: Project, shop: Workshop) -> Trial:
+    plan, start = trial.plan, time.monotonic()
+    name = _named(plan)
+    if plan.search:
+        shop.say(f"{name}: lowering")
+    with tempfile.TemporaryDirectory(prefix="edgec-job-") as folder:
+        shared = Path(folder) / SHARED
+        if known := shop.references.get(reference_key(plan)):
+            shutil.copyfile(known, shared)
+        job.run(plan, project, Path(folder), lambda line: shop.say(f"{name}: {line}" if plan.search else line), shop.stop)
+        shared.unlink(missing_ok=True)
+        entry = shop.cache.write("lowered", plan.lowering_key, Path(folder))
+    done = _finished(replace(trial, seconds=time.monotonic() - start), entry, shop)
+    if plan.search and done.lowered:
+        shop.say(f"{name}: lowered, {written(done.lowered.pte_bytes, 'bytes')}, in {done.seconds:.1f} s")
+    return done
+
+
+def _finished(trial: Trial, entry: Path, shop: Workshop) -> Trial:
+    lowered = job.read_lowered(entry)
+    if lowered.evaluation:
+        shop.references[reference_key(trial.plan)] = entry / lowered.evaluation
+    return replace(trial, lowered=lowered, folder=entry)
+
+
+def _named(plan: Plan) -> str:
+    return plan.label if plan.search else plan.name
+
+
+def _compile_ahead(plan: Plan, shop: Workshop) -> None:
+    """Build the runner that the plan most likely needs; a Failure here comes again, and is reported, when it is used."""
+    backends = [name for choice in plan.delegates for name in plugin("delegates", choice.name).BACKENDS]
+    with contextlib.suppress(Failure):
+        if not shop.stop.is_set():
+            runner_for(plan.target, backends, (), shop.cache, shop.settings.offline)
+
+
+def _available() -> int:
+    """Bytes of memory that a new process may take, as Linux estimates it; plenty where it does not say."""
+    lines = MEMORY.read_text().splitlines() if MEMORY.is_file() else []
+    found = next((line for line in lines if line.startswith("MemAvailable:")), None)
+    return int(found.split()[1]) * 1024 if found else 1 << 40

@@ -1,0 +1,61 @@
+"""Truths that are numbers: one a sample, or an array of them."""
+
+import numpy as np
+import pytest
+
+from edgec.artifacts.manifest import Dimension, Input
+from edgec.artifacts.project import Project
+from edgec.datasets import csv, npz
+from edgec.diagnostics import Failure
+
+X = Input(name="x", dtype="float32", shape=tuple(Dimension(minimum=size, maximum=size) for size in (1, 2)))
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(root=tmp_path.resolve(), folder=tmp_path.resolve())
+
+
+def from_npz(project, labels, **options):
+    np.savez(project.folder / "d.npz", x=np.zeros((len(labels), 2), np.float32), label=labels)
+    return npz.samples({"path": "d.npz", **options}, project, [X], ())
+
+
+def from_csv(project, text, labels=(), **options):
+    (project.folder / "d.csv").write_text(text)
+    return csv.samples({"path": "d.csv", **options}, project, [X], labels)
+
+
+def refused(call, *arguments):
+    with pytest.raises(Failure) as caught:
+        call(*arguments)
+    return caught.value.diagnostics[0].code
+
+
+def test_npz_gives_numbers_and_arrays(project):
+    assert [sample.label for sample in from_npz(project, np.array([0.5, -2.0]))] == [0.5, -2.0]
+    found = from_npz(project, np.arange(6.0).reshape(2, 3))
+    assert found[1].label.tolist() == [3.0, 4.0, 5.0]
+
+
+def test_npz_refuses_a_truth_that_is_no_number(project):
+    assert refused(from_npz, project, np.array([1.0, np.nan])) == "data-not-finite"
+    assert refused(from_npz, project, np.array([["a"], ["b"]])) == "data-labels"
+
+
+def test_csv_gives_one_column_or_several(project):
+    assert [sample.label for sample in from_csv(project, "a,b,label\n1,2,3.5\n4,5,6\n")] == [3.5, 6.0]
+    found = from_csv(project, "label.x,a,b,label.y\n1,2,3,4\n5,6,7,8\n")
+    assert found[1].label.tolist() == [5.0, 8.0] and found[1].tensors["x"].tolist() == [[6.0, 7.0]]
+
+
+def test_csv_refuses_a_truth_that_is_no_number(project):
+    assert refused(from_csv, project, "a,b,label\n1,2,high\n") == "data-unreadable"
+    assert refused(from_csv, project, "a,b,label\n1,2,nan\n") == "data-not-finite"
+
+
+def test_measured_truths_are_chosen_evenly_and_not_by_class(project):
+    chosen = from_npz(project, np.arange(10) * 0.1, samples=5)
+    assert [sample.id for sample in chosen] == [f"d.npz#{row}" for row in (0, 2, 4, 6, 8)]
+    text = "a,b,label\n" + "".join(f"0,0,{row / 10}\n" for row in range(10))
+    assert [sample.id for sample in from_csv(project, text, samples=5)] == [f"d.csv#{row}" for row in (0, 2, 4, 6, 8)]

@@ -1,0 +1,155 @@
+"""Drops and flips are judged by their interval, an open one says how many samples would settle it, and slices one by one."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from edgec.artifacts.manifest import Budget, Slice
+from edgec.artifacts.measured import Figure, Measured
+from edgec.artifacts.slices import condensed, notes, spelled_out, standing
+from edgec.metrics.interval import discordance, paired_drop, share_interval
+from edgec.stages.judge import judge, rounded, samples_needed, shortfalls, smallest_relaxation
+
+
+def budget(sense, limit, part=None):
+    return Budget(
+        kind="accuracy", statistic="top1", sense=sense, limit=limit, text=f"{100 * limit:g}%",
+        route=("budgets", "accuracy", sense), slice=part,
+    )  # fmt: skip
+
+
+def drop_figure(lost, won, count, name="accuracy.top1.drop"):
+    before = np.array([1.0] * lost + [0.0] * won + [1.0] * (count - lost - won))
+    after = np.array([0.0] * lost + [1.0] * won + [1.0] * (count - lost - won))
+    value, interval = paired_drop(before, after)
+    return Figure(
+        name=name, value=value, unit="points", evidence="host", samples=count, interval=interval,
+        detail=discordance(before, after),
+    )  # fmt: skip
+
+
+def flips_figure(changed, count, name="accuracy.flips"):
+    scores = np.array([1.0] * changed + [0.0] * (count - changed))
+    return Figure(
+        name=name, value=changed / count, unit="share", evidence="host", samples=count, interval=share_interval(scores)
+    )
+
+
+def one(limit, *figures):
+    (found,) = judge(SimpleNamespace(budgets=(limit,)), Measured(figures=figures))
+    return found
+
+
+@pytest.mark.parametrize(("changed", "status"), [(0, "met"), (8, "inconclusive"), (60, "missed")])
+def test_flips_are_judged_by_their_interval(changed, status):
+    assert one(budget("max_flips", 0.02), flips_figure(changed, 500)).status == status
+
+
+def test_gains_and_losses_cancel_in_a_drop_and_not_in_flips():
+    drop, flips = drop_figure(30, 30, 1000), flips_figure(60, 1000)
+    assert one(budget("max_drop", 0.02), drop).status == "met"
+    assert one(budget("max_flips", 0.02), flips).status == "missed"
+
+
+def test_flips_over_a_handful_of_samples_are_inconclusive():
+    assert one(budget("max_flips", 0.5), flips_figure(0, 29)).status == "inconclusive"
+
+
+def test_an_open_drop_says_how_many_samples_would_settle_it():
+    found = one(budget("max_drop", 0.01), drop_figure(6, 3, 797))
+    assert found.status == "inconclusive"
+    needed = samples_needed(found.budget, found.figure)
+    assert f"about {rounded(needed):,} samples in all would settle it; 797 given" in found.reason
+    assert 797 < needed < 100_000
+
+
+@pytest.mark.parametrize("figure", [drop_figure(10, 0, 1000), flips_figure(10, 1000)])
+def test_on_the_limit_no_number_of_samples_would_do(figure):
+    found = one(budget("max_drop" if "drop" in figure.name else "max_flips", 0.01), figure)
+    assert found.status == "inconclusive"
+    assert "no number of samples" in found.reason
+
+
+def test_near_the_limit_the_number_is_bounded():
+    figure = drop_figure(10_001, 0, 1_000_000)
+    found = one(budget("max_drop", 0.01), figure)
+    assert samples_needed(found.budget, figure) is None
+    assert "no reasonable number of samples" in found.reason
+
+
+def test_a_missed_paired_limit_asks_for_what_its_interval_proves():
+    figure = flips_figure(60, 500)
+    assert smallest_relaxation(one(budget("max_flips", 0.02), figure)) == (figure.interval[1], "share")
+
+
+def test_rounding_an_estimate():
+    assert [rounded(count) for count in (7, 99, 101, 2_053, 14_501)] == [7, 99, 110, 2_100, 15_000]
+
+
+CLASSES = tuple(f"c{index}" for index in range(12))
+EACH = Slice(by="class")
+
+
+def sliced(values, limit=0.8, count=40):
+    budgets = spelled_out([budget("min", limit, EACH)], CLASSES[: len(values)])
+    figures = tuple(
+        Figure(name=f"accuracy.top1[class {name}]", value=value, unit="share", evidence="host", samples=count)
+        for name, value in zip(CLASSES, values, strict=False)
+    )
+    plan = SimpleNamespace(target=SimpleNamespace(name="here"), manifest="m.yaml", budgets=budgets)
+    return plan, judge(plan, Measured(figures=figures))
+
+
+def test_each_slice_has_its_own_verdict_by_its_own_name():
+    _, verdicts = sliced([0.9, 0.5, 0.8])
+    assert {verdict.budget.name: verdict.status for verdict in verdicts} == {
+        "accuracy.top1.min[class c0]": "met",
+        "accuracy.top1.min[class c1]": "missed",
+        "accuracy.top1.min[class c2]": "met",
+    }
+
+
+def test_a_slice_with_few_samples_is_inconclusive_and_says_how_many_would_do():
+    _, (verdict,) = sliced([0.1], count=12)
+    assert verdict.status == "inconclusive"
+    assert "12 samples; 30 are needed" in verdict.reason
+
+
+def test_a_class_without_a_sample_is_open_not_met():
+    plan, _ = sliced([0.9, 0.9])
+    (_, verdict) = judge(plan, Measured(figures=(Figure(name="accuracy.top1[class c0]", value=0.9, unit="share",
+                                                        evidence="host", samples=40),)))  # fmt: skip
+    assert verdict.status == "inconclusive"
+    assert "no evaluation sample" in verdict.reason
+
+
+def test_a_class_with_its_own_limit_keeps_it():
+    own = budget("min", 0.3, Slice(by="class", name="c1"))
+    found = spelled_out([budget("min", 0.8, EACH), own, budget("max_drop", 0.1, EACH)], CLASSES[:3])
+    limits = {item.name: item.limit for item in found}
+    assert limits["accuracy.top1.min[class c1]"] == 0.3
+    assert limits["accuracy.top1.min[class c0]"] == limits["accuracy.top1.min[class c2]"] == 0.8
+    assert len(found) == len(limits) == 6
+
+
+def test_people_are_shown_the_worst_slices_and_how_many_are_left():
+    _, verdicts = sliced([0.5 + index / 100 for index in range(10)] + [0.9, 0.95])
+    standings = [standing(verdict) for verdict in verdicts]
+    shown, rest = condensed(standings)
+    assert shown == list(range(8))
+    assert notes(standings, rest) == ["accuracy.top1.min by class: 2 missed, 2 met more"]
+
+
+def test_of_slices_that_are_all_met_the_worst_is_shown():
+    _, verdicts = sliced([0.95, 0.81, 0.9])
+    standings = [standing(verdict) for verdict in verdicts]
+    assert condensed(standings)[0] == [1]
+
+
+def test_many_missed_slices_are_not_as_many_diagnostics():
+    plan, verdicts = sliced([0.1] * 12)
+    found = shortfalls(plan, verdicts, strict=False)
+    assert len(found) == 4
+    assert {item.code for item in found} == {"budget-missed"}
+    assert found[-1].message == "here: accuracy.top1.min by class: 9 missed more"

@@ -13,10 +13,11 @@ import torch
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer, get_symmetric_quantization_config
 from executorch.exir import to_edge_transform_and_lower
-from PIL import Image
+from PIL import Image, ImageOps
 from safetensors.torch import load_file
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
+from edgec.datasets.choose import choose
 from edgec.upstream.torchvision_ops import import_torchvision
 
 MANIFESTS = Path(__file__).resolve().parents[1] / "manifests"
@@ -30,8 +31,8 @@ class Camera(torch.nn.Module):
         self.register_buffer("scale", torch.full((1, 3, 1, 1), 1 / 127.5))
         self.register_buffer("shift", torch.full((1, 3, 1, 1), -1.0))
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return self.model(image.permute(0, 3, 1, 2).contiguous() * self.scale + self.shift)
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor]:
+        return (self.model(image.permute(0, 3, 1, 2).contiguous() * self.scale + self.shift),)
 
 
 class Narrow(torch.nn.Module):
@@ -41,14 +42,16 @@ class Narrow(torch.nn.Module):
         super().__init__()
         self.inner, self.dtype = copy.deepcopy(inner).to(dtype), dtype
 
-    def forward(self, value: torch.Tensor) -> torch.Tensor:
-        return self.inner(value.to(self.dtype)).to(torch.float32)
+    def forward(self, value: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor]:
+        found = self.inner(value.to(self.dtype))
+        return found.to(torch.float32) if isinstance(found, torch.Tensor) else (found[0].to(torch.float32),)
 
 
 def calibration(count: int) -> list[torch.Tensor]:
+    """The pictures that the manifest's calibration takes, of that many: an equal share of each class, evenly spaced."""
     paths = sorted((MANIFESTS / "data" / "digits" / "train").rglob("*.png"))
-    chosen = [paths[index * len(paths) // count] for index in range(count)]
-    pictures = [Image.open(path).convert("RGB").resize((96, 96), Image.Resampling.BILINEAR) for path in chosen]
+    chosen = choose(paths, [path.parent.name for path in paths], count)
+    pictures = [ImageOps.fit(Image.open(path).convert("RGB"), (96, 96), Image.Resampling.BILINEAR) for path in chosen]
     return [torch.from_numpy(np.asarray(picture, dtype=np.float32)[None].copy()) for picture in pictures]
 
 

@@ -9,6 +9,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # plans.py
 
 
+@pytest.fixture(autouse=True)
+def forgotten_nets():
+    """Each test's project may have a nets.py of its own: a job is a process of its own, and these tests share one."""
+    yield
+    sys.modules.pop("nets", None)
+
+
 @pytest.fixture(scope="session")
 def tiny_project(tmp_path_factory) -> Path:
     """A folder with nets.py, pictures.npz (64 labelled [16, 16, 3]) and vectors.npz (64 of [16])."""

@@ -1,9 +1,9 @@
-"""Fine-tuning wins back what a harsh quantization loses, on held-out handwriting, with equal total training.
+"""Fine-tuning wins back what a harsh quantization loses, on held-out digits, with equal total training.
 
-A small MobileNet learns scikit-learn's digits: 1,000 to learn from, the last 797, by other hands, held out. Its channels are
-then rescaled so that it computes the same in float while their ranges differ up to 64-fold, and weights get one scale a tensor:
-what a scale per channel exists for. One network is trained in float for all epochs and then quantized; the other is
-trained for fewer, and fine-tuned for the rest.
+A small MobileNet learns scikit-learn's digits: 1,000 to learn from, the last 797 (a contiguous split) held out. Its channels
+are then rescaled so that it computes the same in float while their ranges differ up to 64-fold, and weights get one
+scale a tensor: what a scale per channel exists for. One network is trained in float for all epochs and then quantized;
+the other is trained for fewer, and fine-tuned for the rest.
 """
 
 import copy
@@ -125,7 +125,7 @@ def test_fine_tuning_recovers_half_of_a_harsh_loss():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("octaves", [2, 3, 4])
+@pytest.mark.parametrize("octaves", [3, 4])  # at 2, int8 loses 1.7 points: not harsh
 @pytest.mark.parametrize("loss", ["cross-entropy", "distillation", "mse"])
 def test_it_recovers_whatever_the_loss_and_the_spread(loss, octaves):
     (full, harsh, fine), _ = compared(octaves, loss=loss)

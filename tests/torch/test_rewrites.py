@@ -99,6 +99,18 @@ class Gate(Seeded):
         return (x * F.hardsigmoid(x)).mean((2, 3))
 
 
+class Means(Seeded):
+    """Over tokens, features, channels last, everything; the last one XNNPACK takes as it is."""
+
+    def build(self):
+        self.layer = nn.Linear(5, 5)
+
+    def forward(self, x):
+        y = self.layer(x)
+        first = y[:, 0].mean(1) + y[0].mean(dim=-1, keepdim=True).sum() + y.mean(dim=(1, 2), keepdim=True).flatten()
+        return first + y.mean(dim=[]) + y.mean((2, 3), keepdim=True).sum()
+
+
 class Shuffled(Seeded):
     def build(self):
         self.conv = nn.Conv2d(4, 4, 1)
@@ -184,6 +196,7 @@ FITS = [
     ("constants", "Computed", PICTURE, 5),
     ("hardsigmoid", "Gate", PICTURE, 1),
     ("pooling", "Gate", PICTURE, 1),
+    ("pooling", "Means", PLANES, 4),
     ("views", "Shuffled", PLANES, 11),
     ("attention", "Attends", TOKENS, 1),
     ("attention", "Masked", TOKENS, 3),
@@ -256,6 +269,7 @@ def test_what_does_not_fit_is_left_alone(name, rewritten):
     [
         ("hardsigmoid", "Gate", PICTURE, False),
         ("views", "Shuffled", PLANES, False),
+        ("pooling", "Means", PLANES, False),
         ("attention", "Attends", TOKENS, False),
         ("products", "Masked", TOKENS, False),
         ("gelu", "Normed", (1, 16), True),

@@ -55,14 +55,23 @@ def deterministic(seed: int, threads: int) -> Iterator[None]:
 
 
 def first_ranges(student: Any, material: Material, size: int) -> None:
-    """Let every observer see the training data once, in float, so that training starts from ranges that are about right."""
+    """Let every observer see the training data once, in float, so that training starts from ranges that are about right.
+
+    Its moving average would remember the first batch best, and data often comes class by class: here each batch counts alike.
+    """
     import torch
     from torchao.quantization.pt2e import disable_fake_quant, enable_fake_quant
 
+    observers = [module for module in student.modules() if hasattr(module, "averaging_constant")]
+    usual = [observer.averaging_constant for observer in observers]
     student.apply(disable_fake_quant)
     with torch.no_grad():
-        for inputs in material.training_pass(size):
+        for count, inputs in enumerate(material.training_pass(size), 1):
+            for observer in observers:
+                observer.averaging_constant = 1.0 / count
             student(*inputs)
+    for observer, constant in zip(observers, usual, strict=True):
+        observer.averaging_constant = constant
     student.apply(enable_fake_quant)
 
 

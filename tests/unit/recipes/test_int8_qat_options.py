@@ -9,7 +9,7 @@ from edgec.recipes.int8_qat import LIMITS, course
 
 def test_defaults_are_filled_in_and_half_of_the_epochs_freeze_the_ranges() -> None:
     found = course({"epochs": 5, "per_channel": False}, decides=True)
-    assert (found.epochs, found.frozen_epochs, found.loss, found.learning_rate, found.seed) == (5, 2, "distillation", 5e-4, 0)
+    assert (found.epochs, found.frozen_epochs, found.loss, found.learning_rate, found.seed) == (5, 2, "distillation", 1e-4, 0)
     assert course({}, decides=False).loss == "mse"
     assert course({"loss": "cross-entropy", "frozen_epochs": 0}, decides=False).frozen_epochs == 0
 

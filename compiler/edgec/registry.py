@@ -63,6 +63,7 @@ REWRITES: dict[str, str] = {
     "pooling": "edgec.rewrites.pooling",
     "attention": "edgec.rewrites.attention",
     "products": "edgec.rewrites.products",
+    "rolls": "edgec.rewrites.rolls",
     "views": "edgec.rewrites.views",
     "layer-norm": "edgec.rewrites.layer_norm",
     "gelu": "edgec.rewrites.gelu",

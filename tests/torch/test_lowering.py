@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from plans import picture, plan, project, tensor
+from plans import FILES, picture, plan, project, tensor
 
 from edgec.artifacts.manifest import Choice, Data, Image
 from edgec.diagnostics import Failure
@@ -89,7 +89,8 @@ def test_preprocessing_is_that_of_the_manifest(tiny_project, built):
     from edgec.registry import plugin
 
     found, folder = built("fp32")
-    model = plugin("sources", "python").load(net("Tiny").options, project(tiny_project))
+    where = replace(project(tiny_project), files=FILES)
+    model = plugin("sources", "python").load(net("Tiny").options, where)
     pixels = np.load(tiny_project / "pictures.npz")["image"]
     mean, std = np.array(PICTURE.image.mean, np.float32), np.array(PICTURE.image.std, np.float32)
     with torch.no_grad():
@@ -198,7 +199,7 @@ def test_outputs_of_one_name_are_told_apart():
 
     inputs = (tensor("x", 1, 2),)
     bare = Twice()
-    found = _output_names(bare, deployed(bare, inputs), example_inputs(inputs))
+    found = _output_names(plan(net("Twice"), inputs), bare, deployed(bare, inputs), example_inputs(inputs))
     assert found == ("a_b", "a_b_2", "a_b_2_2")
 
 

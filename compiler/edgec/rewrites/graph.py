@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-PROVENANCE = ("nn_module_stack", "stack_trace", "torch_fn", "source_fn_stack", "from_node", "custom")
-"""What a node tells of the module and the line that it comes from; a node in its stead tells the same."""
+PROVENANCE = ("nn_module_stack", "stack_trace", "from_node", "custom")
+"""What a node tells of the module and the line that it comes from; a node in its stead tells the same.
+
+Not what it tells of the function that it is (``torch_fn``, ``source_fn_stack``): quantizers look for operators by that.
+"""
 
 
 def duplicate(program: Any) -> Any:

@@ -29,6 +29,11 @@ def rewrite(program: Any) -> list[Any]:
         if value(given).dtype != value(node).dtype or not fixed(given) or (rank == 4 and over == [2, 3] and keeps):
             continue
         found.append(_pooled(Writer(program, node), given, over))
+    for node in calls(program, torch.ops.aten.adaptive_avg_pool2d.default):
+        given = node.args[0]
+        # Of planes that lie otherwise in memory, the decomposition makes a strided copy of the mean.
+        if list(node.args[1]) == [1, 1] and value(given).dim() == 4 and fixed(given) and not value(given).is_contiguous():
+            found.append(_pooled(Writer(program, node), given, [2, 3]))
     return found
 
 

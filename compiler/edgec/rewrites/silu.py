@@ -6,13 +6,13 @@ from typing import Any
 
 from edgec.rewrites.graph import Writer, calls
 
-SUMMARY = "SiLU as x * sigmoid(x), which static quantization covers"
+SUMMARY = "SiLU as x * sigmoid(x), in integers or in float16"
 DELEGATES: tuple[str, ...] = ()
 
 
 def suits(precision: str, static: bool) -> bool:
-    """Return True for statically quantized graphs; a float graph is decomposed so when it is lowered."""
-    return static
+    """Return True for static quantization, and for float16, which is converted to float32 and back at each ``silu``."""
+    return static or precision == "fp16"
 
 
 def rewrite(program: Any) -> list[Any]:

@@ -8,8 +8,11 @@ from typing import Any
 
 from edgec.rewrites.graph import Writer, calls, fixed, swept, value
 
-SUMMARY = "select, split, squeeze and unsqueeze as reshape and slice"
+SUMMARY = "select, split, squeeze, unsqueeze and strided slices as reshape and slice"
 DELEGATES: tuple[str, ...] = ("xnnpack",)
+
+MOST_AXES = 6
+"""XNN_MAX_TENSOR_DIMS of XNNPACK."""
 
 
 def suits(precision: str, static: bool) -> bool:
@@ -29,6 +32,7 @@ def rewrite(program: Any) -> list[Any]:
         aten.squeeze.default: _reshaped,
         aten.select.int: _selected,
         aten.expand.default: _expanded,
+        aten.slice.Tensor: _strided,
     }
     found = [made for node in calls(program, *views) if _float(node) and (made := views[node.target](Writer(program, node)))]
     parts = (aten.chunk.default, aten.split.Tensor, aten.split_with_sizes.default, aten.unbind.int)
@@ -85,6 +89,26 @@ def _expanded(writer: Writer) -> Any:
         return None
     writer.instead(given)
     return given
+
+
+def _strided(writer: Writer) -> Any:
+    """Every n-th of an axis that n divides is one column of the axis made a table; XNNPACK slices without strides."""
+    import torch
+
+    names = ("given", "dim", "start", "end", "step")
+    arguments: dict[str, Any] = dict(zip(names, writer.place.args, strict=False))
+    given, step, start = arguments["given"], arguments.get("step", 1), arguments.get("start") or 0
+    shape = list(value(given).shape)
+    dim = arguments.get("dim", 0) % len(shape)
+    size, end = shape[dim], arguments.get("end")
+    whole = size % step == 0 and 0 <= start < step and (end is None or end >= size)
+    if step == 1 or not whole or len(shape) == MOST_AXES:
+        return None
+    table = writer.call(torch.ops.aten.reshape.default, given, [*shape[:dim], size // step, step, *shape[dim + 1 :]])
+    column = writer.call(torch.ops.aten.slice.Tensor, table, dim + 1, start, start + 1)
+    made = writer.call(torch.ops.aten.reshape.default, column, list(value(writer.place).shape))
+    writer.instead(made)
+    return made
 
 
 def _divided(program: Any, node: Any) -> list[Any]:

@@ -119,7 +119,7 @@ class Shuffled(Seeded):
         a, b = x.chunk(2, dim=1)
         c, d = torch.split(self.conv(torch.cat([b, a], 1)), [1, 3], dim=1)
         e, f = (x * 2).unbind(0)[0].unbind(1)[:2]
-        rows = x[:, -1].unsqueeze(1).squeeze(1).expand(1, 5, 5)
+        rows = F.pad(x[:, -1].unsqueeze(1).squeeze(1).expand(1, 5, 5), (0, 0, 0, 0))
         return torch.cat([c, d], 1).flatten(1)[:, :25] + rows.flatten(1) + (e + f).sum()
 
 
@@ -210,7 +210,7 @@ FITS = [
     ("hardsigmoid", "Gate", PICTURE, 1),
     ("pooling", "Gate", PICTURE, 1),
     ("pooling", "Means", PLANES, 4),
-    ("views", "Shuffled", PLANES, 11),
+    ("views", "Shuffled", PLANES, 12),
     ("rolls", "Windows", PICTURE, 1),
     ("views", "Windows", PICTURE, 4),
     ("pooling", "Windows", PICTURE, 1),

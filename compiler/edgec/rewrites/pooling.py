@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from edgec.rewrites.graph import Writer, calls, fixed, value
+from edgec.rewrites.graph import PROVENANCE, Writer, calls, fixed, value
 
 SUMMARY = "means over any axes as those over height and width"
 DELEGATES: tuple[str, ...] = ("xnnpack",)
@@ -30,10 +30,8 @@ def rewrite(program: Any) -> list[Any]:
             continue
         found.append(_pooled(Writer(program, node), given, over))
     for node in calls(program, torch.ops.aten.adaptive_avg_pool2d.default):
-        given = node.args[0]
-        # Of planes that lie otherwise in memory, the decomposition makes a strided copy of the mean.
-        if list(node.args[1]) == [1, 1] and value(given).dim() == 4 and fixed(given) and not value(given).is_contiguous():
-            found.append(_pooled(Writer(program, node), given, [2, 3]))
+        if not value(node.args[0]).is_contiguous():
+            found.append(_contiguous(program, node))
     return found
 
 
@@ -55,3 +53,16 @@ def _pooled(writer: Writer, given: Any, over: list[int]) -> Any:
     made = writer.call(aten.reshape.default, made, result)
     writer.instead(made)
     return made
+
+
+def _contiguous(program: Any, node: Any) -> Any:
+    """Pool planes that lie as the runtime's do: of others, the decomposition makes a strided copy of the mean."""
+    import torch
+
+    given = node.args[0]
+    copy = Writer(program, node).call(torch.ops.aten.clone.default, given, memory_format=torch.contiguous_format)
+    # Quantizers take all calls of a pooling module for the pooling.
+    copy.meta |= {key: item for key, item in given.meta.items() if key in PROVENANCE}
+    node.args = (copy, *node.args[1:])
+    node.meta["val"] = value(node).contiguous()
+    return copy

@@ -32,6 +32,8 @@ def rewrite(program: Any) -> list[Any]:
         aten.squeeze.default: _reshaped,
         aten.select.int: _selected,
         aten.expand.default: _expanded,
+        aten.pad.default: _padded,
+        aten.constant_pad_nd.default: _padded,
         aten.slice.Tensor: _strided,
     }
     found = [made for node in calls(program, *views) if _float(node) and (made := views[node.target](Writer(program, node)))]
@@ -86,6 +88,15 @@ def _part(writer: Writer, given: Any, dim: int, start: int, length: int) -> Any:
 def _expanded(writer: Writer) -> Any:
     given = writer.place.args[0]
     if value(given).shape != value(writer.place).shape:
+        return None
+    writer.instead(given)
+    return given
+
+
+def _padded(writer: Writer) -> Any:
+    """Padding by nothing: XNNPACK does not load a quantized one (swin_t: ``StaticConstantPad`` invalid parameter)."""
+    given, lengths = writer.place.args[:2]
+    if any(lengths):
         return None
     writer.instead(given)
     return given

@@ -98,10 +98,10 @@ def merged(record: dict[str, Json], path: Path) -> dict[str, Json]:
 
 def _device_record(path: Path) -> Json:
     """Return what a verify.json or measurements.json holds; it comes from outside, so its shape is checked first."""
-    from jsonschema import Draft202012Validator
     from referencing import Registry
 
     from edgec.resources import resource
+    from edgec.upstream.json_schema import Draft202012Validator
 
     schema = json.loads(resource("schemas", "verification.schema.json").read_bytes())
     try:

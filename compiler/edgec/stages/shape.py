@@ -10,12 +10,12 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 import referencing
-from jsonschema import Draft202012Validator, ValidationError, validators
 
 from edgec.artifacts.document import Document, Json, Route
 from edgec.artifacts.quantity import QuantityError, quantity
 from edgec.diagnostics import Diagnostic, Failure, Location, nearest
 from edgec.resources import resource
+from edgec.upstream.json_schema import Draft202012Validator, ValidationError, validators
 
 MAX_FINDINGS = 100
 MAX_KEYS = 20

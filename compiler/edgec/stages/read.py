@@ -15,6 +15,8 @@ from edgec.diagnostics import Diagnostic, Failure, Location, nearest
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
+TOO_DEEP = "exceeded maximum nesting depth"
+"""What libyaml from 0.2.6 on says, of 1,000 levels, before it gives the events of the first."""
 MAX_FINDINGS = 50
 MAX_INTEGER_DIGITS = 18
 NO_FILE = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO)
@@ -145,8 +147,10 @@ class _Reader:
             mark = error.problem_mark or error.context_mark
             where = Location(file=self._shown, line=mark.line + 1, column=mark.column + 1) if mark else None
             context = f" {error.context}" if error.context else ""
-            message = f"this is not YAML: {error.problem}{context}"
-            self.findings.append(Diagnostic(code="yaml-syntax", message=message, where=where))
+            code, message = "yaml-syntax", f"this is not YAML: {error.problem}{context}"
+            if error.problem == TOO_DEEP:
+                code, message = "yaml-depth", f"this is nested more than {MAX_DEPTH} deep"
+            self.findings.append(Diagnostic(code=code, message=message, where=where))
             raise _StopError from error
         except yaml.YAMLError as error:  # the reader's own, without a mark: a character that YAML refuses
             found = Diagnostic(code="yaml-syntax", message=f"this is not YAML: {str(error).splitlines()[0]}")

@@ -7,7 +7,7 @@ from edgec.artifacts.measured import written
 from edgec.artifacts.project import Project
 from edgec.checks.places import at
 from edgec.diagnostics import Diagnostic
-from edgec.runtime.host import GENERIC
+from edgec.targets.cpus import GENERIC
 from edgec.targets.table import TARGETS
 
 
@@ -16,7 +16,7 @@ def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
     found = []
     for target in manifest.targets:
         row = TARGETS.get(target.base)
-        if row is None or row.cpu in GENERIC.values():  # how large any machine of an architecture is, nobody knows
+        if row is None or row.cpu in GENERIC:  # how large any machine of an architecture is, nobody knows
             continue
         threads, route = (
             (target.threads, (*target.route, "threads")) if target.threads else (manifest.threads, ("runtime", "threads"))

@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata, util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgec.commands.options import Output, common, output
+
+if TYPE_CHECKING:
+    from edgec.artifacts.target import Target
 
 MISSING = 6
 ROOM_BYTES = 2 * 10**9
@@ -105,9 +109,11 @@ def _targets() -> Iterator[Finding]:
     """Yield, for each architecture, whether its native runner can be compiled here."""
     from edgec.diagnostics import Failure
     from edgec.runtime.toolchain import toolchain
-    from edgec.targets.table import TARGETS
 
-    for architecture, glibc in sorted({(row.architecture, row.glibc) for row in TARGETS.values()}):
+    floors: dict[str, str] = {}
+    for row in _linux():  # the tools are the same for every glibc
+        floors.setdefault(row.architecture, row.glibc)
+    for architecture, glibc in sorted(floors.items()):
         own = architecture == platform.machine()
         name = f"runner for {architecture}"
         try:
@@ -124,13 +130,18 @@ def _targets() -> Iterator[Finding]:
 
 def _emulators() -> Iterator[Finding]:
     """Yield, for each foreign architecture, whether its bundles can be verified here."""
-    from edgec.targets.table import TARGETS
-
-    for architecture in sorted({row.architecture for row in TARGETS.values()} - {platform.machine()}):
+    for architecture in sorted({row.architecture for row in _linux()} - {platform.machine()}):
         name = f"qemu-{architecture}"
         path = shutil.which(name) or shutil.which(f"{name}-static")
         absent = f"not installed: {architecture} bundles cannot be verified here (Debian: apt-get install -y qemu-user)"
         yield Finding(name=name, status="ok" if path else "note", detail=path or absent)
+
+
+def _linux() -> list[Target]:
+    """The rows whose bundles hold a native runner."""
+    from edgec.targets.table import TARGETS
+
+    return [row for row in TARGETS.values() if row.kind == "linux-native"]
 
 
 def _disk() -> Iterator[Finding]:

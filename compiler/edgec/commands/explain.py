@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from edgec.commands.options import common, output
 from edgec.diagnostics import Diagnostic, Failure, nearest
+
+if TYPE_CHECKING:
+    from edgec.artifacts.target import Target
 
 Topic = dict[str, Any]
 
@@ -79,14 +82,35 @@ def _targets() -> Iterator[Topic]:
     for row in TARGETS.values():
         facts = {
             "architecture": f"{row.architecture}, {row.cpu}",
+            "features": ", ".join(row.features),
             "cores": f"{row.cores}, of which {row.threads} run inferences",
-            "memory": f"{row.memory / 2**30:g} GiB",
-            "glibc": f"{row.glibc} or newer",
+            "memory": _size(row.memory),
+            "flash": _size(row.flash) if row.flash else "",
+            "accelerator": row.accelerator,
+            "glibc": f"{row.glibc} or newer" if row.glibc else "",
+            "bundle": row.kind,
             "delegates": ", ".join(row.delegates),
-            "emulated by": f"qemu -cpu {row.qemu_cpu}",
+            "peak": "; ".join(_peaks(row)) or "not known: it stands for machines of many speeds",
+            "bandwidth": f"{row.bandwidth / 1e9:g} GB/s" if row.bandwidth else "not known",
+            "emulated by": "; ".join(text for text in (row.qemu_cpu and f"qemu -cpu {row.qemu_cpu}", row.emulation) if text),
             "sources": "; ".join(row.sources),
         }
+        facts = {key: value for key, value in facts.items() if value}
         yield {"kind": "target", "name": row.name, "summary": row.summary, "facts": facts}
+
+
+def _size(count: int) -> str:
+    for unit, name in ((2**30, "GiB"), (2**20, "MiB")):
+        if count >= unit:
+            return f"{count / unit:g} {name}"
+    return f"{count / 1024:g} KiB"
+
+
+def _peaks(row: Target) -> Iterator[str]:
+    """Yield the row's multiply-accumulates a second in each precision, with how they come about."""
+    for precision in ("fp32", "fp16", "bf16", "int8"):
+        if peak := row.peak(precision, row.threads):
+            yield f"{precision} {peak / 1e9:.3g} GMAC/s ({row.peak_words(precision, row.threads)})"
 
 
 def _plugins() -> Iterator[Topic]:

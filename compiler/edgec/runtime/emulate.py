@@ -47,6 +47,9 @@ def emulator(target: Target, workdir: Path) -> Emulator:
     qemu gives a program the host's /proc/cpuinfo, by which XNNPACK would choose kernels for the wrong chip; a file at
     that path under the ``-L`` folder comes first. Raises Failure ``tool-missing`` that names the packages.
     """
+    if target.kind != "linux-native":
+        message = f"{target.name} cannot be emulated here: {target.emulation or 'its programs are not for Linux'}"
+        raise Failure(Diagnostic(code="tool-missing", message=message))
     program = shutil.which(f"qemu-{target.architecture}") or shutil.which(f"qemu-{target.architecture}-static")
     system = _system(target.architecture)
     if program is None or system is None or not target.qemu_cpu:
@@ -91,7 +94,7 @@ def _missing(target: Target, program: bool, system: bool) -> Failure:
     names = ["qemu-user"] if program else []
     names += [f"g++-{target.architecture.replace('_', '-')}-linux-gnu"] if system else []
     if not names:
-        message = f"target {target.name} names no qemu CPU, so it cannot be emulated"
+        message = f"{target.name} cannot be emulated here: {target.emulation or 'it names no CPU of qemu'}"
         return Failure(Diagnostic(code="tool-missing", message=message))
     return Failure(
         Diagnostic(

@@ -8,25 +8,28 @@ from functools import cache
 from pathlib import Path
 
 from edgec.artifacts.target import Target
+from edgec.targets.cpus import GENERIC
 
 CPUINFO = Path("/proc/cpuinfo")
-GENERIC = {"x86_64": "x86-64", "aarch64": "armv8-a"}
-"""The CPU name of rows that mean any machine of an architecture."""
 
 
 def same_kind(target: Target) -> bool:
     """Whether this machine is of the target's own kind, so that what is clocked here holds there.
 
     That takes Linux, its architecture, its CPU features, its glibc or newer, and its very CPU: an Arm server runs a
-    Jetson Nano's programs, and says nothing of their speed. A row for any machine of an architecture asks for no CPU.
+    Jetson Nano's programs, and says nothing of their speed. A row for any machine of an architecture asks for no CPU; one
+    for a level of it asks for no more than that level: with AVX-512 other kernels run than with AVX2 alone.
     """
-    if platform.system() != "Linux" or platform.machine() != target.architecture:
+    if target.kind != "linux-native" or platform.system() != "Linux" or platform.machine() != target.architecture:
         return False
     cpuinfo = CPUINFO.read_text(errors="replace")
-    if not set(target.features) <= features(cpuinfo) or _glibc() < _numbers(target.glibc):
+    found = features(cpuinfo)
+    if not set(target.features) <= found or found & set(target.beyond) or _glibc() < _numbers(target.glibc):
         return False
+    if target.cpu in GENERIC:
+        return True
     if target.cpuinfo is None:
-        return target.cpu == GENERIC[target.architecture]
+        return False
     first = _fields(cpuinfo)
     return (first.get("CPU implementer"), first.get("CPU part")) == (target.cpuinfo[0], target.cpuinfo[2])
 

@@ -11,6 +11,7 @@ from edgec.artifacts.project import Project
 from edgec.checks import (
     budgets_agree,
     code_runs,
+    cpu_known,
     data_usable,
     delegate_on_target,
     dimension_range,
@@ -36,6 +37,7 @@ Rule = Callable[[Manifest, Project], list[Diagnostic]]
 
 RULES: tuple[Rule, ...] = (
     target_known.check,
+    cpu_known.check,
     target_twice.check,
     target_within_means.check,
     input_twice.check,

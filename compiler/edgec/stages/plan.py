@@ -26,7 +26,11 @@ from edgec.registry import plugin
 from edgec.resources import PACKAGE
 from edgec.runtime.host import cpu_name
 from edgec.store import trust
+from edgec.targets.cpus import CPUS, with_cpu
 from edgec.targets.table import TARGETS
+
+RENDERED = ("linux-native",)
+"""The kinds of bundles that there are templates for."""
 
 LOWERING_PACKAGES = ("torch", "torchvision", "torchao", "executorch", "numpy", "pillow", "safetensors")
 
@@ -85,7 +89,10 @@ def untrusted(plan: Plan, project: Project, policy: Path | None) -> Diagnostic |
 
 
 def absent(plan: Plan) -> Diagnostic | None:
-    """Return the error that the plan's source or a delegate cannot be had here, or None; imports none of them."""
+    """Return the error that the plan's source, a delegate or its kind of bundle cannot be had here, or None; imports none."""
+    if plan.target.kind not in RENDERED:
+        what = f"bundles of the kind {plan.target.kind}, which {plan.target.name} takes, are not built by this version"
+        return Diagnostic(code="kind-not-built", message=what, where=Location(file=plan.manifest, route=("targets",)))
     choices = [("sources", plan.model), *(("delegates", choice) for choice in plan.delegates)]
     for kind, choice in choices:
         if lacking := plugin(kind, choice.name).missing():  # type: ignore[arg-type]
@@ -98,7 +105,9 @@ def absent(plan: Plan) -> Diagnostic | None:
 def _resolved(common: Plan, manifest: Manifest, setting: Setting) -> Plan:
     choice = setting.target
     row = TARGETS[choice.base]
-    target = replace(row, name=choice.name, cpu=choice.cpu or row.cpu, memory=choice.memory or row.memory)
+    if choice.cpu:
+        row = with_cpu(row, CPUS[choice.cpu])
+    target = replace(row, name=choice.name, memory=choice.memory or row.memory)
     resolved = replace(
         common,
         target=target,

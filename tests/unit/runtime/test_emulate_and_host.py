@@ -6,7 +6,7 @@ import pytest
 
 from edgec.diagnostics import Failure
 from edgec.runtime import emulate, host
-from edgec.targets.table import JETSON_NANO, LINUX_X86_64
+from edgec.targets.table import JETSON_NANO, LINUX_X86_64, TARGETS
 
 CPUINFO = "processor\t: 0\nflags\t\t: fpu sse2 avx2\nmodel name\t: Some CPU\n\nprocessor\t: 1\nflags\t\t: fpu\n"
 
@@ -55,6 +55,17 @@ def test_a_missing_feature_or_newer_glibc_is_another_kind(machine, change):
     assert not host.same_kind(dataclasses.replace(LINUX_X86_64, **change))
 
 
+def test_a_level_of_the_architecture_is_no_more_than_that_level(machine):
+    """With AVX-512 other kernels run than with AVX2: such a machine's clock says nothing of one without."""
+    level = dataclasses.replace(LINUX_X86_64, cpu="x86-64-v3", features=("sse2",), beyond=("avx512f",))
+    assert host.same_kind(level)
+    assert not host.same_kind(dataclasses.replace(level, beyond=("avx2",)))
+
+
+def test_another_systems_device_is_another_kind(machine):
+    assert not host.same_kind(dataclasses.replace(LINUX_X86_64, kind="android"))
+
+
 def test_arm_features_are_read_too():
     assert host.features("processor : 0\nFeatures\t: fp asimd\n") == {"fp", "asimd"}
     assert host.features("") == set()
@@ -81,6 +92,15 @@ def test_cpuinfo_is_the_targets():
 def test_cpu_max_is_never_used(tools, tmp_path):
     with pytest.raises(ValueError, match="max"):
         emulate.emulator(dataclasses.replace(JETSON_NANO, qemu_cpu="max"), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["android-arm64", "ios", "cortex-m4", "linux-x86_64-avx512"])
+def test_what_qemu_user_cannot_run_is_refused_with_the_reason(tools, tmp_path, name):
+    with pytest.raises(Failure) as caught:
+        emulate.emulator(TARGETS[name], tmp_path)
+    (found,) = caught.value.diagnostics
+    assert found.code == "tool-missing" and found.hint is None
+    assert TARGETS[name].emulation or "not for Linux" in found.message
 
 
 def test_what_is_missing_is_named_in_one_line(monkeypatch, tmp_path):

@@ -22,6 +22,7 @@ CODES: dict[str, Code] = {
     "unknown-topic": Code(2, "`edgec explain` knows no such code, field, target or plugin.", "Ask for one of the names that the message lists."),
     "verification-usage": Code(2, "A bundle's verify.sh does not take what it was called with.", "Verify the bundle with the edgec that built it, or run its verify.sh by hand."),
     "already-exists": Code(2, "`edgec init` would overwrite a file.", "Name another file, or pass --force."),
+    "reference-invalid": Code(2, "What was written is no reference to a registry, or plain http was asked for and not allowed clearly.", "Write oci://host/repository:tag, or …@sha256:…; repositories are lower case."),
     # 3: the manifest (reading, shape, cross-field checks)
     "yaml-size": Code(3, "A manifest is larger than 256 KiB.", "Name data and weights by path; a manifest does not hold them."),
     "yaml-encoding": Code(3, "A manifest is not UTF-8.", "Save the file as UTF-8."),
@@ -102,6 +103,9 @@ CODES: dict[str, Code] = {
     "download-failed": Code(8, "A file could not be fetched whole: no connection, a server error, a short or oversized body, a refused redirect.", "Try again, or fetch the file yourself and name it with `file:`."),
     "offline": Code(8, "A file must be fetched, but `--offline` forbids it and no earlier fetch left it in the cache.", "Run once without `--offline`."),
     "job-killed": Code(8, "The lowering process was killed from outside; usually memory ran out.", "Free memory or build fewer targets at once (`--jobs 1`)."),
+    "registry-unreachable": Code(8, "A registry did not answer, or not to the end, or only with server errors, in several attempts.", "Try again: what was sent or fetched is kept, and continued."),
+    "registry-refused": Code(8, "A registry answered and will not: no permission, a certificate that does not verify, an unsafe redirect, another 4xx.", "The message holds the registry's words; docker login HOST for permission, SSL_CERT_FILE for a certificate authority of your own."),
+    "credentials-unusable": Code(8, "The docker config, or a credential helper that it names, cannot be used.", "Correct the file that the message names, or write it anew with docker login."),
     "disk-full": Code(8, "The disk is full; nothing was changed.", "Free space and run the command again."),
     "not-writable": Code(8, "A file or folder cannot be read or written, for want of permission or because the device failed; nothing was changed.", "Correct its permissions, or name another folder."),
 }

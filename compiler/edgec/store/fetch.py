@@ -5,9 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import http.client
-import ipaddress
 import os
-import socket
 import ssl
 import tempfile
 import time
@@ -19,6 +17,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.files import sha256_of
+from edgec.store.network import private
 
 LIMIT = 8 * 1024**3
 """Largest file that is fetched unless a caller says otherwise, in bytes."""
@@ -170,18 +169,8 @@ def _check_url(url: str, origin: str | None) -> None:
         raise _failed(shown, f"{step} {url!r}, which is not https")
     if parts.username or parts.password:
         raise _failed(shown, f"{step} one that carries credentials")
-    if origin and _private(url) and not _private(origin):
+    if origin and private(url) and not private(origin):
         raise _failed(shown, f"it redirects into a private network, to {url!r}")
-
-
-def _private(url: str) -> bool:
-    """Return whether the host of ``url`` has an address that is not public; False where none can be found."""
-    parts = urlsplit(url)
-    try:
-        found = socket.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return False  # behind a proxy names may not resolve here; the proxy decides then
-    return any(not ipaddress.ip_address(str(address[4][0]).partition("%")[0]).is_global for address in found)
 
 
 def _fault(url: str, error: BaseException) -> Exception:

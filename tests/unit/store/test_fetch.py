@@ -138,8 +138,8 @@ def test_redirects_away_from_https_are_refused(server: Server, tmp_path: Path, e
 def test_redirects_from_a_public_into_a_private_network_are_refused(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = fetch._private
-    monkeypatch.setattr(fetch, "_private", lambda url: "/to/" not in url and asked(url))
+    asked = fetch.private
+    monkeypatch.setattr(fetch, "private", lambda url: "/to/" not in url and asked(url))
     finding = refused(f"{server.url}/to/{server.url}/ok/b", tmp_path / "cache")
     assert "private network" in finding.message and len(server.seen) == 1
 
@@ -153,7 +153,7 @@ def test_redirects_from_a_public_into_a_private_network_are_refused(
     ],
 )  # fmt: skip
 def test_private_addresses_are_known(host: str, private: bool) -> None:
-    assert fetch._private(f"https://{host}/x") is private
+    assert fetch.private(f"https://{host}/x") is private
 
 
 def test_endless_redirects_end(server: Server, tmp_path: Path) -> None:

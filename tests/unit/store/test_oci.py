@@ -1,0 +1,382 @@
+"""The registry client against a registry that misbehaves on demand: digests, retries, resumption, authentication."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from edgec.artifacts.oci import INDEX, LAYER, Descriptor, describe, descriptor, digest_of
+from edgec.diagnostics import Diagnostic, Failure
+from edgec.store import download, faults, oci, transport, upload
+from edgec.store.transport import Session, connected
+from stub_registry import Handler, Stub, stub_registry
+
+CONTENT = os.urandom(100_000)
+
+
+@pytest.fixture
+def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
+    with stub_registry(tmp_path, monkeypatch) as running:
+        yield running
+
+
+@pytest.fixture
+def session(stub: Stub) -> Iterator[Session]:
+    with connected(stub.reference()) as opened:
+        yield opened
+
+
+def refusal(action: Callable[[], object]) -> Diagnostic:
+    with pytest.raises(Failure) as caught:
+        action()
+    (finding,) = caught.value.diagnostics
+    return finding
+
+
+def first(times: int, act: Callable[[Handler], object]) -> Callable[[Handler], bool]:
+    """Spoil the first ``times`` requests."""
+    left = [times]
+
+    def spoil(handler: Handler) -> bool:
+        if not left[0]:
+            return False
+        left[0] -= 1
+        act(handler)
+        return True
+
+    return spoil
+
+
+def wanted(content: bytes = CONTENT) -> Descriptor:
+    return describe(content, LAYER)
+
+
+def test_a_manifest_is_stored_under_its_tag_and_its_digest(session: Session, stub: Stub) -> None:
+    assert oci.manifest(session, "1.0.0") is None
+    put = oci.put_manifest(session, b'{"a":1}', INDEX, "1.0.0")
+    for name in ("1.0.0", put.digest):
+        found = oci.manifest(session, name)
+        assert found and (found.content, found.media_type, found.digest) == (b'{"a":1}', INDEX, put.digest)
+        assert found.record() == {"a": 1}
+    assert oci.tags(session) == ["1.0.0"]
+
+
+def test_a_manifest_of_another_digest_is_refused(session: Session, stub: Stub) -> None:
+    put = oci.put_manifest(session, b"{}", INDEX)
+    stub.manifests[put.digest] = (INDEX, b"[]")
+    found = refusal(lambda: oci.manifest(session, put.digest))
+    assert (found.code, found.exit_code) == ("digest-mismatch", 7)
+
+
+def test_a_tag_that_another_pusher_took_meanwhile_is_told(session: Session, stub: Stub) -> None:
+    def overtaken(handler: Handler) -> bool:
+        if handler.command == "GET":
+            stub.manifests["1.0.0"] = (INDEX, b'{"other": 1}')
+        return False
+
+    stub.spoil = overtaken
+    assert refusal(lambda: oci.put_manifest(session, b"{}", INDEX, "1.0.0")).code == "digest-mismatch"
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 429])
+def test_what_may_pass_is_tried_again(session: Session, stub: Stub, status: int) -> None:
+    stub.spoil = first(faults.ATTEMPTS - 1, lambda handler: handler.refuse(status, "BUSY"))
+    assert oci.manifest(session, "1.0.0") is None
+    assert len(stub.asked) == faults.ATTEMPTS
+
+
+def test_what_does_not_pass_ends(session: Session, stub: Stub) -> None:
+    stub.spoil = first(99, lambda handler: handler.refuse(503, "BUSY"))
+    found = refusal(lambda: oci.manifest(session, "1.0.0"))
+    assert (found.code, found.exit_code) == ("registry-unreachable", 8) and "BUSY" in found.message
+    assert len(stub.asked) == faults.ATTEMPTS
+
+
+@pytest.mark.parametrize("status", [400, 403, 405, 410])
+def test_a_refusal_is_not_tried_again(session: Session, stub: Stub, status: int) -> None:
+    stub.spoil = first(99, lambda handler: handler.refuse(status, "DENIED"))
+    found = refusal(lambda: oci.manifest(session, "1.0.0"))
+    assert (found.code, found.exit_code) == ("registry-refused", 8) and "DENIED" in found.message
+    assert len(stub.asked) == 1
+
+
+def test_pauses_grow_and_heed_what_the_registry_asks_for(
+    session: Session, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(faults, "FIRST_PAUSE", 0.5)
+    monkeypatch.setattr(faults.time, "sleep", slept.append)
+    stub.spoil = first(3, lambda handler: handler.refuse(429, "BUSY", Retry_After="7" if len(slept) == 1 else "0"))
+    oci.manifest(session, "1.0.0")
+    assert slept == [0.5, 7.0, 2.0]
+
+
+def test_nobody_there(tmp_path: Path, stub: Stub) -> None:
+    with connected(replace(stub.reference(), host="localhost:1")) as session:
+        found = refusal(lambda: oci.manifest(session, "1.0.0"))
+    assert (found.code, found.exit_code) == ("registry-unreachable", 8) and "refused" in found.message
+
+
+def test_a_certificate_that_does_not_verify_is_refused_at_once(
+    stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with connected(stub.reference()) as session:
+        found = refusal(lambda: oci.manifest(session, "1.0.0"))
+    assert found.code == "registry-refused" and "certificate" in found.message and stub.asked == []
+
+
+def test_a_blob_is_sent_once(session: Session, stub: Stub, tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(CONTENT)
+    assert upload.push_blob(session, wanted(), tmp_path / "blob") is True
+    assert stub.blobs == {wanted().digest: CONTENT}
+    stub.asked.clear()
+    assert upload.push_blob(session, wanted(), tmp_path / "blob") is False
+    assert [line.split()[0] for line in stub.asked] == ["HEAD"]
+    assert upload.push_bytes(session, wanted(b"{}"), b"{}") and upload.push_bytes(session, wanted(b""), b"")
+    assert oci.blob(session, wanted(b"{}")) == b"{}"
+
+
+def test_a_large_blob_goes_in_pieces_and_on_from_a_cut(
+    session: Session, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "CHUNK", 30_000)
+    (tmp_path / "blob").write_bytes(CONTENT)
+    pieces: list[int] = []
+
+    def spoil(handler: Handler) -> bool:
+        if handler.command not in ("PATCH", "PUT"):
+            return False
+        pieces.append(int(handler.headers["Content-Length"]))
+        if len(pieces) == 2:  # half of a piece arrives, then nothing
+            stub.uploads["session-0"] += handler.rfile.read(15_000)
+            handler.hang_up()
+            return True
+        return False
+
+    stub.spoil = spoil
+    assert upload.push_blob(session, wanted(), tmp_path / "blob")
+    assert pieces == [30_000, 30_000, 30_000, 25_000] and stub.blobs[wanted().digest] == CONTENT
+    assert [line for line in stub.asked if line.startswith("POST")] == ["POST /v2/team/camera/blobs/uploads/"]
+
+
+def test_an_upload_that_the_registry_lost_begins_anew(
+    session: Session, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "CHUNK", 30_000)
+    (tmp_path / "blob").write_bytes(CONTENT)
+    lost: list[str] = []
+
+    def spoil(handler: Handler) -> bool:
+        if handler.command == "PATCH" and len(stub.uploads.get("session-0", b"")) == 60_000 and not lost:
+            lost.append("session-0")
+            stub.uploads.clear()
+            stub.uploads["another"] = b""
+        return False
+
+    stub.spoil = spoil
+    assert upload.push_blob(session, wanted(), tmp_path / "blob")
+    assert lost and stub.blobs == {wanted().digest: CONTENT}
+
+
+def test_an_upload_of_a_killed_run_is_continued(
+    session: Session, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "CHUNK", 30_000)
+    (tmp_path / "blob").write_bytes(CONTENT)
+
+    real = Session.ask
+    sent: list[int] = []
+
+    def ask(self: Session, method: str, url: str, *rest: object) -> object:
+        if method in ("PATCH", "PUT"):
+            sent.append(len(rest[-1]))  # type: ignore[arg-type]
+            if sent == [30_000, 30_000, 30_000]:
+                raise KeyboardInterrupt
+        return real(self, method, url, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Session, "ask", ask)
+    with pytest.raises(KeyboardInterrupt):
+        upload.push_blob(session, wanted(), tmp_path / "blob", tmp_path / "uploads")
+    assert len(list((tmp_path / "uploads").iterdir())) == 1
+    assert upload.push_blob(session, wanted(), tmp_path / "blob", tmp_path / "uploads")
+    assert sent[3:] == [30_000, 10_000] and stub.blobs[wanted().digest] == CONTENT
+    assert list((tmp_path / "uploads").iterdir()) == []
+
+
+def test_a_file_that_is_not_what_it_should_be_is_not_stored(session: Session, stub: Stub, tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(CONTENT[:-1])
+    assert refusal(lambda: upload.push_blob(session, wanted(), tmp_path / "blob")).code == "digest-mismatch"
+    (tmp_path / "blob").write_bytes(b"x" + CONTENT[1:])
+    found = refusal(lambda: upload.push_blob(session, wanted(), tmp_path / "blob"))
+    assert found.exit_code in (7, 8) and stub.blobs == {}
+
+
+def test_a_blob_is_continued_after_each_cut(session: Session, stub: Stub, tmp_path: Path) -> None:
+    stub.blob(CONTENT)
+    stub.cut = [10_000, 1, 50_000, 0]
+    path = download.pull_blob(session, wanted(), tmp_path / "blobs")
+    assert path.read_bytes() == CONTENT and [entry.name for entry in (tmp_path / "blobs").iterdir()] == [path.name]
+    assert len(stub.asked) == 5
+    stub.asked.clear()
+    assert download.pull_blob(session, wanted(), tmp_path / "blobs") == path and stub.asked == []
+
+
+def test_a_part_of_an_earlier_run_is_continued_and_a_wrong_one_dropped(
+    session: Session, stub: Stub, tmp_path: Path
+) -> None:
+    stub.blob(CONTENT)
+    ranges: list[str | None] = []
+    stub.spoil = lambda handler: bool(ranges.append(handler.headers.get("Range")))
+    part = tmp_path / f"{wanted().digest[7:]}.part"
+    for left in (CONTENT[:40_000], b"\0" * 40_000, CONTENT + b"more", CONTENT, b"\0" * len(CONTENT)):
+        part.write_bytes(left)
+        path = download.pull_blob(session, wanted(), tmp_path)
+        assert path.read_bytes() == CONTENT and not part.exists()
+        path.unlink()
+    assert ranges == ["bytes=40000-", "bytes=40000-", None, None, None]
+
+
+def test_a_damaged_file_is_fetched_again(session: Session, stub: Stub, tmp_path: Path) -> None:
+    stub.blob(CONTENT)
+    path = download.pull_blob(session, wanted(), tmp_path)
+    path.write_bytes(b"damaged")
+    assert download.pull_blob(session, wanted(), tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("served", [b"\0" * len(CONTENT), CONTENT[:-1] + b"?", CONTENT + b"more"])
+def test_a_corrupt_blob_is_refused_and_not_kept(session: Session, stub: Stub, tmp_path: Path, served: bytes) -> None:
+    stub.blobs[wanted().digest] = served
+    found = refusal(lambda: download.pull_blob(session, wanted(), tmp_path / "blobs"))
+    assert (found.code, found.exit_code) == ("digest-mismatch", 7)
+    assert [path for path in (tmp_path / "blobs").iterdir() if path.stat().st_size] == []
+
+
+def test_a_registry_without_ranges_sends_it_whole(session: Session, stub: Stub, tmp_path: Path) -> None:
+    stub.blob(CONTENT)
+
+    def without_ranges(handler: Handler) -> bool:
+        del handler.headers["Range"]
+        return False
+
+    stub.spoil = without_ranges
+    (tmp_path / f"{wanted().digest[7:]}.part").write_bytes(CONTENT[:40_000])
+    assert download.pull_blob(session, wanted(), tmp_path).read_bytes() == CONTENT
+
+
+def log_in(tmp_path: Path, stub: Stub, **entry: str) -> None:
+    (tmp_path / "docker").mkdir(exist_ok=True)
+    (tmp_path / "docker" / "config.json").write_text(json.dumps({"auths": {stub.host: entry}}))
+
+
+def asks_for_tokens(handler: Handler) -> bool:
+    """A registry with a token service; a token names what it was given for, and to whom."""
+    parts = urlsplit(handler.path)
+    if parts.path == "/token":
+        query = parse_qs(parts.query or handler.body().decode())
+        who = query.get("refresh_token", [handler.headers.get("Authorization", "nobody")])[0]
+        handler.answer(200, json.dumps({"access_token": f"{query['scope'][0]} {who}"}).encode())
+        return True
+    action = "pull" if handler.command in ("GET", "HEAD") else "pull,push"
+    scope = f"repository:team/camera:{action}"
+    if handler.headers.get("Authorization", "").startswith(f"Bearer {scope} "):
+        return False
+    realm = f'Bearer realm="https://{handler.stub.host}/token",service="registry",scope="{scope}"'
+    handler.body()
+    handler.refuse(401, "UNAUTHORIZED", WWW_Authenticate=realm)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("entry", "who"),
+    [({}, "nobody"), ({"auth": "dTpw"}, "Basic dTpw"), ({"identitytoken": "mine"}, "mine")],
+)
+def test_a_token_is_asked_for_and_kept(
+    session: Session, stub: Stub, tmp_path: Path, entry: dict[str, str], who: str
+) -> None:
+    log_in(tmp_path, stub, **entry)
+    stub.spoil = asks_for_tokens
+    oci.put_manifest(session, b"{}", INDEX, "1.0.0")
+    assert stub.authorizations[-1] == f"Bearer repository:team/camera:pull {who}"
+    oci.manifest(session, "1.0.0")
+    assert len([line for line in stub.asked if line.endswith("/token")]) == 2
+
+
+def test_basic_credentials(session: Session, stub: Stub, tmp_path: Path) -> None:
+    def asks(handler: Handler) -> bool:
+        if handler.headers.get("Authorization") == "Basic dTpw":
+            return False
+        handler.refuse(401, "UNAUTHORIZED", WWW_Authenticate='Basic realm="here"')
+        return True
+
+    stub.spoil = asks
+    found = refusal(lambda: oci.manifest(session, "1.0.0"))
+    assert found.code == "registry-refused" and f"docker login {stub.host}" in (found.hint or "")
+    log_in(tmp_path, stub, auth="dTp3cm9uZw==")
+    found = refusal(lambda: oci.manifest(session, "1.0.0"))
+    assert found.exit_code == 8 and "credentials of u do not" in (found.hint or "") and "wrong" not in str(found)
+    log_in(tmp_path, stub, auth="dTpw")
+    assert oci.manifest(session, "1.0.0") is None
+
+
+@pytest.mark.parametrize("elsewhere", ["http://localhost/x", "file:///etc/hostname", "https://u:p@localhost/x", "ftp://localhost/"])
+def test_redirects_away_from_https_are_refused(session: Session, stub: Stub, elsewhere: str) -> None:
+    stub.spoil = first(1, lambda handler: handler.answer(307, Location=elsewhere))
+    found = refusal(lambda: oci.manifest(session, "1.0.0"))
+    assert found.code == "registry-refused" and len(stub.asked) == 1
+
+
+def test_a_redirected_blob_is_fetched_without_the_credentials(session: Session, stub: Stub, tmp_path: Path) -> None:
+    digest = stub.blob(CONTENT)
+    port = stub.host.partition(":")[2]
+    log_in(tmp_path, stub, auth="dTpw")
+
+    def spoil(handler: Handler) -> bool:
+        if handler.path == f"/v2/team/camera/blobs/{digest}" and not handler.headers.get("Authorization"):
+            handler.refuse(401, "UNAUTHORIZED", WWW_Authenticate='Basic realm="here"')
+        elif handler.path == f"/v2/team/camera/blobs/{digest}":
+            handler.answer(307, Location=f"https://127.0.0.1:{port}/signed?x=1")
+        elif handler.path == "/signed?x=1":
+            handler.answer(200, CONTENT)
+        return True
+
+    stub.spoil = spoil
+    assert download.pull_blob(session, wanted(), tmp_path).read_bytes() == CONTENT
+    assert stub.authorizations == ["", "Basic dTpw", ""]
+
+
+def test_endless_redirects_end(session: Session, stub: Stub) -> None:
+    stub.spoil = lambda handler: bool(handler.answer(307, Location=handler.path)) or True
+    assert "redirects more than" in refusal(lambda: oci.manifest(session, "1.0.0")).message
+    assert len(stub.asked) == transport.REDIRECTS + 1
+
+
+def test_an_endless_manifest_ends(session: Session, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "LARGEST_ANSWER", 100)
+    oci.put_manifest(session, b"1" * 100, INDEX, "a")
+    stub.manifests["b"] = (INDEX, b"1" * 101)
+    assert "longer than" in refusal(lambda: oci.manifest(session, "b")).message
+
+
+def test_plain_http_is_for_this_machine(stub: Stub) -> None:
+    here = stub.reference()
+    there = replace(here, host="registry.example:5000")
+    assert not transport.plain_http_allowed(there, False, False) and transport.plain_http_allowed(here, True, False)
+    found = refusal(lambda: transport.plain_http_allowed(there, True, False))
+    assert (found.code, found.exit_code) == ("reference-invalid", 2)
+    assert transport.plain_http_allowed(there, False, True)
+
+
+def test_descriptors_go_through_json() -> None:
+    whole = replace(wanted(), artifact_type="a/b", platform={"os": "linux"}, annotations={"k": "v"})
+    assert descriptor(whole.to_json()) == whole and descriptor(wanted().to_json()) == wanted()
+    assert whole.digest == digest_of(CONTENT)
+    for broken in ({}, [], {**wanted().to_json(), "size": -1}, {**wanted().to_json(), "digest": 1}):
+        with pytest.raises(ValueError, match="descriptor"):
+            descriptor(broken)

@@ -133,6 +133,8 @@ def _bundled(trial: Trial, searched: Searched | None, shop: Workshop, out: Path)
     from edgec.search import findings
     from edgec.stages.front import write_front
     from edgec.stages.judge import shortfalls
+    from edgec.stages.measure import read_evaluation
+    from edgec.stages.remember import remember
     from edgec.stages.render import render
     from edgec.stages.write import write
     from edgec.trials import settled
@@ -142,7 +144,9 @@ def _bundled(trial: Trial, searched: Searched | None, shop: Workshop, out: Path)
     runner = runner_for(plan.target, lowered.backends, lowered.kernels, shop.cache, settings.offline)
     short = (*findings(searched), *shortfalls(plan, trial.verdicts, settings.strict), *pointless(trial, shop))
     rejected = any(diagnostic.severity == "error" for diagnostic in short)
-    bundle = render(plan, lowered, folder, runner, measured, trial.verdicts, rejected, searched)
+    answers = read_evaluation(folder / lowered.evaluation) if lowered.evaluation else None
+    evaluated = remember(plan, measured, answers) if answers else None
+    bundle = render(plan, lowered, folder, runner, measured, trial.verdicts, rejected, searched, evaluated)
     front = write_front(searched, out) if searched and rejected else None
     written = write(bundle, out)
     shop.forget(searched)

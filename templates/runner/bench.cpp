@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "clock.h"
 #include "golden.h"
@@ -44,11 +45,23 @@ Tensor ramp(const TensorSpec& spec) {
   return tensor;
 }
 
+constexpr std::pair<const char*, double> kPercentiles[] = {{"p50", 0.50}, {"p90", 0.90}, {"p95", 0.95}, {"p99", 0.99}};
+
 }  // namespace
 
 double Bench::percentile(double share) const {
   const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size()) - 1e-9));
   return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
+}
+
+// Ranks n*p -+ 1.96*sqrt(n*p*(1-p)), rounded outwards: Conover, Practical Nonparametric Statistics, 3rd ed., section 3.2.
+std::vector<double> Bench::interval(double share) const {
+  const auto count = static_cast<double>(sorted.size());
+  const double half = 1.959964 * std::sqrt(count * share * (1 - share));
+  const double low = std::floor(count * share - half);
+  const double high = std::ceil(count * share + half) + 1;
+  if (low < 1 || high > count) return {};
+  return {sorted[static_cast<std::size_t>(low) - 1], sorted[static_cast<std::size_t>(high) - 1]};
 }
 
 std::vector<std::vector<Tensor>> bench_inputs(const Bundle& bundle) {
@@ -82,6 +95,12 @@ void write_bench(JsonWriter& json, const Bench& bench) {
   json.key("latency_s").open('{').field("min", bench.sorted.front());
   json.field("p50", bench.percentile(0.50)).field("p90", bench.percentile(0.90)).field("p95", bench.percentile(0.95));
   json.field("p99", bench.percentile(0.99)).field("max", bench.sorted.back()).field("mean", bench.mean()).close('}');
+  json.key("latency_interval_s").open('{');
+  for (const auto& [name, share] : kPercentiles) {
+    const std::vector<double> bounds = bench.interval(share);
+    if (!bounds.empty()) json.key(name).open('[').value(bounds[0]).value(bounds[1]).close(']');
+  }
+  json.close('}');
   json.field("throughput_hz", bench.throughput()).field("load_s", bench.load);
   json.field("peak_rss_bytes", static_cast<std::int64_t>(bench.peak_rss)).close('}');
 }

@@ -18,6 +18,8 @@ struct Bench {
 
   // The smallest latency that `share` of the samples do not exceed (nearest rank).
   double percentile(double share) const;
+  // The 95 % interval of that percentile, from order statistics, whatever the distribution; empty with too few samples.
+  std::vector<double> interval(double share) const;
   double mean() const { return total / samples; }
   double throughput() const { return samples / total; }
 };

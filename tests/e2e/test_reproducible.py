@@ -53,4 +53,16 @@ def test_measurements_lie_beside_the_tarball(camera):
     bundle = (camera.folder("linux-x86_64") / "bundle.json").read_text()
     assert '"latency.p50"' not in bundle
     measured = json.loads(Path(camera.outcome("linux-x86_64")["measurements"]).read_text())
-    assert any(figure["name"] == "latency.p90" for figure in measured["figures"])
+    (latency,) = [figure for figure in measured["figures"] if figure["name"] == "latency.p90"]
+    assert latency["interval"][0] <= latency["value"] <= latency["interval"][1]
+
+
+def test_what_the_evaluation_decided_lies_beside_the_tarball(camera):
+    kept = json.loads(Path(camera.outcome("linux-x86_64")["measurements"]).read_text())["evaluation"]
+    right = sum(truth == decision for truth, decision in zip(kept["truth"], kept["decisions"], strict=True))
+    share = camera.figure("linux-x86_64", "accuracy.top1")["value"]
+    count = len(kept["samples"])
+    assert right / count == pytest.approx(share) == pytest.approx(sum(kept["scores"]["top1"]) / count)
+    assert kept["path"] == "data/digits/test"
+    provenance = (camera.folder("linux-x86_64") / "provenance.json").read_text()
+    assert all(f'"data/digits/test/{name}"' in provenance for name in kept["samples"])

@@ -393,6 +393,9 @@ def test_a_sound_bundle_passes(bundle):
     latency = record["bench"]["latency_s"]
     order = [latency[name] for name in ("min", "p50", "p90", "p95", "p99", "max")]
     assert order == sorted(order) and order[0] > 0 and latency["min"] <= latency["mean"] <= latency["max"]
+    intervals = record["bench"]["latency_interval_s"]
+    assert {"p50", "p90"} <= set(intervals)
+    assert all(low <= latency[name] <= high for name, (low, high) in intervals.items())
     assert record["bench"]["threads"] == facts["threads"] and 1e6 < record["bench"]["peak_rss_bytes"] < 64e6
     assert record["bench"]["throughput_hz"] == pytest.approx(1 / latency["mean"], rel=1e-3)
 

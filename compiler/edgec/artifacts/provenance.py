@@ -43,6 +43,7 @@ def statement(plan: Plan, lowered: Lowered, runner: Runner, digests: Mapping[str
                 },
                 "internalParameters": {
                     "recipe": lowered.recipe,
+                    "options": dict(sorted(plan.recipe.options.items())),
                     "delegates": [choice.name for choice in plan.delegates],
                     "resolved": dict(sorted(lowered.resolved.items())),
                     "threads": plan.threads,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -217,12 +217,23 @@ def clocked_figures(plan: Plan, lowered: Lowered, folder: Path, runner: Runner) 
     result = bench(plan, lowered, folder, runner, samples)
     detail = {"threads": result["threads"], "cpu": cpu_name(), "warmup": result["warmup"]}
 
-    def figure(name: str, value: float, unit: str) -> Figure:
-        return Figure(name=name, value=value, unit=unit, evidence="host", samples=samples, clocked=True, detail=detail)
+    def figure(name: str, value: float, unit: str, bounds: Sequence[float] = ()) -> Figure:
+        interval = (bounds[0], bounds[1]) if bounds else None
+        return Figure(
+            name=name,
+            value=value,
+            unit=unit,
+            evidence="host",
+            samples=samples,
+            interval=interval,
+            clocked=True,
+            detail=detail,
+        )
 
+    intervals = result.get("latency_interval_s", {})
     return [
         *(
-            figure(f"latency.{name}", seconds, "s")
+            figure(f"latency.{name}", seconds, "s", intervals.get(name, ()))
             for name, seconds in result["latency_s"].items()
             if SAMPLES_FOR.get(name, 0) <= samples
         ),

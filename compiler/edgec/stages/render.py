@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from edgec.artifacts import provenance, records
 from edgec.artifacts.bundle import Bundle, File, Runner
 from edgec.artifacts.document import Json
+from edgec.artifacts.evaluated import Evaluated, evaluated_record
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.measured import Measured, Verdict, written
 from edgec.artifacts.plan import Plan
@@ -41,11 +42,13 @@ def render(
     verdicts: tuple[Verdict, ...],
     rejected: bool,
     searched: Searched | None = None,
+    evaluated: Evaluated | None = None,
 ) -> Bundle:
     """Return the whole bundle; ``job_folder`` holds model.pte and the golden vectors, already hash-checked.
 
     ``rejected`` is the pipeline's word on whether what was missed, or with --strict left open, keeps it from release.
     ``searched`` is the search that chose the artifact. Clocks may have decided it, so it stays out of the tarball.
+    ``evaluated`` is what its measurements keep for a comparison with another release.
     """
     record = records.bundle_record(plan, lowered, measured, verdicts)
     files = _binaries(lowered, job_folder, runner)
@@ -65,6 +68,8 @@ def render(
     measurements = records.measurements_record(plan, lowered, measured, verdicts, digest, host)
     if searched is not None:
         measurements["search"] = search_record(searched)
+    if evaluated is not None:
+        measurements["evaluation"] = evaluated_record(evaluated)
     return Bundle(
         name=plan.name,
         version=plan.version,

@@ -1,0 +1,48 @@
+"""Answers to the evaluation data go in; what a later comparison with another release needs of them comes out."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING, Any
+
+from edgec.artifacts.evaluated import Evaluated
+from edgec.artifacts.measured import Measured
+from edgec.artifacts.plan import Plan
+from edgec.artifacts.samples import Evaluation
+from edgec.registry import plugin
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def remember(plan: Plan, measured: Measured, evaluation: Evaluation) -> Evaluated:
+    """Return each sample's truth and decision, and its score by every metric of ``measured`` that is a mean of such."""
+    data = plan.dataset("evaluation")
+    assert data is not None, "what was evaluated has data"
+    decides = "top1" in plugin("tasks", plan.task.name).METRICS
+    labels = evaluation.labels if decides and evaluation.labels is not None and evaluation.labels.ndim == 1 else None
+    return Evaluated(
+        format=data.format,
+        path=posixpath.normpath(str(data.options.get("path", ""))),
+        samples=evaluation.ids,
+        truth=None if labels is None else tuple(labels.tolist()),
+        decisions=_decisions(evaluation.outputs[0]) if decides else None,
+        reference=_decisions(evaluation.reference[0]) if decides else None,
+        scores=_scores(plan, measured, evaluation),
+    )
+
+
+def _decisions(output: NDArray[Any]) -> tuple[int, ...] | None:
+    """The arg-max of scores [N, classes]; None where there is more than one decision a sample."""
+    return tuple(output.argmax(axis=1).tolist()) if output.ndim == 2 else None
+
+
+def _scores(plan: Plan, measured: Measured, evaluation: Evaluation) -> dict[str, tuple[float, ...]]:
+    found = {}
+    options = {budget.statistic: budget.options for budget in plan.budgets if budget.kind == "accuracy"}
+    for name in plugin("tasks", plan.task.name).METRICS:
+        if measured.get(f"accuracy.{name}.drop") is None:  # not a mean of scores, or not measured
+            continue
+        scores = plugin("metrics", name).scores(evaluation.outputs, evaluation, options.get(name, {}))
+        found[name] = tuple(float(score) for score in scores)
+    return found

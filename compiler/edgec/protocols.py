@@ -17,6 +17,7 @@ from edgec.artifacts.material import Material
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Evaluation, Sample
 from edgec.artifacts.scheme import Scheme
+from edgec.artifacts.steps import Steps
 from edgec.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
@@ -107,11 +108,18 @@ class Recipe(Plugin, Protocol):
 class Delegate(Plugin, Protocol):
     """A backend that runs parts of the graph. Hooks are called by stages/lower.py in the order they stand here.
 
-    RECIPES are those it can run; BACKENDS the delegate ids that it leaves in the artifact.
+    RECIPES are those it can run; BACKENDS the delegate ids that it leaves in the artifact. AVAILABLE is False where it is
+    known and can be had nowhere that edgec installs from: manifests that name it are told what ``missing`` says.
+    NOT_RUN says why its artifact does not run on a build machine, "" where it does; then ``stand_in`` answers for it.
+    ARITHMETIC says, by precision, how far its own arithmetic may be from the graph's where that is further than the
+    recipe allows, and the (absolute, relative) tolerance for golden vectors that goes with it.
     """
 
     RECIPES: tuple[str, ...]
     BACKENDS: tuple[str, ...]
+    AVAILABLE: bool
+    NOT_RUN: str
+    ARITHMETIC: Mapping[str, tuple[Limit, tuple[float, float]]]
 
     def missing(self) -> str | None:
         """Return what must be installed before this delegate can lower here, or None; imports nothing heavy."""
@@ -121,6 +129,15 @@ class Delegate(Plugin, Protocol):
 
     def partitioners(self, precision: str, options: Options) -> list[Any]:
         """Return the partitioners for ``to_edge_transform_and_lower``, in order."""
+
+    def steps(self, options: Options) -> Steps:
+        """Return what else the lowering must do; of several delegates the first has the word."""
+
+    def stand_in(self, program: Any, options: Options) -> Any:
+        """Return a callable that answers as the artifact of ``program`` (an ExportedProgram) would, outputs in a tuple.
+
+        None where there is no reference of the device here. Called only where NOT_RUN says something.
+        """
 
 
 class Metric(Plugin, Protocol):

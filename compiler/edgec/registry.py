@@ -35,6 +35,12 @@ REGISTRY: dict[Kind, dict[str, str]] = {
     "delegates": {
         "xnnpack": "edgec.delegates.xnnpack",
         "portable": "edgec.delegates.portable",
+        "qnn": "edgec.delegates.qnn",
+        "mediatek": "edgec.delegates.mediatek",
+        "samsung": "edgec.delegates.samsung",
+        "nxp": "edgec.delegates.nxp",
+        "cadence": "edgec.delegates.cadence",
+        "cuda": "edgec.delegates.cuda",
     },
     "metrics": {
         "top1": "edgec.metrics.top1",

@@ -60,6 +60,8 @@ def misfit(setting: Setting, manifest: Manifest) -> tuple[str, str] | None:
         if manifest.dataset(role) is None:
             return "needs-data", f"{setting.recipe.name} needs {role} data, and the manifest names none"
     for delegate in setting.delegates:
+        if not plugin("delegates", delegate.name).AVAILABLE:
+            continue  # a rule of its own refuses the manifest
         if row and delegate.name not in row.delegates:
             return "does-not-fit", f"{delegate.name} does not run on {setting.target.name}"
         if setting.recipe.name not in plugin("delegates", delegate.name).RECIPES:

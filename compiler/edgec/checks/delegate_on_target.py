@@ -7,6 +7,7 @@ from edgec.artifacts.project import Project
 from edgec.checks.candidates import settings
 from edgec.checks.places import at
 from edgec.diagnostics import Diagnostic
+from edgec.registry import plugin
 from edgec.targets.table import TARGETS
 
 
@@ -16,7 +17,7 @@ def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
     for setting in settings(manifest):
         row = TARGETS.get(setting.target.base)
         for delegate in setting.delegates if row else ():
-            if row and delegate.name not in row.delegates:
+            if row and delegate.name not in row.delegates and plugin("delegates", delegate.name).AVAILABLE:
                 found.append(
                     Diagnostic(
                         code="does-not-fit",

@@ -15,8 +15,9 @@ def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
     found = []
     for setting in settings(manifest):
         for delegate in setting.delegates:
-            recipes = plugin("delegates", delegate.name).RECIPES
-            if setting.recipe.name not in recipes:
+            module = plugin("delegates", delegate.name)
+            recipes = module.RECIPES
+            if module.AVAILABLE and setting.recipe.name not in recipes:
                 message = f"the delegate {delegate.name!r} does not run the recipe {setting.recipe.name!r}"
                 where, hint = at(*setting.recipe_route), f"recipes of {delegate.name}: {', '.join(recipes)}"
                 found.append(Diagnostic(code="does-not-fit", message=message, where=where, hint=hint))

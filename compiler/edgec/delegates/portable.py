@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from edgec.artifacts.document import Json
+from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.scheme import Scheme
+from edgec.artifacts.steps import Steps
 
 SUMMARY = "plain C++ kernels, no delegate; slow, for reference and microcontrollers"
 OPTIONS: Json = {"type": "object", "title": "portable", "additionalProperties": False, "properties": {}}
 NEEDS: tuple[str, ...] = ("executorch",)
 RECIPES: tuple[str, ...] = ("fp32", "fp16", "int8", "int8-dynamic", "int8-qat", "mixed", "auto")
 BACKENDS: tuple[str, ...] = ()
+AVAILABLE = True
+NOT_RUN = ""
+ARITHMETIC: Mapping[str, tuple[Limit, tuple[float, float]]] = {}
 
 
 def missing() -> str | None:
@@ -30,3 +36,13 @@ def quantizer(scheme: Scheme, options: Options) -> Any:
 def partitioners(precision: str, options: Options) -> list[Any]:
     """Return none: every operator stays a kernel call."""
     return []
+
+
+def steps(options: Options) -> Steps:
+    """Return nothing beyond ExecuTorch's own steps."""
+    return Steps()
+
+
+def stand_in(program: Any, options: Options) -> Any:
+    """Never comes to be called: the artifact runs here."""
+    raise AssertionError("the artifact itself runs here")

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgec.artifacts.document import Json
+from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.scheme import Scheme
+from edgec.artifacts.steps import Steps
 
 SUMMARY = "optimised CPU kernels (Arm, x86, RISC-V)"
 OPTIONS: Json = {"type": "object", "title": "xnnpack", "additionalProperties": False, "properties": {}}
 NEEDS: tuple[str, ...] = ("executorch",)
 RECIPES: tuple[str, ...] = ("fp32", "fp16", "bf16", "int8", "int8-dynamic", "int8-qat", "mixed", "int4", "auto")
 BACKENDS: tuple[str, ...] = ("XnnpackBackend",)
+AVAILABLE = True
+NOT_RUN = ""
+ARITHMETIC: Mapping[str, tuple[Limit, tuple[float, float]]] = {}
 
 
 def missing() -> str | None:
@@ -65,3 +70,13 @@ def partitioners(precision: str, options: Options) -> list[Any]:
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 
     return [XnnpackPartitioner(enable_bf16=precision == "bf16")]
+
+
+def steps(options: Options) -> Steps:
+    """Return nothing beyond ExecuTorch's own steps."""
+    return Steps()
+
+
+def stand_in(program: Any, options: Options) -> Any:
+    """Never comes to be called: the artifact runs here."""
+    raise AssertionError("the artifact itself runs here")

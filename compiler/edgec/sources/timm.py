@@ -11,8 +11,8 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, nearest
+from edgec.runtime.extras import missing_extra
 from edgec.sources import given_weights
-from edgec.sources.extras import missing_extra
 from edgec.sources.given_weights import wrong
 from edgec.sources.timm_table import address, architectures
 from edgec.store import cache, weights

@@ -6,7 +6,8 @@ import importlib.util
 import pytest
 
 from edgec.artifacts.project import Project
-from edgec.sources import extras, timm
+from edgec.runtime import extras
+from edgec.sources import timm
 from edgec.sources.timm_table import address, architectures
 
 SHA256 = hashlib.sha256(b"weights").hexdigest()

@@ -1,4 +1,4 @@
-"""Optional packages that a source needs: whether they are installed, found without importing them."""
+"""Optional packages that a plugin needs: whether they are installed, found without importing them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,50 @@
+"""NVIDIA graphics processors through AOTInductor: known, and not in the packages that edgec is built on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgec.artifacts.document import Json
+from edgec.artifacts.limit import Limit
+from edgec.artifacts.manifest import Options
+from edgec.artifacts.scheme import Scheme
+from edgec.artifacts.steps import Steps
+from edgec.delegates.vendor import unreachable
+
+SUMMARY = "NVIDIA GPU (AOTInductor)"
+OPTIONS: Json = {"type": "object", "title": "cuda", "additionalProperties": False, "properties": {}}
+NEEDS: tuple[str, ...] = ()
+RECIPES: tuple[str, ...] = ()
+BACKENDS: tuple[str, ...] = ("CudaBackend",)
+AVAILABLE = False
+NOT_RUN = "it cannot be had"
+ARITHMETIC: Mapping[str, tuple[Limit, tuple[float, float]]] = {}
+
+
+def missing() -> str:
+    """Return what this delegate needs, whether or not some of it is here."""
+    return (
+        "it needs a CUDA build of torch, nvcc, and a runtime with ExecuTorch's CUDA backend, which its wheel does not have; "
+        "edgec builds on the CPU packages and does not lower for it"
+    )
+
+
+def quantizer(scheme: Scheme, options: Options) -> Any:
+    """Never comes to be called: rules refuse this delegate. Raises Failure ``tool-missing``."""
+    raise unreachable("cuda", missing())
+
+
+def partitioners(precision: str, options: Options) -> list[Any]:
+    """Never comes to be called: rules refuse this delegate. Raises Failure ``tool-missing``."""
+    raise unreachable("cuda", missing())
+
+
+def steps(options: Options) -> Steps:
+    """Never comes to be called: rules refuse this delegate. Raises Failure ``tool-missing``."""
+    raise unreachable("cuda", missing())
+
+
+def stand_in(program: Any, options: Options) -> Any:
+    """Never comes to be called: rules refuse this delegate. Raises Failure ``tool-missing``."""
+    raise unreachable("cuda", missing())

@@ -21,6 +21,9 @@ CODES: dict[str, Code] = {
     "no-bundle": Code(2, "What was named is not a bundle's folder, a bundle's tarball or a `.pte`.", "Name out/<name>/<version>/<target>, the .tar.gz beside it, or (inspect) a .pte file."),
     "unknown-topic": Code(2, "`edgec explain` knows no such code, field, target or plugin.", "Ask for one of the names that the message lists."),
     "verification-usage": Code(2, "A bundle's verify.sh does not take what it was called with.", "Verify the bundle with the edgec that built it, or run its verify.sh by hand."),
+    "key-invalid": Code(2, "A key file cannot be used: wrong half, wrong kind, wrong password, or no key.", "Name an Ed25519 or ECDSA P-256 key in PEM form: the private one to sign, the public one to check; docs/trust.md shows how to make them."),
+    "key-exposed": Code(2, "A private key can be read by others than its owner (a warning).", "Run `chmod 600` on it; where others did read it, make a new one."),
+    "no-measurements": Code(2, "A bundle is to be signed without its measurements file.", "Name the file that its build wrote beside the tarball with `--measurements`."),
     "already-exists": Code(2, "`edgec init` would overwrite a file.", "Name another file, or pass --force."),
     "reference-invalid": Code(2, "What was written is no reference to a registry, or plain http was asked for and not allowed clearly.", "Write oci://host/repository:tag, or …@sha256:…; repositories are lower case."),
     # 3: the manifest (reading, shape, cross-field checks)
@@ -62,7 +65,7 @@ CODES: dict[str, Code] = {
     "weights-invalid": Code(3, "The weights are not named in a way that can be loaded: none, unknown, no file, or no sha256.", "Give `{file, sha256}`, `{url, sha256}`, a name that the source knows, or `{random: SEED}` for trials."),
     "entry-invalid": Code(3, "The code or exported program that a model comes from is not in the project, or is not named rightly.", "Write `entry: module:callable` for a module in the project, or `file: model.pt2`."),
     "code-not-trusted": Code(3, "Loading this model runs code, and nothing allows that.", "Read the code, then add the entry that the message shows to edgec.toml, or pass `--allow-code`."),
-    "policy-invalid": Code(3, "The trust policy (edgec.toml) cannot be read.", "Write `[[allow]]` tables with `entry` and `sha256`."),
+    "policy-invalid": Code(3, "The trust policy (edgec.toml) cannot be read, or says what has no meaning.", "The message names the key and what is allowed; docs/trust.md lists them all."),
     # 4: load, quantize, lower, compare
     "model-not-loaded": Code(4, "The model could not be constructed or its weights do not fit it.", "Check architecture, arguments and weights; the message names the first difference."),
     "runner-failed": Code(4, "The native runner refused the artifact or its golden vectors on this machine.", "Run the bundle's verify.sh for the details."),
@@ -99,6 +102,13 @@ CODES: dict[str, Code] = {
     "bundle-broken": Code(7, "A bundle is incomplete, holds files that it does not list, or its tarball is unsafe to unpack.", "Fetch or build it again; never install it."),
     "verification-failed": Code(7, "A bundle's own verification failed: digests, CPU features or golden vectors.", "Do not install it; the message carries what its verify.sh said."),
     "program-unreadable": Code(7, "A file is not an ExecuTorch program, or is damaged.", "Build or fetch it again and compare its sha256."),
+    "unfit-to-sign": Code(7, "A bundle that is to be signed is no release: it missed a budget, or something else makes it unfit.", "Sign what was built for release; `--allow-unfit` signs it all the same."),
+    "signature-missing": Code(7, "A bundle must be signed and is not, or its signatures were stripped.", "Sign it, or fetch the signature file that was published with it; never install it."),
+    "signature-invalid": Code(7, "A signature file is damaged, or a signature in it is bad: of another statement, another kind of key, another type of payload.", "Fetch it again, from where it was published; never install the bundle."),
+    "signature-untrusted": Code(7, "No key that is trusted signed the bundle, or too few of them did.", "Name the key that signed it if you trust it; else never install it."),
+    "signature-mismatch": Code(7, "A good signature is of another bundle, or of other measurements than those beside it.", "Fetch the bundle, its measurements and its signature together; after a new build, sign it again."),
+    "evidence-weak": Code(7, "A budget is met by weaker evidence than the policy asks for, or not met at all.", "Verify the bundle where that evidence comes from; only a device gives `device`."),
+    "version-downgrade": Code(7, "A version is older than the newest one, and the policy lets versions only go up.", "Take the newer one; `--allow-downgrade` goes back on purpose."),
     # 8: environment
     "download-failed": Code(8, "A file could not be fetched whole: no connection, a server error, a short or oversized body, a refused redirect.", "Try again, or fetch the file yourself and name it with `file:`."),
     "offline": Code(8, "A file must be fetched, but `--offline` forbids it and no earlier fetch left it in the cache.", "Run once without `--offline`."),

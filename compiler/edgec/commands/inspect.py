@@ -12,8 +12,10 @@ import click
 
 from edgec.artifacts.codec import to_json
 from edgec.artifacts.document import Json
+from edgec.artifacts.evidence import strength
 from edgec.commands.options import common, output
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.store.figures import read_figures
 
 SCHEMA = "edgec/inspection/v1"
 
@@ -84,7 +86,7 @@ def merged(record: dict[str, Json], path: Path) -> dict[str, Json]:
 
     Raises Failure ``digest-mismatch`` for a file of another bundle, ``bundle-broken`` for one that is neither.
     """
-    found = _device_record(path)
+    found = read_figures(path)
     if found["bundle_sha256"] != record["bundle_sha256"]:
         message = f"{path} was measured on the bundle {found['bundle_sha256']}, this one is {record['bundle_sha256']}"
         hint = "verify this bundle on the device again"
@@ -95,37 +97,6 @@ def merged(record: dict[str, Json], path: Path) -> dict[str, Json]:
             verdicts[verdict["budget"]] = verdict
     return {**record, "verdicts": [*verdicts.values()], "measured": {key: found[key] for key in MEASURED if key in found}}
 
-
-def _device_record(path: Path) -> Json:
-    """Return what a verify.json or measurements.json holds; it comes from outside, so its shape is checked first."""
-    from referencing import Registry
-
-    from edgec.resources import resource
-    from edgec.upstream.json_schema import Draft202012Validator
-
-    schema = json.loads(resource("schemas", "verification.schema.json").read_bytes())
-    try:
-        found = json.loads(path.read_bytes())
-    except ValueError:
-        found = None
-    registry: Registry[Json] = Registry()
-    problem = next(Draft202012Validator(schema, registry=registry).iter_errors(found), None)
-    if problem is not None:
-        where = "".join(f"{key}/" for key in problem.absolute_path).rstrip("/") or "its top level"
-        message = f"{path} is neither a verify.json nor a measurements.json: {where}: {problem.message[:200]}"
-        raise Failure(Diagnostic(code="bundle-broken", message=message))
-    return found
-
-
-def strength(verdict: dict[str, Json] | None) -> tuple[int, int]:
-    """Return how much a verdict's evidence weighs: a weaker kind never stands in for a stronger one, whatever its samples."""
-    if verdict is None:
-        return (-1, 0)
-    return (RANKS.index(verdict["evidence"]), verdict.get("samples") or 0)
-
-
-RANKS = ("none", "estimated", "artifact", "emulated", "host", "device")
-"""Kinds of evidence, the weakest first (docs/bundle.md)."""
 
 MEASURED = ("schema", "evidence", "status", "golden", "bench", "host", "figures")
 """What is taken over from a verify.json or measurements.json, beside its verdicts."""

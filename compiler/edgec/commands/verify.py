@@ -1,20 +1,26 @@
-"""`edgec verify`: a bundle's own verification, run on this machine or under emulation."""
+"""`edgec verify`: a bundle's signatures, and its own verification, run on this machine or under emulation."""
 
 from __future__ import annotations
 
-import contextlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from edgec.artifacts.document import Json
+from edgec.artifacts.policy import Policy
+from edgec.artifacts.signed import Papers
 from edgec.commands.options import common, output
+from edgec.commands.trusting import policy_of, trust_options, with_papers
 from edgec.diagnostics import Diagnostic
 from edgec.stages.judge import FEWEST_SAMPLES
+from edgec.store.bundles import OpenBundle
+
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-@click.command("verify", short_help="Run a bundle's own verification on this machine.")
+@click.command("verify", short_help="Check a bundle's signatures, and run its own verification on this machine.")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write the result here, as JSON.")
 @click.option(
@@ -24,42 +30,100 @@ from edgec.stages.judge import FEWEST_SAMPLES
 )
 @click.option("--samples", type=click.IntRange(1), help="Evaluate on at most this many of the images.")
 @click.option("--no-bench", is_flag=True, help="Clock nothing.")
+@trust_options
+@click.option("--signature", type=FILE, help="The signature file, where it does not lie beside the tarball.")
+@click.option("--measurements", type=FILE, help="The measurements file, where it does not lie beside the tarball.")
+@click.option("--signature-only", is_flag=True, help="Check digests, signatures and evidence; run nothing.")
+@click.option("--behaviour-only", is_flag=True, help="Ask for no signature, whatever the policy asks.")
 @common("human", "json")
-def command(bundle: Path, out: Path | None, evaluation: Path | None, samples: int | None, no_bench: bool) -> int:
-    """Check BUNDLE (a folder or a tarball): every digest, then its own verify.sh.
+def command(
+    bundle: Path,
+    out: Path | None,
+    evaluation: Path | None,
+    samples: int | None,
+    no_bench: bool,
+    keys: tuple[Path, ...],
+    policy: Path | None,
+    signature: Path | None,
+    measurements: Path | None,
+    signature_only: bool,
+    behaviour_only: bool,
+) -> int:
+    """Check BUNDLE (a folder or a tarball): every digest, its signatures, then its own verify.sh.
 
-    Natively where this machine can run it (evidence: host), else under qemu with the target's CPU (evidence: emulated;
-    no latency is judged then).
+    Signatures are asked for by --key, or by the keys of the policy (edgec.toml); nothing of a bundle runs before they are
+    good. It runs natively where this machine can run it (evidence: host), else under qemu with the target's CPU
+    (evidence: emulated; no latency is judged then).
     """
     if samples and not evaluation:
         raise click.UsageError("--samples says how many images of --evaluation are used")
+    if signature_only and (behaviour_only or evaluation or no_bench):
+        raise click.UsageError("--signature-only runs nothing: it goes with no option about what is run")
+    if behaviour_only and (keys or signature):
+        raise click.UsageError("--behaviour-only checks no signature: it goes with neither --key nor --signature")
+    asked = policy_of(keys, policy)
+    if signature_only and not asked.keys:
+        raise click.UsageError("--signature-only needs a key: name one with --key, or in the policy")
     from edgec.artifacts.records import json_bytes
-    from edgec.runtime.emulate import place_for
-    from edgec.runtime.verification import evenly, labelled, self_test, target_of, top1
+    from edgec.store.admission import refuse_weak
     from edgec.store.atomic import environment_errors, write_file
     from edgec.store.bundles import opened
 
-    with contextlib.ExitStack() as stack:
-        found = stack.enter_context(opened(bundle))
+    with opened(bundle) as found:
         output().say(f"{bundle}: {len(found.digests)} files are as they were built")
-        task = found.facts["task"]
-        if evaluation and (task["name"] != "classification" or not task["labels"]):
-            raise click.UsageError(f"--evaluation needs a bundle that classifies; this one's task is {task['name']}")
-        images = evenly(labelled(task["labels"], evaluation), samples) if evaluation else []
-        place = stack.enter_context(place_for(target_of(found.facts)))
+        given = with_papers(bundle, found, signature, measurements)
+        record, code, words = _signatures(found, given, replace(asked, keys=()) if behaviour_only else asked), 0, ""
+        if not signature_only:
+            ran, code, words = _behaviour(found, evaluation, samples, not no_bench)
+            record = {**ran, **record}
+        if not behaviour_only and code == 0:
+            refuse_weak(found, given, asked, [record])
+    if out:
+        with environment_errors(f"write {out}"):
+            write_file(out, json_bytes(record))
+    _tell(record, found.facts["budgets"], code, words)
+    return code
+
+
+def _signatures(found: OpenBundle, given: Papers, policy: Policy) -> dict[str, Json]:
+    """Return the record of who signed the bundle, as far as the policy asks. Raises Failure as ``admission.signatures_of``."""
+    from edgec.store.admission import signatures_of
+
+    if not policy.keys:
+        if given.signature is not None:
+            output().say(f"{given.signature_name} is there and not checked: no key is named")
+        return {}
+    signed = signatures_of(found, given, policy)
+    for signer in signed:
+        output().say(f"signed by {signer.name} ({signer.kind}, {signer.keyid[:12]})")
+    if given.measurements is None:
+        output().say(f"{given.measurements_name} is not there; the signature covers it too")
+    identity = {key: found.facts[key] for key in ("name", "version", "target")}
+    signatures = [{"keyid": signer.keyid, "kind": signer.kind, "key": signer.name} for signer in signed]
+    return {**identity, "bundle_sha256": found.digest, "signatures": signatures}
+
+
+def _behaviour(
+    found: OpenBundle, evaluation: Path | None, samples: int | None, bench: bool
+) -> tuple[dict[str, Json], int, str]:
+    """Return the record, the exit code and the words of the bundle's own verification, run here."""
+    from edgec.runtime.emulate import place_for
+    from edgec.runtime.verification import evenly, labelled, self_test, target_of, top1
+
+    task = found.facts["task"]
+    if evaluation and (task["name"] != "classification" or not task["labels"]):
+        raise click.UsageError(f"--evaluation needs a bundle that classifies; this one's task is {task['name']}")
+    images = evenly(labelled(task["labels"], evaluation), samples) if evaluation else []
+    with place_for(target_of(found.facts)) as place:
         output().say(f"running its verify.sh, evidence {place.evidence}")
-        result = self_test(found, place, bench=not no_bench)
+        result = self_test(found, place, bench=bench)
         record, code = result.record, result.exit_code
         if evaluation and images and code in (0, 5):
             budgets = found.facts["budgets"]
             record = judged(record, budgets, top1(found, place, images, evaluation, slices(budgets)))
             if any(verdict["status"] == "missed" for verdict in record["verdicts"]):
                 code = 5
-    if out:
-        with environment_errors(f"write {out}"):
-            write_file(out, json_bytes(record))
-    _tell(record, found.facts["budgets"], code, result.words)
-    return code
+    return record, code, result.words
 
 
 def slices(budgets: Json) -> list[Json]:

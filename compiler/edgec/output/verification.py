@@ -15,7 +15,7 @@ def human(record: dict[str, Json], budgets: Json, colour: bool) -> str:
     """Return the record of docs/bundle.md's ``--self-test`` as lines of text; ``budgets`` are bundle.json's."""
     head = " ".join(str(record[key]) for key in ("name", "version") if key in record)
     where = f" for {record['target']}" if "target" in record else ""
-    title = f"{head}{where}: {record.get('status', 'failed')}"
+    title = f"{head}{where}: {record.get('status', 'signed' if record.get('signatures') else 'failed')}"
     lines = [paint(printable(title.lstrip(": ")), BOLD, colour)]
     lines += [f"  {name:<9} {printable(text)}" for name, text in _facts(record)]
     if record.get("verdicts"):
@@ -30,7 +30,10 @@ def human(record: dict[str, Json], budgets: Json, colour: bool) -> str:
 
 
 def _facts(record: dict[str, Json]) -> list[tuple[str, str]]:
-    facts = [("evidence", str(record["evidence"]))] if "evidence" in record else []
+    facts = [
+        ("signed by", f"{signer['key']} ({signer['kind']}, {signer['keyid'][:12]})") for signer in record.get("signatures", [])
+    ]
+    facts += [("evidence", str(record["evidence"]))] if "evidence" in record else []
     if golden := record.get("golden"):
         facts.append(("golden", _golden(golden)))
     if bench := record.get("bench"):

@@ -66,6 +66,7 @@ def render(
     digest = hashlib.sha256(listing).hexdigest()
     host = {"cpu": cpu_name(), "architecture": platform.machine(), "system": platform.system()}
     measurements = records.measurements_record(plan, lowered, measured, verdicts, digest, host)
+    measurements["rejected"] = rejected
     if searched is not None:
         measurements["search"] = search_record(searched)
     if evaluated is not None:
@@ -77,7 +78,7 @@ def render(
         files=files,
         digest=digest,
         measurements=records.json_bytes(measurements),
-        report=_report(record, {**measurements, "rejected": rejected}, digests, searched),
+        report=_report(record, measurements, digests, searched),
         rejected=rejected,
     )
 

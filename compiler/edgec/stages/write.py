@@ -14,10 +14,9 @@ from edgec.artifacts.bundle import Bundle, File, Written
 from edgec.artifacts.document import Json
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import archive, bundles
-from edgec.store.atomic import environment_errors, exchange, exclusive, sync_folder, write_file, write_tree
+from edgec.store.atomic import LOCK, environment_errors, exchange, exclusive, sync_folder, write_file, write_tree
 from edgec.store.files import sha256_of
 
-LOCK = ".edgec-lock"
 STAGING = ".edgec-staging"
 JOURNAL = "commit.json"
 

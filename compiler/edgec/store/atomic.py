@@ -17,6 +17,8 @@ from edgec.artifacts.bundle import File
 from edgec.diagnostics import Diagnostic, Failure
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LOCK = ".edgec-lock"
+"""The lock file of an output folder: who holds it may replace what lies there."""
 RENAME_EXCHANGE = 2
 AT_FDCWD = -100
 
@@ -58,6 +60,20 @@ def write_file(path: Path, content: bytes, executable: bool = False) -> None:
         staged.replace(path)
     except BaseException:
         staged.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file as ``write_file`` does, for whoever holds its folder's lock: what a killed call left is replaced too."""
+    staged = path.with_name(f".{path.name}.new")
+    try:
+        with staged.open("wb") as handle:
+            handle.write(content)
+            finish(handle)
+        staged.replace(path)
+    except BaseException:
+        staged.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
 

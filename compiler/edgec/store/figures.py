@@ -1,0 +1,36 @@
+"""A device's verify.json or a build's measurements.json, which come from outside: read, and checked for their shape."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from edgec.artifacts.document import Json
+from edgec.diagnostics import Diagnostic, Failure
+
+
+def read_figures(path: Path) -> dict[str, Json]:
+    """Return what the file holds. Raises OSError, and Failure ``bundle-broken`` for one that is neither of the two."""
+    return parse_figures(path.read_bytes(), str(path))
+
+
+def parse_figures(text: bytes, name: str) -> dict[str, Json]:
+    """Return the record that ``text`` holds; ``name`` is the file's, for people. Raises Failure ``bundle-broken``."""
+    from referencing import Registry
+
+    from edgec.resources import resource
+    from edgec.upstream.json_schema import Draft202012Validator
+
+    schema = json.loads(resource("schemas", "verification.schema.json").read_bytes())
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    registry: Registry[Json] = Registry()
+    problem = next(Draft202012Validator(schema, registry=registry).iter_errors(found), None)
+    if problem is not None:
+        where = "".join(f"{key}/" for key in problem.absolute_path).rstrip("/") or "its top level"
+        message = f"{name} is neither a verify.json nor a measurements.json: {where}: {problem.message[:200]}"
+        raise Failure(Diagnostic(code="bundle-broken", message=message))
+    checked: dict[str, Json] = found
+    return checked

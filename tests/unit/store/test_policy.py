@@ -1,0 +1,91 @@
+"""The policy file: what it may say, and that every other word in it is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgec.artifacts.policy import Policy
+from edgec.diagnostics import Failure
+from edgec.store.admission import downgrade
+from edgec.store.policy import read_policy
+
+WHOLE = """
+[[allow]]
+entry = "net:build"
+sha256 = "{digest}"
+
+[signatures]
+keys = ["keys/one.pub.pem", "/etc/edgec/two.pub.pem"]
+needed = 2
+
+[evidence]
+latency = "device"
+size = "artifact"
+
+[versions]
+downgrade = "refuse"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "edgec.toml"
+
+
+def test_everything_that_a_policy_can_say(file: Path) -> None:
+    file.write_text(WHOLE.format(digest="a" * 64))
+    assert read_policy(file) == Policy(
+        file=file,
+        allow=(("net:build", "a" * 64),),
+        keys=(file.parent / "keys/one.pub.pem", Path("/etc/edgec/two.pub.pem")),
+        needed=2,
+        evidence={"latency": "device", "size": "artifact"},
+        downgrade=False,
+    )
+
+
+def test_an_empty_policy_asks_for_nothing(file: Path) -> None:
+    file.write_text("")
+    assert read_policy(file) == Policy(file=file)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[signature]\nkeys = ['x']", "did you mean 'signatures'"),
+        ("signatures = 3", "written as a [signatures] table"),
+        ("[signatures]\nkey = 'x'", "did you mean 'keys'"),
+        ("[signatures]\nkeys = 'x'", "a list of file names"),
+        ("[signatures]\nkeys = [1]", "a list of file names"),
+        ("[signatures]\nkeys = []", "names no key"),
+        ("[signatures]\nkeys = ['x']\nneeded = 2", "from 1 to the number of its keys, 1"),
+        ("[signatures]\nkeys = ['x']\nneeded = 0", "from 1"),
+        ("[signatures]\nkeys = ['x']\nneeded = true", "from 1"),
+        ("[evidence]\nlatencies = 'device'", "did you mean 'latency'"),
+        ("[evidence]\nlatency = 'devices'", "allowed: estimated, artifact"),
+        ("[evidence]\nlatency = 'none'", "allowed: estimated, artifact"),
+        ("[evidence]\nsize = 'host'", "no better than 'artifact'"),
+        ("[versions]\ndowngrade = false", "allowed: allow, refuse"),
+        ("[versions]\nnewest = 'refuse'", "known: downgrade"),
+    ],
+)
+def test_what_has_no_meaning_is_refused(text: str, said: str, file: Path) -> None:
+    file.write_text(text)
+    with pytest.raises(Failure) as caught:
+        read_policy(file)
+    found = caught.value.diagnostics[0]
+    assert (found.code, found.exit_code) == ("policy-invalid", 3)
+    assert said in found.message
+
+
+def test_versions_only_go_up_where_the_policy_says_so() -> None:
+    strict = Policy(downgrade=False)
+    refused = downgrade("camera", "1.9.0", ["1.0.0", "1.10.0"], strict)
+    assert refused is not None
+    assert (refused.code, refused.exit_code) == ("version-downgrade", 7)
+    assert "older than 1.10.0" in refused.message
+    for version, known in (("1.10.0", ["1.10.0"]), ("1.11.0", ["1.10.0"]), ("0.1.0", [])):
+        assert downgrade("camera", version, known, strict) is None
+    assert downgrade("camera", "1.0.0", ["2.0.0"], Policy()) is None

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from bundle_parts import bundle
+from edgec.artifacts.needs import required_features
 from edgec.stages.write import write
 from edgec.store import bundles
 
@@ -182,18 +183,21 @@ def test_pytest_s_leavings_are_no_fault(folder: Path) -> None:
     assert call(folder / "verify.sh")[0] == 0
 
 
-def test_a_core_without_a_feature_is_refused(tmp_path: Path, shell: tuple[str, ...]) -> None:
+def test_a_core_without_what_the_programs_need_is_refused(tmp_path: Path, shell: tuple[str, ...]) -> None:
+    """What the target has beside is told where it is missing, and refuses nothing: a Pi 5's bundle runs on a Pi 4."""
     from dataclasses import replace
 
     from bundle_parts import TARGET
 
-    made = write(
-        bundle(tmp_path / "parts", target=replace(TARGET, features=("asimd", "asimddp"))), tmp_path / "out"
-    ).folder
+    needed = required_features(TARGET.architecture, ())[0]
+    made = write(bundle(tmp_path / "parts", target=replace(TARGET, features=(needed, "asimddp"))), tmp_path / "out").folder
     cpuinfo = tmp_path / "cpu info"
-    for second, code in (("fp asimd asimddp", 0), ("fp asimd", 7), ("fp asimddp asimdx", 7)):
-        cpuinfo.write_text(f"Features\t: fp asimd asimddp\nother: asimd\nFeatures\t: {second}\n")
-        assert call(*shell, made / "verify.sh", environment={"EDGEC_CPUINFO": str(cpuinfo)})[0] == code, second
+    for second, code, noted in ((f"fp {needed} asimddp", 0, False), (f"fp {needed}", 0, True), ("fp asimddp asimdx", 7, False)):
+        cpuinfo.write_text(f"Features\t: fp {needed} asimddp\nother: {needed}\nFeatures\t: {second}\n")
+        found, _, words = call(*shell, made / "verify.sh", environment={"EDGEC_CPUINFO": str(cpuinfo)})
+        assert found == code, second
+        assert ("lacks asimddp" in words) == noted
+        assert ("lacks " + needed in words) == (code == 7)
 
 
 def test_another_architecture_is_refused_by_name(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgec.artifacts.document import Json
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.manifest import Input
+from edgec.artifacts.needs import required_features
 from edgec.artifacts.plan import Plan
 
 SCHEMA = "edgec/bundle/v1"
@@ -33,6 +34,7 @@ def describe(plan: Plan, lowered: Lowered) -> dict[str, Json]:
             "cpu": target.cpu,
             "glibc": target.glibc,
             "features": list(target.features),
+            "required": list(required_features(target.architecture, lowered.backends)),
             "qemu_cpu": target.qemu_cpu,
             "cpuinfo": list(target.cpuinfo) if target.cpuinfo else None,
         },

@@ -100,7 +100,9 @@ def _templates(plan: Plan, record: Json) -> dict[str, File]:
         "name": plan.name,
         "version": plan.version,
         "architecture": plan.target.architecture,
+        "required": record["hardware"]["required"],
         "features": plan.target.features,
+        "cpu": plan.target.cpu,
     }
     files = {
         name: File(content=shell.get_template(f"{name}.j2").render(facts).encode(), executable=True) for name in SCRIPTS

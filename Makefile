@@ -49,8 +49,9 @@ sweep: $(VENV)/.installed ## build every torchvision model and ten of timm in fo
 	$(BIN)/python benchmarks/coverage.py --again failed
 	$(BIN)/python benchmarks/coverage.py --table
 
-schema: $(VENV)/.installed ## write schemas/manifest.schema.json anew from the skeleton and the plugins
+schema: $(VENV)/.installed ## write schemas/*.schema.json anew from the skeleton and the plugins
 	$(BIN)/edgec schema > schemas/manifest.schema.json.new && mv schemas/manifest.schema.json.new schemas/manifest.schema.json
+	$(BIN)/edgec schema target > schemas/target.schema.json.new && mv schemas/target.schema.json.new schemas/target.schema.json
 
 clean: ## remove what was built here
 	rm -rf out build dist

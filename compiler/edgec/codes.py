@@ -59,6 +59,8 @@ CODES: dict[str, Code] = {
     "data-labels": Code(3, "The classes of a data set and the task's labels do not agree.", "Name class folders and labels as the task's labels do."),
     "data-not-finite": Code(3, "A data set holds NaN or infinity.", "Clean the sample that the message names."),
     "labels-invalid": Code(3, "The task's labels cannot be used: no such file, not text, too few, empty or repeated names.", "Give a UTF-8 file with one class name a line, in the order of the model's outputs."),
+    "target-file": Code(3, "A target file that a manifest or another target file names does not exist.", "Correct the path; it is relative to the file that names it."),
+    "target-cycle": Code(3, "A target file is based on itself, through others or at once.", "Let one of these files have a target that edgec knows as its `base`."),
     "beyond-means": Code(3, "A target is given more threads than it has cores, or a memory budget above its memory; a warning.", "Correct the figure; `edgec explain TARGET` shows what the target has."),
     "architecture-unsupported": Code(3, "The model is known, and known not to lower: it runs operators that ExecuTorch has no kernels for.", "Choose another architecture, or export the part before those operators."),
     "architecture-unknown": Code(3, "The model's name is not one that its source knows.", "Use the nearest name that the message gives, or see `edgec list sources`."),

@@ -29,6 +29,7 @@ def front(path: Path, root: Path | None = None, *, offline: bool = False) -> Che
     Raises Failure with everything that its first failing stage found; the failure's ``documents`` hold the text.
     """
     from edgec.stages.check import check
+    from edgec.stages.devices import devices
     from edgec.stages.discover import project_of
     from edgec.stages.parse import parse
     from edgec.stages.read import read
@@ -37,8 +38,28 @@ def front(path: Path, root: Path | None = None, *, offline: bool = False) -> Che
     document = read(path, str(path))
     project = project_of(path, root, offline=offline)
     shape(document)
-    manifest = parse(document)
-    return Checked(document=document, manifest=manifest, project=project, warnings=check(manifest, document, project))
+    targets, others = devices(document, project, target_file)
+    manifest = parse(document, targets)
+    warnings = check(manifest, document, project, others)
+    return Checked(document=document, manifest=manifest, project=project, warnings=warnings, others=others)
+
+
+def target_file(path: Path, shown: str) -> Document:
+    """Return the Document of a target file, named ``shown`` in messages. Raises Failure with all that is wrong in its shape."""
+    from edgec.stages.read import read
+    from edgec.stages.shape import shape
+
+    document = read(path, shown)
+    shape(document, "target")
+    return document
+
+
+def target_front(path: Path, root: Path | None = None) -> dict[str, Document]:
+    """Carry one target file, and what it is based on, through reading and shape; return their texts by name. Raises Failure."""
+    from edgec.stages.devices import chain_of
+    from edgec.stages.discover import project_of
+
+    return chain_of(target_file(path, str(path)), path, project_of(path, root), target_file)
 
 
 def fronts(
@@ -46,15 +67,20 @@ def fronts(
 ) -> tuple[list[Checked], list[Diagnostic], dict[str, Document]]:
     """Carry every manifest among ``paths`` through ``front``: those that pass, all diagnostics, and the texts they are in.
 
+    Target files among them are held against their schema, and no more: manifests name them.
+
     Raises Failure ``no-manifest`` when a path holds none.
     """
-    from edgec.stages.discover import discover, named_twice
+    from edgec.stages.discover import discover, is_target_file, named_twice
 
     files, diagnostics = discover(paths)
     passed: list[Checked] = []
     documents: dict[str, Document] = {}
     for path in files:
         try:
+            if is_target_file(path):
+                documents |= target_front(path, root)
+                continue
             checked = front(path, root, offline=offline)
         except Failure as failure:
             diagnostics += failure.diagnostics
@@ -62,7 +88,7 @@ def fronts(
         else:
             passed.append(checked)
             diagnostics += checked.warnings
-            documents[checked.document.path] = checked.document
+            documents |= {**checked.others, checked.document.path: checked.document}
     unique, twice = named_twice(passed)
     return unique, diagnostics + twice, documents
 

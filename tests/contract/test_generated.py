@@ -47,6 +47,7 @@ def between(text: str, name: str, generated: str) -> str:
 
 def test_the_committed_schema_is_the_generated_one(request: pytest.FixtureRequest) -> None:
     compare(ROOT / "schemas" / "manifest.schema.json", schema_text(), request)
+    compare(ROOT / "schemas" / "target.schema.json", schema_text("target"), request)
 
 
 def test_the_schema_is_one_and_refers_to_itself_only() -> None:

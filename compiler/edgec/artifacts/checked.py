@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from edgec.artifacts.document import Document
 from edgec.artifacts.manifest import Manifest
@@ -12,9 +13,13 @@ from edgec.diagnostics import Diagnostic
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """``warnings`` are warnings and notes, never errors; ``document`` gives their places in the text."""
+    """``warnings`` are warnings and notes, never errors; ``document`` gives their places in the text.
+
+    ``others`` are the texts of target files, by name as messages call them.
+    """
 
     document: Document
     manifest: Manifest
     project: Project
     warnings: tuple[Diagnostic, ...]
+    others: Mapping[str, Document] = field(default_factory=dict)

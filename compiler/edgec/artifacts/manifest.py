@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from edgec.artifacts.document import Json, Route
+from edgec.diagnostics import Location
 
 Options = Mapping[str, Json]
 BudgetKind = Literal["accuracy", "latency", "throughput", "size", "memory", "delegation"]
@@ -124,7 +125,11 @@ class Search:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetChoice:
-    """One entry of ``targets``: a row by name, with the manifest's overrides; None means not overridden."""
+    """One entry of ``targets``: a row by name, with the manifest's and its target files' overrides; None: not overridden.
+
+    ``clock`` in Hz, ``bandwidth`` in bytes a second. ``places`` are those of the keys that target files gave, ``files``
+    these files relative to the root.
+    """
 
     name: str
     base: str
@@ -134,7 +139,13 @@ class TargetChoice:
     delegate: tuple[Choice, ...] | None = None
     quantization: Choice | None = None
     budgets: tuple[Budget, ...] | None = None
+    cores: int | None = None
+    clock: float | None = None
+    bandwidth: float | None = None
+    glibc: str | None = None
     route: Route = ()
+    places: Mapping[str, Location] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

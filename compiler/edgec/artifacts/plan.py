@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgec.artifacts.manifest import Budget, Choice, Data, Input, Search
 from edgec.artifacts.target import Target
@@ -19,6 +19,7 @@ class Plan:
     ``lowering_key`` digests exactly what the lowering job reads; Plans with equal keys share one job.
     ``allow_code`` is True unless the source runs the project's code and no trust entry or flag allows it.
     ``search`` is the one that this plan is a candidate of: the plans of one target are then what is tried for it.
+    ``target_files`` maps each target file that this target comes from, relative to the root, to its sha256.
     ``notes`` are what the plan wants the user to know (threads chosen, a recipe that brings nothing here …).
     """
 
@@ -44,6 +45,7 @@ class Plan:
     notes: tuple[str, ...]
     lowering_key: str
     search: Search | None = None
+    target_files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def budgets_decide(self) -> bool:

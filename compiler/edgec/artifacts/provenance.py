@@ -22,7 +22,7 @@ def statement(plan: Plan, lowered: Lowered, runner: Runner, digests: Mapping[str
 
     Input files are named relative to the manifest, so that the project's place and its root leave no trace.
     """
-    inputs = {posixpath.relpath(name, plan.folder): digest for name, digest in plan.files.items()}
+    inputs = {posixpath.relpath(name, plan.folder): digest for name, digest in {**plan.files, **plan.target_files}.items()}
     inputs[PurePath(plan.manifest).name] = plan.manifest_sha256
     files = [{"name": name, "digest": {"sha256": digest}} for name, digest in sorted(inputs.items())]
     if lowered.weights_file_sha256 and lowered.weights_file_sha256 not in inputs.values():

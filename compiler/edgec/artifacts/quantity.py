@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-Kind = Literal["duration", "period", "bytes", "rate", "share", "number", "figure"]
+Kind = Literal["duration", "period", "bytes", "rate", "frequency", "bandwidth", "share", "number", "figure"]
 """A ``figure`` is a share in percent or a plain number: what a metric of yet unknown kind takes."""
 
 # SI prefixes are powers of 1000, IEC 80000-13 prefixes (Ki, Mi, Gi) powers of 1024.
@@ -17,6 +17,8 @@ UNITS: Mapping[Kind, Mapping[str, float]] = {
     "period": {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0},
     "bytes": {"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30},
     "rate": {"fps": 1.0, "Hz": 1.0, "/s": 1.0},
+    "frequency": {"kHz": 1e3, "MHz": 1e6, "GHz": 1e9, "Hz": 1.0},
+    "bandwidth": {"MB/s": 1e6, "GB/s": 1e9, "MiB/s": 2**20, "GiB/s": 2**30},
     "share": {"%": 0.01},
     "number": {},
     "figure": {"%": 0.01},
@@ -26,11 +28,14 @@ EXAMPLES: Mapping[Kind, str] = {
     "period": "20m",
     "bytes": "5MB",
     "rate": "10fps",
+    "frequency": "1.8GHz",
+    "bandwidth": "12.8GB/s",
     "share": "85%",
     "number": "0.5",
     "figure": "85% or 0.5",
 }
 _PLAIN: tuple[Kind, ...] = ("share", "number", "figure")
+_POSITIVE: tuple[Kind, ...] = ("duration", "period", "bytes", "rate", "frequency", "bandwidth")
 _QUANTITY = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?) ?([^\d\s.][^\s]*)?", re.ASCII)
 
 
@@ -122,7 +127,7 @@ def _in_range(value: str | int | float, result: float, kind: Kind) -> float:
     if kind == "share" and not 0 <= result <= 1:
         percent = f"did you mean {value}%? " if not isinstance(value, str) and 1 < result <= 100 else ""
         raise QuantityError(f"{value} is not a share", f"{percent}a share lies between 0% and 100%, or between 0 and 1")
-    if kind in ("duration", "period", "bytes", "rate") and result <= 0:
+    if kind in _POSITIVE and result <= 0:
         raise QuantityError(f"{value} is not above zero", _allowed(kind))
     return result
 
@@ -133,6 +138,8 @@ def _noun(kind: Kind) -> str:
         "period": "a period",
         "bytes": "a number of bytes",
         "rate": "a rate",
+        "frequency": "a frequency",
+        "bandwidth": "a bandwidth",
         "share": "a share",
         "number": "a number",
         "figure": "a share or a number",

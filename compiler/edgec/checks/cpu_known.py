@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgec.artifacts.manifest import Manifest
 from edgec.artifacts.project import Project
-from edgec.checks.places import at
+from edgec.checks.places import of
 from edgec.diagnostics import Diagnostic, nearest
 from edgec.targets.cpus import CPUS
 from edgec.targets.table import TARGETS
@@ -18,7 +18,7 @@ def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
         if row is None or target.cpu is None:
             continue
         known = [cpu.name for cpu in CPUS.values() if cpu.architecture == row.architecture]
-        where = at(*target.route, "cpu")
+        where = of(target, "cpu")
         if target.cpu not in CPUS:
             close = nearest(target.cpu, known) or nearest(target.cpu, CPUS)
             meant = f"did you mean {close}? " if close else ""

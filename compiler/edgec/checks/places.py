@@ -7,13 +7,18 @@ from dataclasses import replace
 from typing import Literal
 
 from edgec.artifacts.document import Route
-from edgec.artifacts.manifest import Budget, Manifest
+from edgec.artifacts.manifest import Budget, Manifest, TargetChoice
 from edgec.diagnostics import Diagnostic, Failure, Location
 
 
 def at(*route: str | int, on: Literal["key", "value"] = "value") -> Location:
     """Return the place at ``route``; ``stages/check.py`` fills in the file."""
     return Location(file="", route=route, on=on)
+
+
+def of(target: TargetChoice, key: str) -> Location:
+    """Return the place of one key of a target: in its target file where that gave it, else in the manifest."""
+    return target.places.get(key) or at(*target.route, key)
 
 
 def budget_lists(manifest: Manifest) -> Iterator[tuple[Budget, ...]]:

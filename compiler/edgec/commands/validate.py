@@ -53,6 +53,9 @@ def _tell(passed: list[Checked], diagnostics: list[Diagnostic], documents: dict[
             manifest = checked.manifest
             targets = ", ".join(target.name for target in manifest.targets)
             out.data(f"ok: {checked.document.path}: {manifest.name} {manifest.version} for {targets}")
+    for name, document in documents.items():
+        if isinstance(document.data, dict) and document.data.get("kind") == "Target" and name not in wrong and not out.quiet:
+            out.data(f"ok: {name}: target {document.data['name']}")
     if counted := human.summary(diagnostics):
         out.say(f"{counted} (--strict: warnings are errors)" if strict else counted)
 

@@ -29,6 +29,7 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     help="Also measure accuracy on this folder of images, one subfolder a class.",
 )
 @click.option("--samples", type=click.IntRange(1), help="Evaluate on at most this many of the images.")
+@click.option("--emulate", is_flag=True, help="Under qemu with the target's CPU, also where this machine is of its kind.")
 @click.option("--no-bench", is_flag=True, help="Clock nothing.")
 @trust_options
 @click.option("--signature", type=FILE, help="The signature file, where it does not lie beside the tarball.")
@@ -41,6 +42,7 @@ def command(
     out: Path | None,
     evaluation: Path | None,
     samples: int | None,
+    emulate: bool,
     no_bench: bool,
     keys: tuple[Path, ...],
     policy: Path | None,
@@ -57,7 +59,7 @@ def command(
     """
     if samples and not evaluation:
         raise click.UsageError("--samples says how many images of --evaluation are used")
-    if signature_only and (behaviour_only or evaluation or no_bench):
+    if signature_only and (behaviour_only or evaluation or emulate or no_bench):
         raise click.UsageError("--signature-only runs nothing: it goes with no option about what is run")
     if behaviour_only and (keys or signature):
         raise click.UsageError("--behaviour-only checks no signature: it goes with neither --key nor --signature")
@@ -74,7 +76,7 @@ def command(
         given = with_papers(bundle, found, signature, measurements)
         record, code, words = _signatures(found, given, replace(asked, keys=()) if behaviour_only else asked), 0, ""
         if not signature_only:
-            ran, code, words = _behaviour(found, evaluation, samples, not no_bench)
+            ran, code, words = _behaviour(found, evaluation, samples, emulate, not no_bench)
             record = {**ran, **record}
         if not behaviour_only and code == 0:
             refuse_weak(found, given, asked, [record])
@@ -104,7 +106,7 @@ def _signatures(found: OpenBundle, given: Papers, policy: Policy) -> dict[str, J
 
 
 def _behaviour(
-    found: OpenBundle, evaluation: Path | None, samples: int | None, bench: bool
+    found: OpenBundle, evaluation: Path | None, samples: int | None, emulate: bool, bench: bool
 ) -> tuple[dict[str, Json], int, str]:
     """Return the record, the exit code and the words of the bundle's own verification, run here."""
     from edgec.runtime.emulate import place_for
@@ -114,7 +116,7 @@ def _behaviour(
     if evaluation and (task["name"] != "classification" or not task["labels"]):
         raise click.UsageError(f"--evaluation needs a bundle that classifies; this one's task is {task['name']}")
     images = evenly(labelled(task["labels"], evaluation), samples) if evaluation else []
-    with place_for(target_of(found.facts)) as place:
+    with place_for(target_of(found.facts), emulate) as place:
         output().say(f"running its verify.sh, evidence {place.evidence}")
         result = self_test(found, place, bench=bench)
         record, code = result.record, result.exit_code

@@ -109,4 +109,7 @@ def _record(outcome: Outcome) -> Json:
         "report": str(place.report) if place else None,
         "search": search_record(outcome.searched) if outcome.searched else None,
         "front": str(outcome.front) if outcome.front else None,
+        "diagnostics": [
+            {"code": found.code, "severity": found.severity, "message": found.message} for found in outcome.diagnostics
+        ],
     }

@@ -28,12 +28,13 @@ class Emulator:
 
 
 @contextlib.contextmanager
-def place_for(target: Target) -> Iterator[Place]:
+def place_for(target: Target, emulate: bool = False) -> Iterator[Place]:
     """Yield how the target's programs run here: natively where this machine is of its kind, else emulated.
 
-    The emulator's system root lasts as long as the block. Raises Failure as ``emulator`` does.
+    ``emulate`` takes the emulator in any case: it shows only what the target's processor has. The emulator's system root
+    lasts as long as the block. Raises Failure as ``emulator`` does.
     """
-    if same_kind(target):
+    if same_kind(target) and not emulate:
         yield Place(evidence="host")
         return
     with tempfile.TemporaryDirectory(prefix="edgec-emulator-") as name:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from edgec.artifacts.document import Document
@@ -62,11 +62,16 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def check(manifest: Manifest, document: Document, project: Project) -> tuple[Diagnostic, ...]:
-    """Return the warnings and notes on ``manifest``. Raises Failure with everything found when one is an error."""
+def check(
+    manifest: Manifest, document: Document, project: Project, others: Mapping[str, Document] | None = None
+) -> tuple[Diagnostic, ...]:
+    """Return the warnings and notes on ``manifest``. Raises Failure with everything found when one is an error.
+
+    ``others`` are the texts of its target files.
+    """
     found = tuple(_in_file(finding, document.path) for rule in RULES for finding in rule(manifest, project))
     if any(finding.severity == "error" for finding in found):
-        raise Failure(*found, documents={document.path: document})
+        raise Failure(*found, documents={**(others or {}), document.path: document})
     return found
 
 

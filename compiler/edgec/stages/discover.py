@@ -14,6 +14,7 @@ from edgec.diagnostics import Diagnostic, Failure, Location
 SUFFIXES = (".yaml", ".yml")
 DEFAULT_FOLDER = "manifests"
 LOOK_BYTES = 256 * 1024  # as much as a manifest may be long
+_TARGET = re.compile(rb"""^["']?kind["']?[ \t]*:[ \t]*["']?Target\b""", re.MULTILINE)
 _API_VERSION = re.compile(rb"""^["']?apiVersion["']?[ \t]*:[ \t]*["']?([^"'\s#]*)""", re.MULTILINE)
 
 
@@ -40,6 +41,14 @@ def discover(paths: Sequence[Path]) -> tuple[list[Path], list[Diagnostic]]:
     if missing:
         raise Failure(*missing, *warnings)
     return list(dict.fromkeys(found)), warnings
+
+
+def is_target_file(path: Path) -> bool:
+    """Whether a YAML file says ``kind: Target`` at its top: a device of the project's own, and no manifest."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return _TARGET.search(file.read(LOOK_BYTES)) is not None
 
 
 def project_of(path: Path, root: Path | None = None, *, offline: bool = False) -> Project:

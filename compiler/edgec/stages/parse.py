@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from edgec.artifacts.device import Device
 from edgec.artifacts.document import Document, Json, Route
 from edgec.artifacts.manifest import (
     Budget,
@@ -26,9 +28,14 @@ ROLES = ("calibration", "evaluation", "training")
 SENSES: tuple[Sense, ...] = ("min", "max", "max_drop", "max_flips")
 
 
-def parse(document: Document) -> Manifest:
-    """Return the Manifest that ``document`` writes. It must have passed ``shape``; nothing is checked here."""
+def parse(document: Document, targets: Sequence[Device] | None = None) -> Manifest:
+    """Return the Manifest that ``document`` writes. It must have passed ``shape``; nothing is checked here.
+
+    ``targets`` are its targets with their files' fields filled in; left out, those of ``document`` as they are.
+    """
     data = document.data
+    if targets is None:
+        targets = [Device(data=entry) for entry in data["targets"]]
     task = _choice(data["task"])
     return Manifest(
         name=data["name"],
@@ -40,7 +47,7 @@ def parse(document: Document) -> Manifest:
         data=tuple(_data(role, data["data"][role]) for role in ROLES if role in data.get("data", {})),
         quantization=_quantization(data.get("quantization", "fp32")),
         delegate=_delegates(data.get("delegate", "xnnpack")),
-        targets=tuple(_target(entry, ("targets", index), task) for index, entry in enumerate(data["targets"])),
+        targets=tuple(_target(entry, ("targets", index), task) for index, entry in enumerate(targets)),
         threads=data.get("runtime", {}).get("threads"),
         budgets=_budgets(data.get("budgets", {}), ("budgets",), task),
         search=_search(data),
@@ -112,7 +119,8 @@ def _dimension(value: int | dict[str, int]) -> Dimension:
     return Dimension(minimum=value["min"], maximum=value["max"])
 
 
-def _target(value: Json, route: Route, task: Choice) -> TargetChoice:
+def _target(described: Device, route: Route, task: Choice) -> TargetChoice:
+    value = described.data
     if isinstance(value, str):
         return TargetChoice(name=value, base=value, route=route)
     return TargetChoice(
@@ -124,7 +132,13 @@ def _target(value: Json, route: Route, task: Choice) -> TargetChoice:
         delegate=_delegates(value["delegate"]) if "delegate" in value else None,
         quantization=_quantization(value["quantization"]) if "quantization" in value else None,
         budgets=_budgets(value["budgets"], (*route, "budgets"), task) if "budgets" in value else None,
+        cores=value.get("cores"),
+        clock=quantity(value["clock"], "frequency") if "clock" in value else None,
+        bandwidth=quantity(value["bandwidth"], "bandwidth") if "bandwidth" in value else None,
+        glibc=value.get("glibc"),
         route=route,
+        places=described.places,
+        files=described.files,
     )
 
 

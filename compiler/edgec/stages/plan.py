@@ -26,7 +26,7 @@ from edgec.registry import plugin
 from edgec.resources import PACKAGE
 from edgec.runtime.host import cpu_name
 from edgec.store import trust
-from edgec.targets.cpus import CPUS, with_cpu
+from edgec.targets.devices import device
 from edgec.targets.table import TARGETS
 
 RENDERED = ("linux-native",)
@@ -73,6 +73,7 @@ def plan(
         release="random" not in _weights(manifest.model),
         notes=(),
         lowering_key="",
+        target_files=_hashed([project.root / name for choice in manifest.targets for name in choice.files], project),
     )
     chosen = (setting for setting in settings(manifest) if not only or setting.target.name in only)
     return tuple(_resolved(common, manifest, setting) for setting in chosen)
@@ -104,18 +105,17 @@ def absent(plan: Plan) -> Diagnostic | None:
 
 def _resolved(common: Plan, manifest: Manifest, setting: Setting) -> Plan:
     choice = setting.target
-    row = TARGETS[choice.base]
-    if choice.cpu:
-        row = with_cpu(row, CPUS[choice.cpu])
-    target = replace(row, name=choice.name, memory=choice.memory or row.memory)
+    target = device(choice)
+    assert target is not None, "a rule has refused unknown bases and CPUs"
     resolved = replace(
         common,
         target=target,
         recipe=setting.recipe,
         delegates=setting.delegates,
-        threads=choice.threads or manifest.threads or row.threads,
+        threads=choice.threads or manifest.threads or target.threads,
         budgets=spelled_out(_merged(manifest.budgets, choice.budgets or ()), common.labels),
         search=manifest.search if setting.searched else None,
+        target_files={name: common.target_files[name] for name in choice.files},
     )
     return replace(resolved, notes=_notes(resolved, manifest), lowering_key=lowering_key(resolved))
 

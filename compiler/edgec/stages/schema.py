@@ -10,6 +10,11 @@ from edgec.registry import Kind, names, plugin
 from edgec.resources import resource
 from edgec.targets.table import TARGETS
 
+HARDWARE = ("base", "cpu", "cores", "threads", "clock", "memory", "bandwidth", "glibc")
+"""Fields of a manifest's target that say what the device is, and may stand in a target file."""
+
+TARGET_DEFINITIONS = ("target-base", "target-name", "threads", "bytes", "frequency", "bandwidth")
+
 CHOICES: dict[str, Kind] = {"recipe": "recipes", "delegate": "delegates", "metric": "metrics", "task": "tasks"}
 
 
@@ -31,9 +36,33 @@ def manifest_schema() -> dict[str, Any]:
     return schema
 
 
-def schema_text() -> str:
-    """Return the text of ``schemas/manifest.schema.json``."""
-    return json.dumps(manifest_schema(), indent=2, ensure_ascii=False) + "\n"
+def target_schema() -> dict[str, Any]:
+    """Return the schema of a target file: what a manifest may say of a device's hardware, and nothing of models."""
+    manifest = manifest_schema()
+    properties, definitions = manifest["properties"], manifest["$defs"]
+    device = definitions["target"]["else"]["properties"]
+    return {
+        "$schema": manifest["$schema"],
+        "title": "edgec target",
+        "description": "One device of the project's own, by what is different from a target that edgec knows.",
+        "type": "object",
+        "required": ["apiVersion", "kind", "name", "base"],
+        "additionalProperties": False,
+        "properties": {
+            "apiVersion": properties["apiVersion"],
+            "kind": {"title": "Kind of this file", "description": "What makes it a target file.", "const": "Target"},
+            "name": device["name"],
+            "description": {**properties["description"], "description": "One line for people.", "examples": []},
+            **{key: device[key] for key in HARDWARE},
+        },
+        "$defs": {key: definitions[key] for key in TARGET_DEFINITIONS},
+    }
+
+
+def schema_text(kind: str = "manifest") -> str:
+    """Return the text of ``schemas/manifest.schema.json``, or of ``target.schema.json``."""
+    schema = target_schema() if kind == "target" else manifest_schema()
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _named(kind: Kind) -> dict[str, Json]:

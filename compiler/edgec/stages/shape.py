@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import referencing
 
@@ -35,9 +35,9 @@ _TYPES = {
 }
 
 
-def shape(document: Document) -> None:
-    """Raise Failure with all that is wrong in ``document`` by the committed ``schemas/manifest.schema.json``."""
-    schema = json.loads(resource("schemas", "manifest.schema.json").read_text(encoding="utf-8"))
+def shape(document: Document, kind: Literal["manifest", "target"] = "manifest") -> None:
+    """Raise Failure with all that is wrong in ``document`` by the committed schema of manifests or of target files."""
+    schema = json.loads(resource("schemas", f"{kind}.schema.json").read_text(encoding="utf-8"))
     found = against(document.data, schema)
     if found:
         shown = document.path

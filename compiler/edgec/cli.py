@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "verify": "Check a bundle's signatures, and run its own verification on this machine.",
     "sign": "Sign bundles with their measurements.",
     "inspect": "Show what is inside a bundle or a .pte file.",
+    "diff": "Compare two releases of a bundle.",
     "list": "List sources, formats, recipes, delegates, targets, metrics and tasks.",
     "explain": "Explain a diagnostic code, a manifest field, a target or a plugin.",
     "schema": "Print the manifest's JSON Schema.",

@@ -24,6 +24,7 @@ CODES: dict[str, Code] = {
     "key-invalid": Code(2, "A key file cannot be used: wrong half, wrong kind, wrong password, or no key.", "Name an Ed25519 or ECDSA P-256 key in PEM form: the private one to sign, the public one to check; docs/trust.md shows how to make them."),
     "key-exposed": Code(2, "A private key can be read by others than its owner (a warning).", "Run `chmod 600` on it; where others did read it, make a new one."),
     "no-measurements": Code(2, "A bundle is to be signed without its measurements file.", "Name the file that its build wrote beside the tarball with `--measurements`."),
+    "not-comparable": Code(2, "The two bundles that `edgec diff` was given are not two releases of one thing.", "Name two releases with the same task, and the same name or the same inputs and outputs."),
     "already-exists": Code(2, "`edgec init` would overwrite a file.", "Name another file, or pass --force."),
     "reference-invalid": Code(2, "What was written is no reference to a registry, or plain http was asked for and not allowed clearly.", "Write oci://host/repository:tag, or …@sha256:…; repositories are lower case."),
     # 3: the manifest (reading, shape, cross-field checks)
@@ -111,6 +112,7 @@ CODES: dict[str, Code] = {
     "signature-mismatch": Code(7, "A good signature is of another bundle, or of other measurements than those beside it.", "Fetch the bundle, its measurements and its signature together; after a new build, sign it again."),
     "evidence-weak": Code(7, "A budget is met by weaker evidence than the policy asks for, or not met at all.", "Verify the bundle where that evidence comes from; only a device gives `device`."),
     "version-downgrade": Code(7, "A version is older than the newest one, and the policy lets versions only go up.", "Take the newer one; `--allow-downgrade` goes back on purpose."),
+    "threshold-crossed": Code(7, "A threshold of `edgec diff --fail-on` is crossed, or cannot be held with what the two releases keep.", "Look at what changed; a threshold that cannot be held needs the figures that the message names, on both sides."),
     # 8: environment
     "download-failed": Code(8, "A file could not be fetched whole: no connection, a server error, a short or oversized body, a refused redirect.", "Try again, or fetch the file yourself and name it with `file:`."),
     "offline": Code(8, "A file must be fetched, but `--offline` forbids it and no earlier fetch left it in the cache.", "Run once without `--offline`."),

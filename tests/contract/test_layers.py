@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[2] / "compiler" / "edgec"
 LAYERS = (
     {"cli", "__main__"},
     {"commands", "output"},
-    {"pipeline", "search", "workshop", "trials", "baseline"},
+    {"pipeline", "search", "workshop", "trials", "baseline", "releases"},
     {"job"},
     {"lowering", "narrowing"},
     {"stages", "checks"},

@@ -13,9 +13,12 @@ import click
 from edgec.artifacts.document import Document
 from edgec.diagnostics import Diagnostic
 
-Format = Literal["human", "json", "github", "sarif"]
+Format = Literal["human", "json", "markdown", "github", "sarif"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 _KEY = "edgec.output"
+
+PROSE = ("human", "markdown")
+"""Formats whose result is text alone: diagnostics stand beside it, on standard error."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +63,8 @@ class Output:
 
     def findings(self, diagnostics: Sequence[Diagnostic], documents: Mapping[str, Document]) -> None:
         """Print ``diagnostics``: on standard error for people, on standard output for programs."""
-        stream = sys.stderr if self.format == "human" else sys.stdout
-        if diagnostics or self.format != "human":
+        stream = sys.stderr if self.format in PROSE else sys.stdout
+        if diagnostics or self.format not in PROSE:
             put(stream, self.render(diagnostics, documents, stream))
 
 

@@ -61,6 +61,20 @@ def _bonett_price(lost: float, won: float, count: float) -> tuple[float, float]:
     return centre - half, centre + half
 
 
+def mcnemar(lost: int, won: int) -> float:
+    """Return the two-sided p-value of McNemar's exact test (doi:10.1007/BF02295996): that losing and winning are as likely.
+
+    ``lost`` and ``won`` are how many samples turned from right to wrong and back; 1.0 where none did.
+    """
+    total, few = lost + won, min(lost, won)
+    logs = [_log_choose(total, count) - total * math.log(2) for count in range(few + 1)]
+    return min(1.0, 2 * math.fsum(math.exp(value) for value in logs)) if total else 1.0
+
+
+def _log_choose(total: int, count: int) -> float:
+    return math.lgamma(total + 1) - math.lgamma(count + 1) - math.lgamma(total - count + 1)
+
+
 def share_interval(scores: NDArray[Any]) -> tuple[float, float] | None:
     """Return Wilson's 95 % score interval of a share, from N right-or-wrong scores (doi:10.1080/01621459.1927.10502953).
 

@@ -6,7 +6,12 @@ import unicodedata
 from collections.abc import Sequence
 
 GREEN, RED, YELLOW, CYAN, BOLD, RESET = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[36m", "\x1b[1m", "\x1b[0m"
-STATUS = {"winner": GREEN, "failed": RED, "met": GREEN, "missed": RED, "inconclusive": YELLOW, "deferred": CYAN}
+STATUS = {
+    **dict.fromkeys(("winner", "met", "kept"), GREEN),
+    **dict.fromkeys(("failed", "missed", "crossed", "unknown"), RED),
+    "inconclusive": YELLOW,
+    "deferred": CYAN,
+}
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], colour: bool = False, indent: str = "  ") -> str:

@@ -24,7 +24,7 @@ def parse_figures(text: bytes, name: str) -> dict[str, Json]:
     schema = json.loads(resource("schemas", "verification.schema.json").read_bytes())
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     registry: Registry[Json] = Registry()
     problem = next(Draft202012Validator(schema, registry=registry).iter_errors(found), None)

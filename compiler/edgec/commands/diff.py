@@ -1,0 +1,90 @@
+"""`edgec diff`: what changed between two releases of one bundle, and whether it is more than may change."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from edgec.artifacts.difference import Difference
+from edgec.commands.options import common, output
+from edgec.diagnostics import Diagnostic
+
+SCHEMA = "edgec/difference/v1"
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@click.command("diff", short_help="Compare two releases of a bundle.")
+@click.argument("old")
+@click.argument("new")
+@click.option(
+    "--fail-on",
+    multiple=True,
+    metavar="NAME:LIMIT,...",
+    help="Exit with 7 where more than this is lost, as in accuracy:0.5%,latency:10%,size:5%,flips:1%,delegation:1%.",
+)
+@click.option("--strict", is_flag=True, help="Hold limits against the whole 95 % interval of a change, not its figure alone.")
+@click.option("--old-measured", multiple=True, type=FILE, help="OLD's measurements.json or a device's verify.json.")
+@click.option("--new-measured", multiple=True, type=FILE, help="The same of NEW.")
+@common("human", "json", "markdown", "github")
+def command(
+    old: str,
+    new: str,
+    fail_on: tuple[str, ...],
+    strict: bool,
+    old_measured: tuple[Path, ...],
+    new_measured: tuple[Path, ...],
+) -> int:
+    """Show what changed from OLD to NEW: two bundles, each a folder or a tarball.
+
+    Accuracy and decisions are compared sample by sample, by what a build keeps in the measurements.json beside its bundle;
+    figures only with others of the same evidence, and clocked ones only of one machine and number of threads.
+    """
+    from dataclasses import replace
+
+    from edgec.releases.compare import difference
+    from edgec.releases.read import read_release
+    from edgec.releases.thresholds import asked, held
+
+    try:
+        limits = asked(fail_on)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--fail-on") from None
+    if strict and not limits:
+        raise click.UsageError("--strict says how --fail-on is held; name a threshold")
+    found = difference(read_release(Path(old), old_measured), read_release(Path(new), new_measured))
+    found = replace(found, thresholds=held(limits, found, strict))
+    diagnostics = _crossed(found)
+    code = 7 if diagnostics else 0
+    _tell(found, diagnostics, code)
+    return code
+
+
+def _crossed(found: Difference) -> list[Diagnostic]:
+    """An error a threshold that is crossed, or that cannot be held: exit code 0 means that every one was, and was kept."""
+    return [
+        Diagnostic(
+            code="threshold-crossed",
+            message=f"--fail-on {item.text}: {'crossed' if item.held == 'crossed' else 'cannot be held'}: {item.reason}",
+        )
+        for item in found.thresholds
+        if item.held != "kept"
+    ]
+
+
+def _tell(found: Difference, diagnostics: list[Diagnostic], code: int) -> None:
+    out = output()
+    if out.format == "json":
+        from edgec.artifacts.codec import to_json
+        from edgec.output import json
+
+        out.data(json.render(diagnostics, {}, code, **{**to_json(found), "schema": SCHEMA}))
+        return
+    from edgec.output.difference import human, markdown
+
+    if out.format in ("markdown", "github"):
+        out.data(markdown(found))
+    else:
+        out.data(human(found, out.colour(sys.stdout)))
+    out.findings(diagnostics, {})

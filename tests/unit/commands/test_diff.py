@@ -1,0 +1,155 @@
+"""`edgec diff` as it is called: what people, programs and pull requests read, its exit codes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgec.artifacts.bundle import Written
+from edgec.artifacts.manifest import Choice
+from edgec.artifacts.measured import Figure
+from edgec.cli import main
+from release_parts import evaluated, figures, flipped, latency, release
+
+Result = tuple[int, str, str]
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    return release(tmp_path_factory.mktemp("old") / "parts", evaluated(), figures(latency(0.010)))
+
+
+@pytest.fixture(scope="module")
+def new(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    size = Figure(name="size", value=1430, unit="bytes", evidence="artifact")
+    return release(
+        tmp_path_factory.mktemp("new") / "parts", evaluated(flipped(*range(0, 40, 2))),
+        figures(latency(0.012), size, accuracy=0.8),
+        states={"latency": "missed"}, version="1.1.0", recipe=Choice(name="int8", options={"observer": "a|b <i>&@who"}),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def edgec(capsys: pytest.CaptureFixture[str]) -> Any:
+    def run(*arguments: object) -> Result:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def test_people_read_what_changed_in_a_hundred_columns(old: Written, new: Written, edgec: Any) -> None:
+    code, out, err = edgec("diff", old.tarball, new.folder)
+    assert (code, err) == (0, "")
+    assert out.startswith("camera 1.0.0 → 1.1.0 for linux-x86_64\n")
+    for said in (
+        "accuracy top1  100.00 %  80.00 %  -20.00 pp",
+        "latency p90    10 ms     12 ms    +20.0 %",
+        "20 of 100 samples are decided differently (20.00 %): 20 lost, 0 won",
+        "the float32 models decide all of these alike",
+        "12 more: --output json lists all",
+        "latency.p90  ≤ 100ms  met  ≤ 100ms  missed",
+        "what a clock measured has the interval of the two runs alone",
+    ):
+        assert said in out, out
+    assert max(len(line) for line in out.splitlines()) <= 100
+
+
+def test_equal_releases_say_so(old: Written, edgec: Any) -> None:
+    code, out, _ = edgec("diff", old.tarball, old.folder)
+    assert code == 0
+    assert "both are the same bundle, byte for byte" in out and "0 of 100 samples are decided differently" in out
+    assert "identity" not in out and "size" not in out
+
+
+def test_programs_read_all_of_it(old: Written, new: Written, edgec: Any) -> None:
+    code, out, _ = edgec("diff", old.tarball, new.tarball, "--output", "json", "--fail-on", "size:5%,flips:50%")
+    found = json.loads(out)
+    assert (code, found["exit_code"], found["schema"]) == (7, 7, "edgec/difference/v1")
+    assert len(found["decisions"]["flips"]) == 20
+    assert [threshold["held"] for threshold in found["thresholds"]] == ["crossed", "kept"]
+    (error,) = found["diagnostics"]
+    assert error["code"] == "threshold-crossed" and "size 1.30 kB → 1.43 kB" in error["message"]
+
+
+@pytest.mark.parametrize("format", ["markdown", "github"])
+def test_a_pull_request_reads_markdown(format: str, old: Written, new: Written, edgec: Any) -> None:
+    code, out, err = edgec("diff", old.tarball, new.tarball, "--output", format, "--fail-on", "accuracy:1%")
+    assert code == 7
+    assert "### camera 1.0.0 → 1.1.0 for linux-x86\\_64" in out
+    assert "| accuracy top1 | 100.00 % | 80.00 % | -20.00 pp" in out and "✗ crossed" in out
+    assert "a\\|b \\<i\\>\\&&#64;who" in out, "what a manifest says is not markup"
+    stream = out if format == "github" else err
+    assert "threshold-crossed" in stream and ("::error" in out) == (format == "github")
+
+
+def test_a_threshold_that_is_kept_ends_well(old: Written, new: Written, edgec: Any) -> None:
+    assert edgec("diff", old.tarball, new.tarball, "--fail-on", "accuracy:20%", "--fail-on", "latency:20%")[0] == 0
+
+
+def test_every_crossed_threshold_is_listed(old: Written, new: Written, edgec: Any) -> None:
+    code, _, err = edgec("diff", old.tarball, new.tarball, "--fail-on", "accuracy:1%,latency:1%,verdicts,memory.planned:1%")
+    assert code == 7
+    assert err.count("error[threshold-crossed]") == 4
+    assert "--fail-on memory.planned:1%: cannot be held: no figure memory.planned on either side" in err
+
+
+def test_strict_holds_the_interval(old: Written, new: Written, edgec: Any) -> None:
+    assert edgec("diff", old.tarball, new.tarball, "--fail-on", "latency:25%")[0] == 0
+    code, _, err = edgec("diff", old.tarball, new.tarball, "--fail-on", "latency:25%", "--strict")
+    assert code == 7 and "95 % interval" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--fail-on", "acuracy:1%"], "did you mean 'accuracy'"),
+        (["--strict"], "name a threshold"),
+        (["--new-measured", "nowhere.json"], "does not exist"),
+    ],
+)
+def test_usage(arguments: list[str], said: str, old: Written, new: Written, edgec: Any) -> None:
+    code, _, err = edgec("diff", old.tarball, new.tarball, *arguments)
+    assert code == 2 and said in err
+
+
+def test_what_is_no_bundle_is_refused(old: Written, edgec: Any, tmp_path: Path) -> None:
+    code, _, err = edgec("diff", old.tarball, tmp_path / "nothing")
+    assert code == 2 and "no-bundle" in err
+
+
+@pytest.mark.parametrize("spoil", ["bytes", "short"])
+def test_a_damaged_tarball_is_refused(spoil: str, old: Written, new: Written, edgec: Any, tmp_path: Path) -> None:
+    content = new.tarball.read_bytes()
+    middle = len(content) // 2
+    flipped_bit = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    damaged = tmp_path / "damaged.tar.gz"
+    damaged.write_bytes(flipped_bit if spoil == "bytes" else content[:middle])
+    code, _, err = edgec("diff", old.tarball, damaged)
+    assert code == 7 and ("bundle-broken" in err or "digest-mismatch" in err)
+
+
+def test_two_different_things_are_refused(old: Written, edgec: Any, tmp_path: Path) -> None:
+    other = release(tmp_path / "other", task=Choice(name="tensor"), labels=())
+    code, _, err = edgec("diff", old.tarball, other.tarball)
+    assert code == 2 and "error[not-comparable]" in err
+
+
+def test_it_imports_no_torch(old: Written, new: Written) -> None:
+    script = (
+        "import sys; from edgec.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "assert not {'torch', 'executorch', 'torchvision'} & set(sys.modules)"
+    )
+    command = [sys.executable, "-c", script, "diff", str(old.tarball), str(new.tarball), "--fail-on", "flips:100%"]
+    done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), check=False)
+    assert done.returncode == 0, done.stderr

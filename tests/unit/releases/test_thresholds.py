@@ -1,0 +1,108 @@
+"""What `--fail-on` names is held against what changed; what cannot be held is not taken for kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bundle_parts import TARGET
+from edgec.artifacts.measured import Figure
+from edgec.releases.compare import difference
+from edgec.releases.read import read_release
+from edgec.releases.thresholds import asked, held
+from release_parts import TRUTH, evaluated, figures, flipped, latency, release
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory):
+    """From one hundred right to three lost and one class worse, a fifth slower, a tenth larger, and half delegated."""
+    place = tmp_path_factory.mktemp("releases")
+    size = Figure(name="size", value=1430, unit="bytes", evidence="artifact")
+    delegation = Figure(name="delegation", value=0.5, unit="share", evidence="artifact")
+    old = release(place / "old", evaluated(), figures(latency(0.010)))
+    new = release(
+        place / "new", evaluated(flipped(0, 2, 4)), figures(latency(0.012), size, delegation, accuracy=0.97),
+        states={"size": "missed"}, version="1.1.0",
+    )  # fmt: skip
+    return difference(read_release(old.tarball), read_release(new.tarball))
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("accuracy:2.9%", "crossed"), ("accuracy:3%", "kept"), ("accuracy:0.03", "kept"), ("accuracy", "crossed"),
+        ("accuracy.top1:2%", "crossed"), ("accuracy.top5:2%", "unknown"),
+        ("latency:19%", "crossed"), ("latency:20%", "kept"), ("latency:1ms", "crossed"), ("latency:3ms", "kept"),
+        ("latency.p50:1%", "kept"), ("latency.p75:1%", "unknown"),
+        ("size:9.9%", "crossed"), ("size:10%", "kept"), ("size:200B", "kept"), ("size:100B", "crossed"), ("size:200%", "kept"),
+        ("flips:2.9%", "crossed"), ("flips:3%", "kept"), ("flips", "crossed"),
+        ("classes:5.9%", "crossed"), ("classes:6%", "kept"),
+        ("delegation:48%", "crossed"), ("delegation:49%", "kept"),
+        ("throughput:1%", "kept"), ("memory:0%", "kept"), ("memory.planned:1%", "unknown"), ("load:1%", "unknown"),
+        ("verdicts", "crossed"), ("signature", "kept"),
+    ],
+)  # fmt: skip
+def test_the_figure_decides(found, text: str, state: str) -> None:
+    (threshold,) = held(asked([text]), found)
+    assert threshold.held == state, threshold.reason
+    assert threshold.text == text and threshold.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [("accuracy:3%", "crossed"), ("accuracy:10%", "kept"), ("latency:25%", "crossed"), ("latency:40%", "kept"),
+     ("flips:3%", "crossed"), ("flips:10%", "kept"), ("throughput:1%", "unknown"), ("size:10%", "kept")],
+)  # fmt: skip
+def test_strict_holds_the_whole_interval(found, text: str, state: str) -> None:
+    (threshold,) = held(asked([text]), found, strict=True)
+    assert threshold.held == state, threshold.reason
+
+
+def test_what_is_better_crosses_nothing(found, tmp_path: Path) -> None:
+    slow = release(tmp_path / "one", evaluated(flipped(0, 2)), figures(latency(0.012), accuracy=0.98))
+    fast = release(tmp_path / "two", evaluated(), figures(latency(0.010)))
+    better = difference(read_release(slow.tarball), read_release(fast.tarball))
+    texts = "accuracy,latency,size,delegation,classes,verdicts,signature"
+    assert {threshold.held for threshold in held(asked([texts]), better)} == {"kept"}
+
+
+def test_clocks_of_two_machines_hold_nothing(tmp_path: Path) -> None:
+    one = release(tmp_path / "one", None, figures(latency(0.010)))
+    two = release(tmp_path / "two", None, figures(latency(0.005, cpu="Another")))
+    found = difference(read_release(one.tarball), read_release(two.tarball))
+    by_text = {threshold.text: threshold for threshold in held(asked(["latency:10%", "flips:1%"]), found)}
+    assert by_text["latency:10%"].held == "unknown" and "Another" in by_text["latency:10%"].reason
+    assert by_text["flips:1%"].held == "unknown" and "keeps no decisions" in by_text["flips:1%"].reason
+
+
+def test_a_signature_that_changed_is_crossed(tmp_path: Path) -> None:
+    one = release(tmp_path / "one", evaluated())
+    two = release(tmp_path / "two", evaluated(TRUTH), labels=("0", "one"), target=TARGET)
+    found = difference(read_release(one.tarball), read_release(two.tarball))
+    (threshold,) = held(asked(["signature"]), found)
+    assert threshold.held == "crossed" and "labels" in threshold.reason
+
+
+def test_several_are_named_in_one_option_or_in_many() -> None:
+    assert [item.text for item in asked(["accuracy:1%, size:5%", "flips", ""])] == ["accuracy:1%", "size:5%", "flips"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("acuracy:1%", "did you mean 'accuracy'"),
+        ("beauty:1%", "there are accuracy, latency"),
+        ("latency:10", "has no unit; write it like latency:5%, of the old figure, or latency:100ms"),
+        ("latency:10parsec", "unknown unit"),
+        ("size:-5%", "not below zero"),
+        ("flips:", "a limit is missing"),
+        ("verdicts:1%", "takes no limit"),
+        ("accuracy:high", "is not a number; write it like accuracy:0.5%"),
+        ("accuracy:nan", "not a finite number"),
+        ("flips:2", "not a share"),
+    ],
+)
+def test_what_is_no_threshold_is_refused_with_what_is(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        asked([text])

@@ -24,6 +24,8 @@ COMMANDS: dict[str, str] = {
     "sign": "Sign bundles with their measurements.",
     "inspect": "Show what is inside a bundle or a .pte file.",
     "diff": "Compare two releases of a bundle.",
+    "push": "Push a release to a registry.",
+    "pull": "Pull a release from a registry.",
     "list": "List sources, formats, recipes, delegates, targets, metrics and tasks.",
     "explain": "Explain a diagnostic code, a manifest field, a target or a plugin.",
     "schema": "Print the manifest's JSON Schema.",

@@ -18,7 +18,7 @@ CODES: dict[str, Code] = {
     "internal-error": Code(1, "edgec itself failed; this is a bug in it, not in the manifest.", "Report it with the output of EDGEC_DEBUG=1."),
     # 2: usage
     "no-manifest": Code(2, "No manifest was found where one was asked for.", "Name a YAML file with `apiVersion: edgec/v1`, or a folder that holds one."),
-    "no-bundle": Code(2, "What was named is not a bundle's folder, a bundle's tarball or a `.pte`.", "Name out/<name>/<version>/<target>, the .tar.gz beside it, or (inspect) a .pte file."),
+    "no-bundle": Code(2, "What was named is not a bundle's folder, a bundle's tarball, a `.pte`, or a release in a registry.", "Name out/<name>/<version>/<target>, the .tar.gz beside it, or (inspect) a .pte file."),
     "unknown-topic": Code(2, "`edgec explain` knows no such code, field, target or plugin.", "Ask for one of the names that the message lists."),
     "verification-usage": Code(2, "A bundle's verify.sh does not take what it was called with.", "Verify the bundle with the edgec that built it, or run its verify.sh by hand."),
     "key-invalid": Code(2, "A key file cannot be used: wrong half, wrong kind, wrong password, or no key.", "Name an Ed25519 or ECDSA P-256 key in PEM form: the private one to sign, the public one to check; docs/trust.md shows how to make them."),
@@ -27,6 +27,12 @@ CODES: dict[str, Code] = {
     "not-comparable": Code(2, "The two bundles that `edgec diff` was given are not two releases of one thing.", "Name two releases with the same task, and the same name or the same inputs and outputs."),
     "already-exists": Code(2, "`edgec init` would overwrite a file.", "Name another file, or pass --force."),
     "reference-invalid": Code(2, "What was written is no reference to a registry, or plain http was asked for and not allowed clearly.", "Write oci://host/repository:tag, or …@sha256:…; repositories are lower case."),
+    "no-release": Code(2, "A registry holds nothing under that tag or digest, or a reference names no tag.", "Take a tag that the message lists."),
+    "no-evidence": Code(2, "The measurements and the report of a bundle do not lie beside its tarball, so a release would travel without its figures.", "Push from the folder that `edgec build` wrote into."),
+    "trial-bundle": Code(2, "A bundle that is not for release would be pushed: trial weights, or a budget that is missed.", "Build it with trained weights and within its budgets, or pass --allow-trial."),
+    "mixed-release": Code(2, "The bundles that would be pushed together have several names or versions, or two are for one target.", "Push each name and version by itself."),
+    "tag-taken": Code(2, "The tag holds another release, and releases do not change once they are out.", "Give the release a new version, or pass --force to move the tag."),
+    "target-unclear": Code(2, "A release has no bundle for the target or machine that is asked for, or several.", "Name one of its targets with --target, or take all with --all-targets."),
     # 3: the manifest (reading, shape, cross-field checks)
     "yaml-size": Code(3, "A manifest is larger than 256 KiB.", "Name data and weights by path; a manifest does not hold them."),
     "yaml-encoding": Code(3, "A manifest is not UTF-8.", "Save the file as UTF-8."),

@@ -53,6 +53,8 @@ def loaded(*arguments: str, folder: Path) -> set[str]:
         ["doctor"],
         ["build", "--help"],
         ["verify", "--help"],
+        ["push", "--help"],
+        ["pull", "--help"],
     ],
     ids=" ".join,
 )

@@ -109,6 +109,17 @@ def common(*formats: Format) -> Callable[[Function], Function]:
     return decorate
 
 
+def plain_http_options(function: Function) -> Function:
+    """Add ``--plain-http`` and ``--insecure-plain-http`` to a command that speaks with a registry."""
+    everywhere = "Speak http with any host: whoever is on the way can read and change everything."
+    for option in (
+        click.option("--insecure-plain-http", is_flag=True, help=everywhere),
+        click.option("--plain-http", is_flag=True, help="Speak http, not https, with a registry on this machine."),
+    ):
+        function = option(function)
+    return function
+
+
 def output(context: click.Context | None = None) -> Output:
     """Return the Output of the command that runs now, as its options say."""
     context = context or click.get_current_context()

@@ -8,9 +8,9 @@ import os
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.atomic import finish, inside, mode, sha256_stream
@@ -19,19 +19,24 @@ MOST_MEMBERS = 100_000
 
 
 def pack(folder: Path, top: str, tarball: Path) -> None:
-    """Write ``folder`` as a new .tar.gz whose one top folder is ``top``; equal trees give equal bytes. Raises OSError.
+    """Write ``folder`` as a new .tar.gz whose one top folder is ``top``; equal trees give equal bytes. Raises OSError."""
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    pack_files({f"{top}/{name}": folder / name for name in names}, tarball)
+
+
+def pack_files(files: Mapping[str, Path], tarball: Path) -> None:
+    """Write ``files``, by their names in it, as a new .tar.gz; equal names and contents give equal bytes. Raises OSError.
 
     Sorted paths, PAX, owner 0 without names, time 0, modes 755 and 644, and no file name or time in gzip's header.
     """
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     with tarball.open("xb") as raw:
         with (
             gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=raw, mtime=0) as packed,
             tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
         ):
-            for name in names:
-                with (folder / name).open("rb") as content:
-                    archive.addfile(_member(f"{top}/{name}", content), content)
+            for name, path in sorted(files.items()):
+                with path.open("rb") as content:
+                    archive.addfile(_member(name, content), content)
         finish(raw)
 
 
@@ -51,27 +56,39 @@ def digests(tarball: Path) -> dict[str, str]:
 
 
 def unpack(tarball: Path, folder: Path) -> Path:
-    """Unpack a bundle's tarball into the empty ``folder`` and return its one top folder inside it.
+    """Unpack a bundle's tarball into the empty ``folder`` and return its one top folder inside it. Raises like ``extract``."""
+    tops = {name.split("/")[0] for name in extract(tarball, folder)}
+    if len(tops) != 1 or not (folder / next(iter(tops))).is_dir():
+        raise _broken(tarball, "it does not hold one top folder")
+    return folder / tops.pop()
 
-    Only plain files below one top folder are taken: a link, a device, a path that leads out, or a name twice is a
-    Failure ``bundle-broken``; more bytes than the disk has free is ``disk-full``. Raises OSError.
+
+def extract(tarball: Path, folder: Path) -> list[str]:
+    """Unpack the files of a tarball into ``folder`` and return their names.
+
+    Only plain files are taken: a link, a device, a path that leads out, or a name that is there already is a Failure
+    ``bundle-broken``; more bytes than the disk has free is ``disk-full``. Raises OSError.
     """
-    tops: set[str] = set()
+    names = []
     room = shutil.disk_usage(folder).free
     with _files(tarball) as files:
         for name, member, content in files:
             room -= member.size
             if room < 0:
                 raise Failure(Diagnostic(code="disk-full", message=f"{tarball} does not fit on the disk of {folder}"))
-            tops.add(name.split("/")[0])
             path = inside(folder, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("xb") as handle:
                 shutil.copyfileobj(content, handle, 1 << 20)
             path.chmod(mode(executable=bool(member.mode & 0o100)))
-    if len(tops) != 1 or not (folder / next(iter(tops))).is_dir():
-        raise _broken(tarball, "it does not hold one top folder")
-    return folder / tops.pop()
+            names.append(name)
+    return names
+
+
+def content_digest(tarball: Path) -> str:
+    """Return the sha256 of the tar inside a .tar.gz, whatever compressed it. Raises OSError."""
+    with gzip.open(tarball) as packed:
+        return sha256_stream(cast(IO[bytes], packed))
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ seeded and untrained; the counts depend on shapes and types alone.
 import argparse
 import time
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 
 import torch
@@ -17,6 +18,7 @@ from edgec.registry import REWRITES, plugin, rewrite_module
 from edgec.rewrites.graph import duplicate
 from edgec.runtime.program import read_program
 from edgec.stages.lower import compute_operators, narrowed, refusals, uncollected
+from edgec.stages.quantize import export
 from edgec.stages.rewrite import suitable
 from edgec.upstream.torchvision_ops import import_torchvision
 
@@ -117,7 +119,7 @@ def row(name: str, recipe: str, size: int, left: bool) -> None:
     model, example = network(name, size)
     model = Deployed(model)
     plan = SimpleNamespace(recipe=Choice(name=recipe), delegates=(Choice(name="xnnpack"),))
-    exported = plugin("recipes", recipe).export(model, example, None, {})
+    exported = export(plan, model, example, None, Path.cwd())
     for label in ("without", "with"):
         program, fired = rewritten(plan, exported) if label == "with" else (exported, [])
         ready = quantized(plan, program, model, example)

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import IO
@@ -25,6 +25,7 @@ from edgec.diagnostics import Diagnostic, Failure
 from edgec.runtime import process
 
 Progress = Callable[[str], None]
+Message = dict[str, Json]
 
 
 def run(
@@ -38,21 +39,26 @@ def run(
     thread that Ctrl-C interrupts, setting ``stop`` kills it and raises CancelledError here.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    request = {"plan": to_json(plan), "project": _where(project), "folder": str(folder.resolve())}
+    request: Message = {"plan": to_json(plan), "project": where(project), "folder": str(folder.resolve())}
     with tempfile.TemporaryFile() as words:
-        child = _start(folder, words)
+        child = start(folder, words)
         with process.killed_at_end(child, stop):
             final = _relay(child, request, progress or (lambda line: None))
         if stop and stop.is_set():
             raise CancelledError
-        if final is None:
-            words.seek(0)
-            raise _died(child.returncode, words.read().decode(errors="replace"))
+        settle(final, child.returncode, words)
+    return read_lowered(folder)
+
+
+def settle(final: Message | None, returncode: int, words: IO[bytes]) -> None:
+    """Raise what a child's last message tells of: its Failure, RuntimeError for a bug; without one, how it ended."""
+    if final is None:
+        words.seek(0)
+        raise _died(returncode, words.read().decode(errors="replace"))
     if "failure" in final:
         raise Failure(*(from_json(Diagnostic, item) for item in final["failure"]))
     if "bug" in final:
         raise RuntimeError(f"the lowering job failed:\n{final['bug']}")
-    return read_lowered(folder)
 
 
 def read_lowered(folder: Path) -> Lowered:
@@ -60,37 +66,45 @@ def read_lowered(folder: Path) -> Lowered:
     return from_json(Lowered, json.loads((folder / "lowered.json").read_text(encoding="utf-8")))
 
 
-def _where(project: Project) -> dict[str, Json]:
+def where(project: Project) -> Message:
+    """Write down where a project is, for ``project_at``."""
     return {"root": str(project.root), "folder": str(project.folder), "offline": project.offline}
 
 
-def _start(folder: Path, words: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start the child in ``folder`` and in a session of its own, to be killed whole."""
+def start(folder: Path, words: IO[bytes], kept: Sequence[int] = (), module: str = "edgec.job") -> subprocess.Popen[bytes]:
+    """Start the child in ``folder`` and in a session of its own, to be killed whole; it keeps the open files ``kept``."""
     return subprocess.Popen(
-        process.command("edgec.job"),
+        process.command(module),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=words,
         cwd=folder,
         env=process.environment(),
         start_new_session=True,
+        pass_fds=kept,
     )
 
 
-def _relay(child: subprocess.Popen[bytes], request: dict[str, Json], progress: Progress) -> dict[str, Json] | None:
+def _relay(child: subprocess.Popen[bytes], request: Message, progress: Progress) -> Message | None:
     """Send the request, pass on progress, and return the last message; None when the child ends without one."""
     assert child.stdin and child.stdout
     with child.stdin as stdin, contextlib.suppress(BrokenPipeError):
         stdin.write(json.dumps(request).encode())
-    final = None
     with child.stdout as stdout:
-        for line in stdout:
-            message: dict[str, Json] = json.loads(line)
-            if "progress" in message:
-                progress(message["progress"])
-            else:
-                final = message
+        final = relayed(stdout, progress)
     child.wait()
+    return final
+
+
+def relayed(lines: Iterable[bytes], progress: Progress) -> Message | None:
+    """Pass on progress, and return the last message that is none, or None."""
+    final = None
+    for line in lines:
+        message: Message = json.loads(line)
+        if "progress" in message:
+            progress(message["progress"])
+        else:
+            final = message
     return final
 
 
@@ -112,19 +126,37 @@ def main(parent: int) -> None:
     process.die_with_parent(parent)
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    tell = teller(channel)
+    request = json.load(sys.stdin)
 
-    def tell(message: dict[str, Json]) -> None:
+    def work() -> None:
+        import_compiler()
+        plan, project = from_json(Plan, request["plan"]), project_at(request["project"])
+        lowered = lowering(plan, project, Path(request["folder"]), lambda line: tell({"progress": line}))
+        tell({"lowered": lowered.pte_sha256})
+
+    told(work, tell)
+
+
+def project_at(where: Message) -> Project:
+    """Return the project that ``where`` wrote down."""
+    return Project(root=Path(where["root"]), folder=Path(where["folder"]), offline=where["offline"])
+
+
+def teller(channel: IO[str]) -> Callable[[Message], None]:
+    """Return what writes a message as one line, at once."""
+
+    def tell(message: Message) -> None:
         channel.write(json.dumps(message) + "\n")
         channel.flush()
 
-    request = json.load(sys.stdin)
-    where = request["project"]
-    project = Project(root=Path(where["root"]), folder=Path(where["folder"]), offline=where["offline"])
+    return tell
+
+
+def told(work: Callable[[], None], tell: Callable[[Message], None]) -> None:
+    """Do ``work``; what it raises is told as the last message."""
     try:
-        plan = from_json(Plan, request["plan"])
-        import_compiler()
-        lowered = lowering(plan, project, Path(request["folder"]), lambda line: tell({"progress": line}))
-        tell({"lowered": lowered.pte_sha256})
+        work()
     except Failure as failure:
         tell({"failure": [to_json(item) for item in failure.diagnostics]})
     except MemoryError:
@@ -136,7 +168,7 @@ def main(parent: int) -> None:
         tell({"bug": traceback.format_exc()})
 
 
-def _environment(error: OSError) -> dict[str, Json]:
+def _environment(error: OSError) -> Message:
     """What the machine refused is the user's to mend; any other OSError is a bug."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     if not full and error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO):

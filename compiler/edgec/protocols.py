@@ -82,7 +82,9 @@ class Dataset(Plugin, Protocol):
 
 
 class Recipe(Plugin, Protocol):
-    """A way to trade precision for speed and size. PRECISION is what the delegate computes in.
+    """A way to trade precision for speed and size. PRECISION is what the delegate computes in; of one that is ``fp16`` a
+    float16 copy of the model is exported, of any other the float32 model.
+
 
     NEEDS_DATA are the roles of data that it cannot do without (``calibration``, ``training``).
     OPERATORS are the kinds of operators that it makes smaller. FEATURES name, by architecture, the CPU features (as in
@@ -97,9 +99,6 @@ class Recipe(Plugin, Protocol):
     FEATURES: Mapping[str, Mapping[str, str]]
     LIMITS: Mapping[str, Limit]
     TOLERANCE: tuple[float, float]
-
-    def export(self, model: torch.nn.Module, example: tuple[Any, ...], dynamic: Any, options: Options) -> Any:
-        """Return the ExportedProgram of the float model as this recipe wants it (fp16 converts before export)."""
 
     def quantize(self, program: Any, material: Material, delegate: Delegate, options: Options) -> Any:
         """Return the ExportedProgram to lower; the same program where the recipe quantizes nothing."""

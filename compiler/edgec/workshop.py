@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 import threading
 import time
@@ -29,8 +28,8 @@ from edgec.registry import plugin
 from edgec.runtime.host import cpu_name
 from edgec.runtime.runner import runner_for
 from edgec.search import interleaved
-from edgec.stages.evaluate import SHARED
-from edgec.stages.plan import absent, reference_key, untrusted
+from edgec.sharing import Sharing
+from edgec.stages.plan import absent, untrusted
 from edgec.store.cache import Cache
 from edgec.store.unfinished import Unfinished
 
@@ -45,17 +44,13 @@ MEMORY = Path("/proc/meminfo")
 
 @dataclass(frozen=True, kw_only=True)
 class Workshop:
-    """What every job needs. ``stop`` ends all jobs; ``begun`` is when each manifest's first job began (monotonic clock).
-
-    ``references`` are the answers of finished jobs, by what eager's answers depend on: those are computed once a model.
-    """
+    """What every job needs. ``stop`` ends all jobs; ``begun`` is when each manifest's first job began (monotonic clock)."""
 
     cache: Cache
     settings: Settings
     say: Progress
     stop: threading.Event
     begun: dict[str, float] = field(default_factory=dict)
-    references: dict[str, Path] = field(default_factory=dict)
 
     def seconds(self, plan: Plan) -> float:
         """How long the plan's manifest has been at work: other manifests of the same build take nothing of its time."""
@@ -82,10 +77,15 @@ def by_target(work: Sequence[Work]) -> list[list[Work]]:
 def lowered(work: Sequence[Work], shop: Workshop) -> tuple[Trial, ...]:
     """Lower every plan and return a Trial each, in order; when it returns, no job and no compiler runs any more.
 
-    Plans with equal lowering keys share one job. An interrupt kills the jobs.
+    Plans with equal lowering keys share one job, jobs with the same model and data what they have in common. An interrupt
+    kills the jobs.
     """
+    plans = [plan for plan, _ in work]
     with contextlib.ExitStack() as stack:
-        lowering = stack.enter_context(ThreadPoolExecutor(workers([plan for plan, _ in work], shop.settings)))
+        count = workers(plans, shop.settings)
+        lowering = stack.enter_context(ThreadPoolExecutor(count))
+        # Closed before the threads end, which its processes die with.
+        sharing = stack.enter_context(Sharing(plans, count, shop.stop))
         compiling = stack.enter_context(ThreadPoolExecutor(1))
         stack.callback(shop.stop.set)
         jobs: dict[str, Future[Trial]] = {}
@@ -94,7 +94,7 @@ def lowered(work: Sequence[Work], shop: Workshop) -> tuple[Trial, ...]:
             if plan.allow_code and not absent(plan):  # what is refused at once waits for no compiler
                 runners.append(compiling.submit(_compile_ahead, plan, shop))
             if plan.lowering_key not in jobs:
-                jobs[plan.lowering_key] = lowering.submit(_tried, plan, project, shop)
+                jobs[plan.lowering_key] = lowering.submit(_tried, plan, project, shop, sharing)
         wait(jobs.values())
         wait(runners)
         return tuple(replace(jobs[plan.lowering_key].result(), plan=plan) for plan, _ in work)
@@ -134,7 +134,7 @@ def diagnosed(plan: Plan, error: Exception) -> tuple[Diagnostic, ...]:
     return (Diagnostic(code="internal-error", message=told, hint=hint),)
 
 
-def _tried(plan: Plan, project: Project, shop: Workshop) -> Trial:
+def _tried(plan: Plan, project: Project, shop: Workshop, sharing: Sharing) -> Trial:
     """Lower one plan, or say why it was not; of a search, what an earlier, killed one found is taken up."""
     trial = Trial(plan=plan)
     kept = unfinished(plan, shop.cache)
@@ -147,44 +147,39 @@ def _tried(plan: Plan, project: Project, shop: Workshop) -> Trial:
             entry = shop.cache.read("lowered", plan.lowering_key)
             if entry is not None:
                 shop.say(f"{_named(plan)}: the lowering is in the cache")
-                return _finished(trial, entry, shop)
+                return _finished(trial, entry)
             if kept and (found := kept.kept("failure")):
                 shop.say(f"{_named(plan)}: failed before, in the search that this one goes on with")
                 raise Failure(*(from_json(Diagnostic, item) for item in found))
             if shop.over(plan) and not first:
                 return replace(trial, untried="the time limit was reached before its turn")
-            return _lowered(trial, project, shop)
+            return _lowered(trial, project, shop, sharing)
     except Failure as failure:
         if kept and all(item.exit_code == 4 and item.code != "job-died" for item in failure.diagnostics):
             kept.keep("failure", [to_json(item) for item in failure.diagnostics])
         return replace(trial, diagnostics=failure.diagnostics)
     except Exception as error:
         return replace(trial, diagnostics=diagnosed(plan, error))
+    finally:
+        sharing.done(plan)
 
 
-def _lowered(trial: Trial, project: Project, shop: Workshop) -> Trial:
+def _lowered(trial: Trial, project: Project, shop: Workshop, sharing: Sharing) -> Trial:
     plan, start = trial.plan, time.monotonic()
     name = _named(plan)
     if plan.search:
         shop.say(f"{name}: lowering")
     with tempfile.TemporaryDirectory(prefix="edgec-job-") as folder:
-        shared = Path(folder) / SHARED
-        if known := shop.references.get(reference_key(plan)):
-            shutil.copyfile(known, shared)
-        job.run(plan, project, Path(folder), lambda line: shop.say(f"{name}: {line}" if plan.search else line), shop.stop)
-        shared.unlink(missing_ok=True)
+        sharing.run(plan, project, Path(folder), lambda line: shop.say(f"{name}: {line}" if plan.search else line))
         entry = shop.cache.write("lowered", plan.lowering_key, Path(folder))
-    done = _finished(replace(trial, seconds=time.monotonic() - start), entry, shop)
+    done = _finished(replace(trial, seconds=time.monotonic() - start), entry)
     if plan.search and done.lowered:
         shop.say(f"{name}: lowered, {written(done.lowered.pte_bytes, 'bytes')}, in {done.seconds:.1f} s")
     return done
 
 
-def _finished(trial: Trial, entry: Path, shop: Workshop) -> Trial:
-    lowered = job.read_lowered(entry)
-    if lowered.evaluation:
-        shop.references[reference_key(trial.plan)] = entry / lowered.evaluation
-    return replace(trial, lowered=lowered, folder=entry)
+def _finished(trial: Trial, entry: Path) -> Trial:
+    return replace(trial, lowered=job.read_lowered(entry), folder=entry)
 
 
 def _named(plan: Plan) -> str:

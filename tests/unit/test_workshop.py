@@ -2,10 +2,8 @@
 
 import time
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from threading import Event
-from types import SimpleNamespace
 
 import pytest
 
@@ -40,7 +38,7 @@ def refused(trial):
 def run(work, shop, monkeypatch, lower):
     seen = []
 
-    def lowered(trial, project, shop):
+    def lowered(trial, project, shop, sharing):
         seen.append(trial.plan.label)
         return lower(trial)
 
@@ -106,24 +104,6 @@ def test_what_the_machine_did_is_tried_again(code, work, shop, monkeypatch):
 def test_a_plain_build_keeps_no_failure(work, shop, monkeypatch):
     plain = [(replace(plan, search=None), project) for plan, project in work[:1]]
     assert [len(run(plain, shop, monkeypatch, refused)[0]) for _ in range(2)] == [1, 1]
-
-
-def test_eagers_answers_go_from_a_finished_job_to_those_that_start_later(work, shop, monkeypatch):
-    given = {}
-
-    def run(plan, project, folder, say, stop):
-        shared = folder / workshop.SHARED
-        given[plan.label] = shared.read_text() if shared.exists() else None
-        (folder / "evaluation.npz").write_text(f"answers of {plan.label}")
-        (folder / "lowered.json").write_text("{}")
-
-    monkeypatch.setattr(workshop.job, "run", run)
-    monkeypatch.setattr(workshop.job, "read_lowered", lambda folder: SimpleNamespace(evaluation="evaluation.npz", pte_bytes=1))
-    trials = workshop.lowered(work[:4], shop)
-    labels = [plan.label for plan, _ in work[:4]]
-    assert given == {labels[0]: None} | {after: f"answers of {before}" for before, after in pairwise(labels)}
-    assert not list(shop.cache.folder.rglob(workshop.SHARED))
-    assert all(trial.folder for trial in trials)
 
 
 def test_a_search_runs_a_job_a_core_as_far_as_memory_goes(work, monkeypatch, tmp_path):

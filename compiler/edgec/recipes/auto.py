@@ -11,8 +11,6 @@ from edgec.artifacts.manifest import Options
 from edgec.artifacts.target import Target
 
 if TYPE_CHECKING:
-    import torch
-
     from edgec.artifacts.material import Material
     from edgec.protocols import Delegate
 
@@ -61,11 +59,6 @@ def _obstacle(kind: str, calibration: bool) -> str:
     if kind == "convolution" and not calibration:
         return "int8 suits those and needs calibration data, of which there is none"
     return "no recipe with integers that suits those runs on the delegates"
-
-
-def export(model: torch.nn.Module, example: tuple[Any, ...], dynamic: Any, options: Options) -> Any:
-    """Never comes to be called: a job exports with the recipe that was chosen."""
-    raise AssertionError("the recipe auto was not resolved")
 
 
 def quantize(program: Any, material: Material, delegate: Delegate, options: Options) -> Any:

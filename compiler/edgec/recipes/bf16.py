@@ -18,8 +18,6 @@ from edgec.recipes.linear_layers import (
 )
 
 if TYPE_CHECKING:
-    import torch
-
     from edgec.artifacts.material import Material
     from edgec.protocols import Delegate
 
@@ -50,13 +48,6 @@ ELEMENTWISE = ("relu", "relu_", "gelu", "sigmoid", "tanh", "hardtanh", "hardtanh
 Convolutions, softmax and matrix products of two activations lower in bfloat16 and then fail when the artifact is loaded;
 the portable layer norm is wrong (7 dB over 256 elements). Measured with ExecuTorch 1.5.1; tests/torch/test_recipe_traps.py.
 """
-
-
-def export(model: torch.nn.Module, example: tuple[Any, ...], dynamic: Any, options: Options) -> Any:
-    """Return the ExportedProgram of ``model``, still in float32."""
-    import torch
-
-    return torch.export.export(model, example, dynamic_shapes=dynamic)
 
 
 def quantize(program: Any, material: Material, delegate: Delegate, options: Options) -> Any:

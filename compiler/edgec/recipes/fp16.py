@@ -9,8 +9,6 @@ from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Options
 
 if TYPE_CHECKING:
-    import torch
-
     from edgec.artifacts.material import Material
     from edgec.protocols import Delegate
 
@@ -33,31 +31,6 @@ TOLERANCE = (1e-3, 0.05)
 """Golden vectors: with and without fp16 arithmetic in the chip, MobileNetV2's logits differed by up to 0.27."""
 
 
-def export(model: torch.nn.Module, example: tuple[Any, ...], dynamic: Any, options: Options) -> Any:
-    """Return the ExportedProgram of a float16 copy of ``model`` that converts floats on the way in and out."""
-    import torch
-
-    return torch.export.export(_halved(model), example, dynamic_shapes=dynamic)
-
-
 def quantize(program: Any, material: Material, delegate: Delegate, options: Options) -> Any:
-    """Return ``program`` itself: ``export`` has converted it already."""
+    """Return ``program`` itself: it was exported from a float16 copy of the model."""
     return program
-
-
-def _halved(model: torch.nn.Module) -> torch.nn.Module:
-    import copy
-
-    import torch
-
-    class Halved(torch.nn.Module):  # type: ignore[misc]
-        def __init__(self, inner: torch.nn.Module) -> None:
-            super().__init__()
-            self.inner = inner
-
-        def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            narrow = [item.to(torch.float16) if item.is_floating_point() else item for item in inputs]
-            outputs = self.inner(*narrow)
-            return tuple(item.to(torch.float32) if item.is_floating_point() else item for item in outputs)
-
-    return Halved(copy.deepcopy(model).half()).eval()

@@ -10,8 +10,6 @@ from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Options
 
 if TYPE_CHECKING:
-    import torch
-
     from edgec.artifacts.material import Material
     from edgec.protocols import Delegate
 
@@ -31,13 +29,6 @@ LIMITS = {
 }
 TOLERANCE = (1e-6, 1e-4)
 """Golden vectors: x86-64 and the emulated Arm CPUs differed by at most 1.1e-5."""
-
-
-def export(model: torch.nn.Module, example: tuple[Any, ...], dynamic: Any, options: Options) -> Any:
-    """Return the ExportedProgram of ``model``."""
-    import torch
-
-    return torch.export.export(model, example, dynamic_shapes=dynamic)
 
 
 def quantize(program: Any, material: Material, delegate: Delegate, options: Options) -> Any:

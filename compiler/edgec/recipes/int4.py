@@ -50,13 +50,6 @@ MULTIPLE = 32
 """XNNPACK takes 4-bit weights only where the inputs, and a group, are a multiple of this (ExecuTorch 1.5.1)."""
 
 
-def export(model: torch.nn.Module, example: tuple[Any, ...], dynamic: Any, options: Options) -> Any:
-    """Return the ExportedProgram of ``model``, still in float."""
-    import torch
-
-    return torch.export.export(model, example, dynamic_shapes=dynamic)
-
-
 def quantize(program: Any, material: Material, delegate: Delegate, options: Options) -> Any:
     """Return the ExportedProgram whose linear layers compute in integers.
 

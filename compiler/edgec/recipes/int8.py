@@ -10,8 +10,6 @@ from edgec.artifacts.manifest import Options
 from edgec.artifacts.scheme import Scheme
 
 if TYPE_CHECKING:
-    import torch
-
     from edgec.artifacts.material import Material
     from edgec.protocols import Delegate
 
@@ -53,13 +51,6 @@ LIMITS = {
 }
 TOLERANCE = (1e-6, 0.02)
 """Golden vectors: bit-identical on every CPU seen where all is integer; operators left in float may flip a rounding."""
-
-
-def export(model: torch.nn.Module, example: tuple[Any, ...], dynamic: Any, options: Options) -> Any:
-    """Return the ExportedProgram of ``model``, still in float."""
-    import torch
-
-    return torch.export.export(model, example, dynamic_shapes=dynamic)
 
 
 def quantize(program: Any, material: Material, delegate: Delegate, options: Options) -> Any:

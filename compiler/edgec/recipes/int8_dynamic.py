@@ -11,8 +11,6 @@ from edgec.artifacts.scheme import Scheme
 from edgec.recipes.linear_layers import brings_nothing, operator_kind
 
 if TYPE_CHECKING:
-    import torch
-
     from edgec.artifacts.material import Material
     from edgec.protocols import Delegate
 
@@ -48,13 +46,6 @@ TOLERANCE = (1e-6, 0.05)
 """Golden vectors: ranges are taken from floats, so roundings flip, and depth adds up: ViT-B/16's logits differed by 0.3."""
 CARRIED = ("mul", "add", "sub", "div", "clone", "contiguous", "view", "reshape", "_unsafe_view")
 """Operators through which a permute reaches the convolution that reads it."""
-
-
-def export(model: torch.nn.Module, example: tuple[Any, ...], dynamic: Any, options: Options) -> Any:
-    """Return the ExportedProgram of ``model``, still in float."""
-    import torch
-
-    return torch.export.export(model, example, dynamic_shapes=dynamic)
 
 
 def quantize(program: Any, material: Material, delegate: Delegate, options: Options) -> Any:

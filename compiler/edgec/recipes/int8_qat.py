@@ -14,8 +14,6 @@ from edgec.recipes.fine_tuning import Course, deterministic, fine_tune, first_ra
 from edgec.runtime.inference import batch_size, unguarded
 
 if TYPE_CHECKING:
-    import torch
-
     from edgec.artifacts.material import Material
     from edgec.protocols import Delegate
 
@@ -125,13 +123,6 @@ def course(options: Options, decides: bool) -> Course:
     del given["per_channel"]
     given.setdefault("frozen_epochs", given["epochs"] // 2)
     return Course(**given)
-
-
-def export(model: torch.nn.Module, example: tuple[Any, ...], dynamic: Any, options: Options) -> Any:
-    """Return the ExportedProgram of ``model``, still in float."""
-    import torch
-
-    return torch.export.export(model, example, dynamic_shapes=dynamic)
 
 
 def quantize(program: Any, material: Material, delegate: Delegate, options: Options) -> Any:

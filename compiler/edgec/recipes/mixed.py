@@ -16,8 +16,6 @@ from edgec.recipes.sensitivity import candidates, fewest, ranked
 from edgec.recipes.submodules import chosen, inside, narrow, submodules
 
 if TYPE_CHECKING:
-    import torch
-
     from edgec.artifacts.material import Material
     from edgec.protocols import Delegate
 
@@ -98,13 +96,6 @@ TOLERANCE = (1e-3, 0.05)
 """Golden vectors: half precision may be among what is kept."""
 
 SHOWN = 8
-
-
-def export(model: torch.nn.Module, example: tuple[Any, ...], dynamic: Any, options: Options) -> Any:
-    """Return the ExportedProgram of ``model``, still in float."""
-    import torch
-
-    return torch.export.export(model, example, dynamic_shapes=dynamic)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,6 @@ PARITY = 16
 """Inputs that every step of the compilation is compared on, evenly spaced through the data."""
 
 CHUNK = 16
-SHARED = "reference.npz"
 Run = Callable[[Sequence["NDArray[Any]"]], "tuple[NDArray[Any], ...]"]
 
 
@@ -73,22 +72,6 @@ def random_sample(inputs: Sequence[Input], name: str, size: Callable[[Dimension]
         return generator.integers(0, 2, shape).astype(item.dtype)
 
     return Sample(id=name, tensors={item.name: tensor(item) for item in inputs})
-
-
-def shared_reference(folder: Path, samples: Sequence[Sample], like: Sequence[NDArray[Any]]) -> Answers:
-    """Return eager's answers to ``samples`` that another job with the same model and data computed, or none.
-
-    They are the ``reference.<i>`` of its evaluation.npz, put into this job's folder as SHARED; ``like`` is one answer.
-    """
-    import numpy as np
-
-    if not (folder / SHARED).is_file():
-        return []
-    with np.load(folder / SHARED, allow_pickle=False) as arrays:
-        if [str(name) for name in arrays["ids"]] != [samples[index].id for index in range(len(samples))]:
-            return []
-        columns = [arrays[f"reference.{index}"] for index in range(len(like))]
-    return [tuple(part.reshape(one.shape) for part, one in zip(row, like, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def evaluate(model: Any, run: Run, samples: Sequence[Sample], inputs: Sequence[Input], size: int, known: Answers) -> Answered:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgec.artifacts.manifest import Input
 from edgec.artifacts.material import Material
@@ -17,15 +17,42 @@ from edgec.runtime.inference import batches
 from edgec.upstream.quantizer_patterns import quantizer_patterns_when_needed
 from edgec.upstream.weight_observers import weights_observed_once
 
+if TYPE_CHECKING:
+    import torch
+
 
 def export(plan: Plan, model: Any, example: tuple[Any, ...], dynamic: Any, root: Path) -> Any:
-    """Return the ExportedProgram of ``model`` as the plan's recipe wants it. Raises Failure ``export-failed``."""
-    recipe = plugin("recipes", plan.recipe.name)
+    """Return the ExportedProgram of ``model``, or of a float16 copy where the recipe computes in that.
+
+    Raises Failure ``export-failed``.
+    """
+    import torch
+
+    half = plugin("recipes", plan.recipe.name).PRECISION == "fp16"
     try:
-        return recipe.export(model, example, dynamic, plan.recipe.options)
+        return torch.export.export(halved(model) if half else model, example, dynamic_shapes=dynamic)
     # torch.export raises whatever the model's own code raises under tracing.
     except Exception as error:
         raise _not_exported(error, root) from error
+
+
+def halved(model: torch.nn.Module) -> torch.nn.Module:
+    """Return a float16 copy of ``model`` that converts floats on the way in and out."""
+    import copy
+
+    import torch
+
+    class Halved(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self, inner: torch.nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            narrow = [item.to(torch.float16) if item.is_floating_point() else item for item in inputs]
+            outputs = self.inner(*narrow)
+            return tuple(item.to(torch.float32) if item.is_floating_point() else item for item in outputs)
+
+    return Halved(copy.deepcopy(model).half()).eval()
 
 
 def quantize(plan: Plan, program: Any, material: Material) -> Any:

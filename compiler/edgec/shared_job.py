@@ -1,0 +1,240 @@
+"""Several lowerings of one model: a child process opens it, then forks for each Plan; store digests come out as of a job.
+
+Loading, eager's answers and the export are done once, and the compiler is imported once. A fork has its own memory, its
+own session for the artifact and its own last words, so that one that fails or is killed takes no other with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from io import BufferedRWPair
+from pathlib import Path
+from typing import Any
+
+from edgec import job
+from edgec.artifacts.codec import from_json, to_json
+from edgec.artifacts.lowered import Lowered
+from edgec.artifacts.plan import Plan
+from edgec.artifacts.project import Project
+from edgec.runtime import process
+
+POLL_MS = 50
+HUNG_UP = getattr(select, "POLLRDHUP", select.POLLHUP)
+
+
+class SharedJob:
+    """The parent's side: an opened model that candidates are lowered from, several at a time, until it is closed."""
+
+    def __init__(self, plans: Sequence[Plan], project: Project, progress: job.Progress, stop: threading.Event) -> None:
+        """Open the model of ``plans``, all of one reference key. Raises as ``job.run`` does."""
+        self._project, self._stop = project, stop
+        self._control, theirs = socket.socketpair()
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
+        self._folder = tempfile.TemporaryDirectory(prefix="edgec-opened-")
+        with theirs:
+            self._child = job.start(Path(self._folder.name), self._words, (theirs.fileno(),), "edgec.shared_job")
+            number = theirs.fileno()
+            request = {"plans": [to_json(plan) for plan in plans], "project": job.where(project), "control": number}
+        try:
+            self._open(request, progress)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, request: job.Message, progress: job.Progress) -> None:
+        assert self._child.stdin and self._child.stdout
+        with cut_when(self._stop, lambda: process.kill_group(self._child)):
+            with self._child.stdin as stdin, contextlib.suppress(BrokenPipeError):
+                stdin.write(json.dumps(request).encode())
+            with self._child.stdout as stdout:
+                final = job.relayed(stdout, progress)
+        if self._stop.is_set():
+            raise CancelledError
+        if final is None:
+            self._child.wait()
+        job.settle(final, self._child.returncode or 0, self._words)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can lower."""
+        return self._child.poll() is None
+
+    def lower(self, plan: Plan, folder: Path, progress: job.Progress) -> Lowered:
+        """Lower ``plan`` into ``folder`` in a fork of the opened process. Raises as ``job.run`` does."""
+        ours, theirs = socket.socketpair()
+        with ours, tempfile.TemporaryFile() as words, theirs:
+            with contextlib.suppress(BrokenPipeError):
+                socket.send_fds(self._control, [b"+"], [theirs.fileno(), words.fileno()])
+            theirs.close()
+            with cut_when(self._stop, lambda: _shut(ours)), ours.makefile("rwb") as stream:
+                with contextlib.suppress(OSError):
+                    stream.write(json.dumps({"plan": to_json(plan), "folder": str(folder.resolve())}).encode() + b"\n")
+                    stream.flush()
+                messages = _Messages(stream)
+                final = job.relayed(messages, progress)
+            if self._stop.is_set():
+                raise CancelledError
+            job.settle(final, messages.returncode, words)
+        return job.read_lowered(folder)
+
+    def close(self) -> None:
+        """Kill the process and its forks, and forget the model."""
+        process.kill_group(self._child)
+        self._control.close()
+        for stream in (self._child.stdin, self._child.stdout, self._words):
+            if stream:
+                stream.close()
+        self._folder.cleanup()
+
+
+class _Messages:
+    """The lines of one fork; the last, from the process that it was forked from, says how it ended."""
+
+    def __init__(self, stream: BufferedRWPair) -> None:
+        self._stream = stream
+        self.returncode = -signal.SIGKILL  # as when the opened process itself is gone
+
+    def __iter__(self) -> Iterator[bytes]:
+        with contextlib.suppress(ConnectionError):
+            for line in self._stream:
+                if line.startswith(b"ended "):
+                    self.returncode = int(line.split()[1])
+                else:
+                    yield line
+
+
+def _shut(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def cut_when(stop: threading.Event, cut: Callable[[], None]) -> Iterator[None]:
+    """Inside it ``cut`` is called as soon as ``stop`` is set."""
+    left = threading.Event()
+
+    def watch() -> None:
+        while not left.wait(0.1):
+            if stop.is_set():
+                cut()
+                return
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        left.set()
+        watcher.join()
+
+
+def main(parent: int) -> None:
+    """Open the model that stdin names, tell so on what stdout was, then fork for each connection on the control socket."""
+    from edgec.opening import in_common
+    from edgec.upstream.imports import import_compiler
+
+    process.die_with_parent(parent)
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    tell = job.teller(channel)
+    request = json.load(sys.stdin)
+    project = job.project_at(request["project"])
+    ready: list[Any] = []
+
+    def work() -> None:
+        import_compiler()
+        plans = [from_json(Plan, item) for item in request["plans"]]
+        ready.append(in_common(plans, project, lambda line: tell({"progress": line})))
+        tell({"opened": True})
+
+    job.told(work, tell)
+    channel.close()
+    os.dup2(2, 1)
+    if ready:
+        with socket.socket(fileno=request["control"]) as control:
+            _serve(control, lambda stream: _forked(stream, ready[0], project))
+
+
+def _serve(control: socket.socket, work: Callable[[BufferedRWPair], None]) -> None:
+    """Fork for each connection that comes over ``control``, until that is closed; a fork whose caller hangs up is killed."""
+    forks: dict[int, socket.socket] = {}
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    while True:
+        events = dict(poll.poll(POLL_MS))
+        if control.fileno() in events:
+            data, numbers, _, _ = socket.recv_fds(control, 1, 2)
+            if not data:
+                return
+            connection = socket.socket(fileno=numbers[0])
+            others, server = [control, *forks.values()], os.getpid()
+            if not (pid := os.fork()):
+                _fork(server, connection, numbers[1], others, work)
+            os.close(numbers[1])
+            forks[pid] = connection
+            poll.register(connection, HUNG_UP)
+        for pid, connection in list(forks.items()):
+            if connection.fileno() in events:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                with contextlib.suppress(OSError):
+                    connection.sendall(b"ended %d\n" % os.waitstatus_to_exitcode(status))
+                poll.unregister(connection)
+                forks.pop(pid).close()
+
+
+def _fork(
+    server: int,
+    connection: socket.socket,
+    words: int,
+    others: Sequence[socket.socket],
+    work: Callable[[BufferedRWPair], None],
+) -> None:
+    """Be the fork: lead a session of its own, write last words to ``words``, answer on ``connection``, and never return."""
+    os.setsid()
+    process.die_with_parent(server)
+    for other in others:
+        other.close()
+    os.dup2(words, 1)
+    os.dup2(words, 2)
+    code = 1
+    try:
+        with connection.makefile("rwb") as stream:
+            work(stream)
+        code = 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _forked(stream: BufferedRWPair, model: Any, project: Project) -> None:
+    """Serve the one request of a connection."""
+    from edgec.lowering import lowering
+
+    request = json.loads(stream.readline())
+
+    def tell(message: job.Message) -> None:
+        stream.write(json.dumps(message).encode() + b"\n")
+        stream.flush()
+
+    def work() -> None:
+        folder = Path(request["folder"])
+        os.chdir(folder)
+        plan = from_json(Plan, request["plan"])
+        lowered = lowering(plan, project, folder, lambda line: tell({"progress": line}), model)
+        tell({"lowered": lowered.pte_sha256})
+
+    job.told(work, tell)

@@ -1,0 +1,118 @@
+"""Several recipes from one opened model: the same bytes as alone, and what befalls one leaves the others be."""
+
+import hashlib
+import os
+import signal
+import threading
+import time
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from plans import plan, project, tensor
+from test_job import children, wait_for
+
+from edgec import job
+from edgec.artifacts.manifest import Choice, Data
+from edgec.diagnostics import Failure
+from edgec.shared_job import SharedJob
+
+DATA = tuple(Data(role=role, format="npz", options={"path": "vectors.npz"}) for role in ("calibration", "evaluation"))
+
+
+def net(name, recipe="fp32"):
+    made = plan(Choice(name="python", options={"entry": f"nets:{name}"}), (tensor("x", 1, 16),), data=DATA)
+    return replace(made, recipe=Choice(name=recipe))
+
+
+def files(folder):
+    """The sha256 of what a job wrote."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir() if path.is_file()}
+
+
+def test_candidates_come_out_as_from_jobs_of_their_own(tiny_project, tmp_path):
+    plans = [net("Linear", recipe) for recipe in ("fp32", "int8", "fp16")]
+    lines = []
+    shared = SharedJob(plans, project(tiny_project), lines.append, threading.Event())
+    try:
+        tasks = Path(f"/proc/{shared._child.pid}/task")
+        assert not tasks.exists() or len(list(tasks.iterdir())) == 1, "a thread would not live on in the forks"
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(lambda one: shared.lower(one, made(tmp_path, one), lambda line: None), plans))
+    finally:
+        shared.close()
+    assert [line.rsplit(" ", 2)[0] for line in lines] == ["load", "evaluate eager", "export", "compare eager with exported"]
+    for one, lowered in zip(plans, found, strict=True):
+        alone = tmp_path / f"alone-{one.recipe.name}"
+        assert job.run(one, project(tiny_project), alone) == lowered
+        assert files(alone) == files(tmp_path / one.recipe.name)
+    assert not children()
+
+
+def made(place, one):
+    folder = place / one.recipe.name
+    folder.mkdir()
+    return folder
+
+
+def test_one_that_is_killed_takes_no_other_with_it(tiny_project, tmp_path):
+    shared = SharedJob([net("Linear"), net("Linear", "int8")], project(tiny_project), print, threading.Event())
+    before = set(children())
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            going = pool.submit(shared.lower, net("Linear", "int8"), made(tmp_path, net("Linear", "int8")), print)
+            wait_for(lambda: set(children()) - before)
+            os.kill(min(set(children()) - before), signal.SIGKILL)
+            with pytest.raises(Failure) as caught:
+                going.result()
+        assert (caught.value.diagnostics[0].code, caught.value.exit_code) == ("job-killed", 8)
+        assert shared.alive
+        assert shared.lower(net("Linear"), made(tmp_path, net("Linear")), print).pte_bytes
+    finally:
+        shared.close()
+    assert not children()
+
+
+def test_stop_ends_what_runs(tiny_project, tmp_path):
+    stop = threading.Event()
+    shared = SharedJob([net("Linear"), net("Linear", "int8")], project(tiny_project), print, stop)
+    before = set(children())
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            going = pool.submit(shared.lower, net("Linear", "int8"), made(tmp_path, net("Linear", "int8")), print)
+            wait_for(lambda: set(children()) - before)
+            stop.set()
+            with pytest.raises(CancelledError):
+                going.result()
+        wait_for(lambda: not set(children()) - before, 10)
+    finally:
+        shared.close()
+    assert not children()
+
+
+def test_a_model_that_does_not_open_is_the_parents_refusal(tiny_project):
+    with pytest.raises(Failure) as caught:
+        SharedJob([net("Nowhere"), net("Nowhere", "int8")], project(tiny_project), print, threading.Event())
+    assert caught.value.exit_code in (3, 4)
+    assert not children()
+
+
+def test_what_happens_to_the_opened_process_ends_its_forks(tiny_project, tmp_path):
+    shared = SharedJob([net("Linear"), net("Linear", "int8")], project(tiny_project), print, threading.Event())
+    before = set(children())
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            going = pool.submit(shared.lower, net("Linear", "int8"), made(tmp_path, net("Linear", "int8")), print)
+            wait_for(lambda: set(children()) - before)
+            shared._child.kill()
+            with pytest.raises(Failure) as caught:
+                going.result()
+        assert caught.value.diagnostics[0].code == "job-killed"
+        end = time.monotonic() + 10
+        while children() and time.monotonic() < end:
+            time.sleep(0.1)
+        assert not shared.alive
+    finally:
+        shared.close()
+    assert not children()

@@ -1,7 +1,8 @@
-"""The coverage sweep: every model of benchmarks/coverage_models.py in every recipe, one process a cell, smallest first.
+"""The coverage sweep: every model of benchmarks/coverage_models.py in every recipe, one process a model, smallest first.
 
-Each finished cell is one line in the results file; a cell that has a line is not built again unless asked for. While it
-runs and afterwards, ``--table`` writes docs/coverage.md from the lines that there are.
+Each finished cell is one line in benchmarks/coverage.jsonl, with the edgec that built it; a cell that has a line is not
+built again unless asked for, so that a sweep goes on where another stopped, on this machine or another. ``--table``
+writes docs/coverage.md from the lines that there are.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -34,22 +36,22 @@ def main() -> int:
     if given.table:
         from coverage_table import write
 
-        write(rows(given.results), results.records)
+        write(rows(), results.records)
         return 0
     ends = time.monotonic() + given.hours * 3600
-    pending = list(wanted(rows(given.results), results.records, given))
-    print(f"{len(pending)} cells to build, {len(results.records)} known", file=sys.stderr)
+    pending = list(wanted(rows(), results.records, given))
+    print(f"{sum(len(recipes) for _, recipes in pending)} cells to build, {len(results.records)} known", file=sys.stderr)
     with ThreadPoolExecutor(given.workers) as workers:
-        for row, recipe in pending:
-            workers.submit(guarded, row, recipe, given, ends, results)
+        for row, recipes in pending:
+            workers.submit(guarded, row, recipes, given, ends, results)
     print(summary(results.records), file=sys.stderr)
     return 0
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--results", type=Path, default=Path("out/coverage/results.jsonl"), help="one JSON line a cell")
-    parser.add_argument("--workers", type=int, default=1, help="cells at once")
+    parser.add_argument("--results", type=Path, default=HERE / "coverage.jsonl", help="one JSON line a cell")
+    parser.add_argument("--workers", type=int, default=1, help="models at once")
     parser.add_argument("--cell-minutes", type=float, default=20, help="time limit of one cell")
     parser.add_argument("--hours", type=float, default=24, help="time limit of the sweep; the rest is left for the next")
     parser.add_argument("--recipes", nargs="+", default=RECIPES, choices=RECIPES)
@@ -83,9 +85,9 @@ class Results:
         print(f"{time.strftime('%H:%M:%S')} {shown}", file=sys.stderr, flush=True)
 
 
-def rows(results: Path) -> list[Record]:
-    """Return the models' rows; they are probed once and kept beside the results."""
-    known = results.with_name("models.json")
+def rows() -> list[Record]:
+    """Return the models' rows; they are probed once and kept."""
+    known = Path("out/coverage/models.json")
     if not known.exists():
         known.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-W", "ignore", str(HERE / "coverage_models.py")]
@@ -96,31 +98,38 @@ def rows(results: Path) -> list[Record]:
 
 def wanted(
     models: list[Record], records: dict[tuple[str, str], Record], given: argparse.Namespace
-) -> Iterator[tuple[Record, str]]:
-    """Yield the cells to build: those without a record, and those that are to be built again."""
-    cells = [(row, recipe) for row in models for recipe in given.recipes if not given.models or row["name"] in given.models]
+) -> Iterator[tuple[Record, list[str]]]:
+    """Yield each model with the recipes to build: those without a record, and those that are to be built again."""
     digest = edgec_digest()
-    for row, recipe in cells:
-        record = records.get((row["name"], recipe))
-        failed = record is not None and record["status"] != "built"
-        stale = record is not None and record.get("edgec") != digest
-        if record is None or (failed and "failed" in given.again) or (stale and "stale" in given.again):
-            yield row, recipe
+    for row in models:
+        if given.models and row["name"] not in given.models:
+            continue
+        recipes = [name for name in given.recipes if again(records.get((row["name"], name)), digest, given.again)]
+        if recipes:
+            yield row, recipes
+
+
+def again(record: Record | None, digest: str, which: Sequence[str]) -> bool:
+    """Return whether a cell is to be built: ``failed`` ones if something of edgec has changed since they failed."""
+    if record is None:
+        return True
+    stale = record.get("edgec") != digest
+    return stale and ("stale" in which or ("failed" in which and record["status"] != "built"))
 
 
 def edgec_digest() -> str:
-    """Return the digest of edgec's source as it is on the disk now."""
+    """Return the digest of edgec's source as it is on the disk now, as records have it."""
     from edgec.stages.plan import source_digest
 
-    return source_digest.__wrapped__()
+    return source_digest.__wrapped__()[:12]
 
 
-def guarded(row: Record, recipe: str, given: argparse.Namespace, ends: float, results: Results) -> None:
-    """Build one cell if time and memory allow, and add its record."""
+def guarded(row: Record, recipes: list[str], given: argparse.Namespace, ends: float, results: Results) -> None:
+    """Build one model's cells if time and memory allow, and add their records."""
     limit = min(given.cell_minutes * 60, ends - time.monotonic())
     if limit < 60:
         return None
-    base = {key: row[key] for key in ("source", "name", "size")} | {"recipe": recipe}
+    base = {key: row[key] for key in ("source", "name", "size")}
     needed = 1.5e9 + 4 * row["parameters"] * 6
     for _ in range(30):
         if free_memory() > needed:
@@ -128,39 +137,53 @@ def guarded(row: Record, recipe: str, given: argparse.Namespace, ends: float, re
         time.sleep(20)
     else:
         message = f"about {needed / 1e9:.0f} GB of memory are needed, {free_memory() / 1e9:.0f} GB were free"
-        return results.add({**base, "status": "memory", "message": message, "seconds": 0.0})
+        return missed(base, recipes, "memory", message, results)
     try:
-        results.add(
-            built(row, recipe, limit) or {**base, "status": "memory", "message": "stopped: memory ran out", "seconds": 0.0}
-        )
-    # One cell that goes wrong in an unforeseen way must not end the sweep.
+        done, why = built(row, recipes, limit, results)
+    # One model that goes wrong in an unforeseen way must not end the sweep.
     except Exception as error:
-        results.add({**base, "status": "bug", "message": f"{type(error).__name__}: {error}", "seconds": 0.0})
-    return None
+        return missed(base, recipes, "bug", f"{type(error).__name__}: {error}", results)
+    left = [recipe for recipe in recipes if recipe not in done]
+    return missed(base, left, "memory" if why == "memory" else "bug", why, results)
 
 
-def built(row: Record, recipe: str, limit: float) -> Record | None:
-    """Return the record of a cell, built in a process of its own so that it has edgec as it now is; None without memory."""
+def missed(base: Record, recipes: Sequence[str], status: str, message: str, results: Results) -> None:
+    """Add a record for each recipe that was not come to."""
+    for recipe in recipes:
+        results.add({**base, "recipe": recipe, "status": status, "message": message, "seconds": 0.0, "edgec": edgec_digest()})
+
+
+def built(row: Record, recipes: Sequence[str], limit: float, results: Results) -> tuple[list[str], str]:
+    """Add the records of a model as its process tells them; return the recipes that came, and why others did not."""
     child = subprocess.Popen(
-        [sys.executable, str(HERE / "coverage_cell.py")],
+        [sys.executable, str(HERE / "coverage_cells.py")],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    request = json.dumps({"row": row, "recipe": recipe, "limit": limit})
-    started = time.monotonic()
-    while True:
-        try:
-            out, err = child.communicate(request, timeout=2)
-            break
-        except subprocess.TimeoutExpired:
-            request = None  # communicate() keeps what is left to send
-            if free_memory() < FLOOR or time.monotonic() - started > limit + 120:
-                os.killpg(child.pid, signal.SIGKILL)
-                child.communicate()
-                return None
-    if child.returncode != 0 or not out.strip():
-        raise RuntimeError(err.strip().splitlines()[-1] if err.strip() else f"ended with {child.returncode}")
-    record: Record = json.loads(out.splitlines()[-1])
-    return record
+    assert child.stdin and child.stdout and child.stderr
+    out, words = child.stdout, child.stderr
+    said: list[str] = []
+    done: list[str] = []
+
+    def listen() -> None:
+        for line in out:
+            record = json.loads(line)
+            results.add(record)
+            done.append(record["recipe"])
+
+    threads = [threading.Thread(target=listen), threading.Thread(target=lambda: said.extend(words))]
+    for thread in threads:
+        thread.start()
+    with child.stdin as stdin:
+        stdin.write(json.dumps({"row": row, "recipes": recipes, "limit": limit}))
+    why = ""
+    while child.poll() is None:
+        time.sleep(1)
+        if free_memory() < FLOOR:
+            why = "memory"
+            os.killpg(child.pid, signal.SIGKILL)
+    for thread in threads:
+        thread.join()
+    return done, why or (said[-1].strip() if said else f"ended with {child.returncode}")
 
 
 def free_memory() -> int:

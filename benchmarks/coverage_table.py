@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from coverage import RECIPES, edgec_digest
+from coverage import RECIPES
 
 PAGE = Path(__file__).parents[1] / "docs" / "coverage.md"
 POINTLESS = "recipe-brings-nothing"
@@ -19,10 +19,11 @@ scikit-learn's two photographs.
 The weights are random (seed 0), with batch-norm statistics re-estimated on 32 pictures, because nothing is downloaded here.
 **Random networks amplify every rounding**, so a low SQNR in int8 says little of the same network with trained weights: what
 a cell shows is that the model exports, lowers, runs, and answers nearer to the original than silence would (SQNR above 0 dB,
-the limit for trials). A float32 export is held to its usual limit all the same.
+the limit for trials). A float32 export is held to 60 dB all the same.
 
 A cell reads *size of the artifact · share delegated · SQNR against the float32 original*. A cell that failed names the
-diagnostic; its reason stands below. *Not run* says that nothing is known yet, *old* that edgec's source has changed since.
+diagnostic; its reason stands below. *Not run* says that nothing is known yet. `benchmarks/coverage.jsonl` holds each
+cell's record, with the digest of the edgec that built it and the operators that stayed outside the delegate.
 """
 
 COLUMNS = (
@@ -33,14 +34,12 @@ COLUMNS = (
     "failed",
     "no time or memory",
     "not run",
-    "old",
 )
 
 
 def write(models: list[dict[str, Any]], records: dict[tuple[str, str], dict[str, Any]]) -> None:
     """Write the page."""
-    digest = edgec_digest()
-    parts = [HEAD, "## Summary", "", *summary(models, records, digest), "", "## Models", "", *table(models, records)]
+    parts = [HEAD, "## Summary", "", *summary(models, records), "", "## Models", "", *table(models, records)]
     reasons = reasons_of(models, records)
     if reasons:
         parts += [
@@ -54,7 +53,7 @@ def write(models: list[dict[str, Any]], records: dict[tuple[str, str], dict[str,
     PAGE.write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 
-def summary(models: list[dict[str, Any]], records: dict[tuple[str, str], dict[str, Any]], digest: str) -> list[str]:
+def summary(models: list[dict[str, Any]], records: dict[tuple[str, str], dict[str, Any]]) -> list[str]:
     """Return the table of how many cells were built; a recipe that has nothing to work on is no failure of it."""
     lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     for recipe in RECIPES:
@@ -64,11 +63,10 @@ def summary(models: list[dict[str, Any]], records: dict[tuple[str, str], dict[st
         pointless = sum(record.get("code") == POINTLESS for record in known)
         failed = sum(record["status"] in ("failed", "bug") for record in known) - pointless
         limits = sum(record["status"] in ("time", "memory") for record in known)
-        stale = sum(record.get("edgec") != digest for record in known)
         share = f"{built / (built + failed):.0%}" if built + failed else "–"
         missing = len(models) - len(known)
         lines.append(
-            f"| {recipe} | {built} of {len(models)} | {share} | {pointless} | {failed} | {limits} | {missing} | {stale} |"
+            f"| {recipe} | {built} of {len(models)} | {share} | {pointless} | {failed} | {limits} | {missing} |"
         )
     return lines
 

@@ -69,20 +69,24 @@ class SharedJob:
         """Whether it can lower."""
         return self._child.poll() is None
 
-    def lower(self, plan: Plan, folder: Path, progress: job.Progress) -> Lowered:
-        """Lower ``plan`` into ``folder`` in a fork of the opened process. Raises as ``job.run`` does."""
+    def lower(self, plan: Plan, folder: Path, progress: job.Progress, stop: threading.Event | None = None) -> Lowered:
+        """Lower ``plan`` into ``folder`` in a fork of the opened process. Raises as ``job.run`` does.
+
+        ``stop`` ends this one only.
+        """
+        stop = stop or self._stop
         ours, theirs = socket.socketpair()
         with ours, tempfile.TemporaryFile() as words, theirs:
             with contextlib.suppress(BrokenPipeError):
                 socket.send_fds(self._control, [b"+"], [theirs.fileno(), words.fileno()])
             theirs.close()
-            with cut_when(self._stop, lambda: _shut(ours)), ours.makefile("rwb") as stream:
+            with cut_when(stop, lambda: _shut(ours)), ours.makefile("rwb") as stream:
                 with contextlib.suppress(OSError):
                     stream.write(json.dumps({"plan": to_json(plan), "folder": str(folder.resolve())}).encode() + b"\n")
                     stream.flush()
                 messages = _Messages(stream)
                 final = job.relayed(messages, progress)
-            if self._stop.is_set():
+            if stop.is_set():
                 raise CancelledError
             job.settle(final, messages.returncode, words)
         return job.read_lowered(folder)

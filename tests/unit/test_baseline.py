@@ -104,7 +104,7 @@ def test_only_this_machines_kind_has_siblings(work, plan):
 def test_the_flag_lowers_fp32_too(asked, jobs, work, monkeypatch):
     started = []
 
-    def lower(trial, project, shop):
+    def lower(trial, project, shop, sharing):
         started.append(trial.plan.recipe.name)
         raise Failure(Diagnostic(code="model-not-loaded", message="no"))
 

@@ -21,7 +21,7 @@ def work():
 
 def built(work, monkeypatch, lower):
     """Build with ``lower`` in the place of the job."""
-    monkeypatch.setattr(workshop, "_lowered", lambda trial, project, shop: lower(trial))
+    monkeypatch.setattr(workshop, "_lowered", lambda trial, project, shop, sharing: lower(trial))
     monkeypatch.setattr(workshop, "_compile_ahead", lambda *arguments: None)
     return pipeline.build(work, Settings(), lambda line: None)
 

@@ -16,6 +16,7 @@ import pytest
 from bundle_parts import TARGET, bundle, lowered, measured, plan, runner, verdicts
 from edgec.stages.render import render
 from edgec.stages.write import write
+from keys import Pair, pair
 from registries import Registry, installed, line_to, login, running
 
 pytestmark = pytest.mark.skipif(not installed(), reason="docker-registry is not installed")
@@ -276,3 +277,86 @@ def test_another_image_is_no_release(edgec: Edgec, registry: Registry, tmp_path:
     assert codes(edgec("pull", f"oci://{place}", check=2)) == ["no-bundle"]
 
 
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pair, Pair]:
+    place = tmp_path_factory.mktemp("keys")
+    return pair(place, "one", "p256"), pair(place, "two", "ed25519")
+
+
+def test_a_signature_travels_and_the_policy_is_kept(
+    edgec: Edgec, registry: Registry, out: Path, tmp_path: Path, keys: tuple[Pair, Pair]
+) -> None:
+    reference, (one, two) = f"oci://{registry.host}/signed/camera", keys
+    shutil.copytree(out, tmp_path / "made")
+    tarballs = sorted((tmp_path / "made").glob("*.tar.gz"))
+    (tmp_path / "edgec.toml").write_text(f'[signatures]\nkeys = ["{one.public}"]\n[versions]\ndowngrade = "refuse"\n')
+    edgec("push", tmp_path / "made/camera/1.0.0", f"{reference}:unsigned")
+    assert codes(edgec("pull", f"{reference}:unsigned", "--all-targets", check=7)) == ["signature-missing"] * 2
+    assert not (tmp_path / "out").exists()
+
+    edgec("sign", "--key", one.private, *tarballs)
+    pushed = said(edgec("push", tmp_path / "made/camera/1.0.0", reference))["release"]
+    assert pushed["signed"] == ["jetson-nano", "linux-x86_64"]
+    pulled = said(edgec("pull", f"{reference}:1.0.0", "--target", "jetson-nano"))["release"]["bundles"][0]
+    assert pulled["signatures"][0]["key"] == one.public.name
+    beside = "camera-1.0.0-jetson-nano.intoto.jsonl"
+    assert (tmp_path / "out" / beside).read_bytes() == (tmp_path / "made" / beside).read_bytes()
+    edgec("verify", tmp_path / "out/camera-1.0.0-jetson-nano.tar.gz", "--signature-only")
+
+    found = edgec("pull", f"{reference}:1.0.0", "--target", "jetson-nano", "--key", two.public, check=7)
+    assert codes(found) == ["signature-untrusted"]
+    edgec("push", tmp_path / "made/camera/1.1.0", reference)
+    edgec("pull", f"{reference}:1.1.0")
+    older = edgec("pull", f"{reference}:1.0.0", "--target", "jetson-nano", check=7)
+    assert codes(older) == ["version-downgrade"]
+    edgec("pull", f"{reference}:1.0.0", "--target", "jetson-nano", "--allow-downgrade")
+
+
+def test_signatures_by_two_keys_are_kept_together(
+    edgec: Edgec, registry: Registry, out: Path, tmp_path: Path, keys: tuple[Pair, Pair]
+) -> None:
+    """Two pipelines sign one release, each with a key of its own; neither takes the other's signature away."""
+    reference = f"oci://{registry.host}/together/camera"
+    for number, key in enumerate(keys):
+        made = tmp_path / str(number)
+        shutil.copytree(out, made)
+        edgec("sign", "--key", key.private, made / "camera/1.1.0/jetson-nano")
+        assert said(edgec("push", made / "camera/1.1.0", reference))["release"]["signed"] == ["jetson-nano"]
+    public = [option for key in keys for option in ("--key", key.public)]
+    bundle = said(edgec("pull", f"{reference}:1.1.0", *public))["release"]["bundles"][0]
+    assert len(bundle["signatures"]) == 2
+
+
+def test_a_signature_that_was_spoiled_or_mixed_up_is_refused(
+    edgec: Edgec, registry: Registry, out: Path, tmp_path: Path, keys: tuple[Pair, Pair]
+) -> None:
+    reference, key = f"oci://{registry.host}/mixed/camera", keys[0]
+    made = tmp_path / "made"
+    shutil.copytree(out, made)
+    edgec("sign", "--key", key.private, *sorted(made.glob("*.tar.gz")))
+    shutil.copy(made / "camera-1.0.0-jetson-nano.intoto.jsonl", made / "camera-1.1.0-jetson-nano.intoto.jsonl")
+    assert codes(edgec("push", made / "camera/1.1.0", reference, check=7)) == ["signature-mismatch"] * 2
+    pushed = said(edgec("push", made / "camera/1.0.0", reference))["release"]
+
+    def link(target: str) -> Path:
+        tag = f"{pushed['manifests'][target].replace(':', '-')}.sig"
+        place = registry.root / "docker/registry/v2/repositories/mixed/camera/_manifests/tags"
+        return place / tag / "current/link"
+
+    link("jetson-nano").write_bytes(link("linux-x86_64").read_bytes())
+    found = edgec("pull", f"{reference}:1.0.0", "--target", "jetson-nano", "--key", key.public, check=7)
+    assert set(codes(found)) == {"signature-mismatch"}
+    shutil.rmtree(link("jetson-nano").parent.parent)
+    found = edgec("pull", f"{reference}:1.0.0", "--target", "jetson-nano", "--key", key.public, check=7)
+    assert codes(found) == ["signature-missing"]
+
+
+def test_two_releases_in_a_registry_are_compared(edgec: Edgec, registry: Registry, out: Path) -> None:
+    reference = f"oci://{registry.host}/compared/camera"
+    for version in ("1.0.0", "1.1.0"):
+        edgec("push", out / "camera" / version, reference)
+    found = said(edgec("diff", f"{reference}:1.0.0", f"{reference}:1.1.0", "--target", "jetson-nano"))
+    assert "1.1.0" in json.dumps(found)
+    assert codes(edgec("diff", f"{reference}:1.0.0", f"{reference}:2.0.0", check=2)) in (["target-unclear"], ["no-release"])

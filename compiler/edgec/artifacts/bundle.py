@@ -19,7 +19,8 @@ class File:
 class Bundle:
     """``files`` maps a relative POSIX path to its File, SHA256SUMS included; ``digest`` is the sha256 of SHA256SUMS.
 
-    ``measurements`` and ``report`` lie beside the tarball: they hold what a clock measured.
+    ``measurements`` and ``report`` lie beside the tarball: they hold what a clock measured. So does ``signature``, the file
+    of a bundle that was signed elsewhere; a fresh build has none.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Bundle:
     measurements: bytes
     report: bytes
     rejected: bool
+    signature: bytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

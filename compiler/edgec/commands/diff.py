@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from edgec.artifacts.difference import Difference
-from edgec.commands.options import common, output
+from edgec.commands.options import common, output, plain_http_options
 from edgec.diagnostics import Diagnostic
 
 SCHEMA = "edgec/difference/v1"
@@ -27,6 +27,8 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--strict", is_flag=True, help="Hold limits against the whole 95 % interval of a change, not its figure alone.")
 @click.option("--old-measured", multiple=True, type=FILE, help="OLD's measurements.json or a device's verify.json.")
 @click.option("--new-measured", multiple=True, type=FILE, help="The same of NEW.")
+@click.option("--target", "targets", multiple=True, help="Compare this target's bundles, of releases in a registry.")
+@plain_http_options
 @common("human", "json", "markdown", "github")
 def command(
     old: str,
@@ -35,17 +37,22 @@ def command(
     strict: bool,
     old_measured: tuple[Path, ...],
     new_measured: tuple[Path, ...],
+    targets: tuple[str, ...],
+    plain_http: bool,
+    insecure_plain_http: bool,
 ) -> int:
-    """Show what changed from OLD to NEW: two bundles, each a folder or a tarball.
+    """Show what changed from OLD to NEW: two bundles, each a folder, a tarball, or oci://HOST/REPOSITORY:TAG.
 
     Accuracy and decisions are compared sample by sample, by what a build keeps in the measurements.json beside its bundle;
     figures only with others of the same evidence, and clocked ones only of one machine and number of threads.
     """
     from dataclasses import replace
 
+    from edgec.releases.at_hand import at_hand
     from edgec.releases.compare import difference
     from edgec.releases.read import read_release
     from edgec.releases.thresholds import asked, held
+    from edgec.store.cache import default_folder
 
     try:
         limits = asked(fail_on)
@@ -53,7 +60,15 @@ def command(
         raise click.BadParameter(str(error), param_hint="--fail-on") from None
     if strict and not limits:
         raise click.UsageError("--strict says how --fail-on is held; name a threshold")
-    found = difference(read_release(Path(old), old_measured), read_release(Path(new), new_measured))
+    if len(targets) > 1:
+        raise click.UsageError("--target names the one target that is compared")
+    options = {"plain_http": plain_http, "insecure": insecure_plain_http}
+    with (
+        at_hand(old, targets, default_folder(), **options) as one,
+        at_hand(new, targets, default_folder(), **options) as other,
+    ):
+        before = replace(read_release(one, old_measured), path=old)
+        found = difference(before, replace(read_release(other, new_measured), path=new))
     found = replace(found, thresholds=held(limits, found, strict))
     diagnostics = _crossed(found)
     code = 7 if diagnostics else 0

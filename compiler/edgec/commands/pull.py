@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from edgec.artifacts.bundle import Bundle, File, Written
 from edgec.commands.options import common, output, plain_http_options
-from edgec.store.bundles import SUMS
-from edgec.store.pull import Fetched
+from edgec.commands.trusting import policy_of, trust_options
 
 if TYPE_CHECKING:
-    from edgec.artifacts.oci import Descriptor
-    from edgec.store.transport import Session
-
-STAGING = ".edgec-pull"
-LOCK = ".edgec-pull-lock"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pulled:
-    """A bundle that lies on the disk now, and what it was in the registry."""
-
-    fetched: Fetched
-    written: Written
+    from edgec.releases.arrive import Arrived
 
 
 @click.command("pull", short_help="Pull a release from a registry.")
@@ -36,85 +20,50 @@ class Pulled:
 @click.option("--target", "targets", multiple=True, help="Pull this target's bundle; may be given several times.")
 @click.option("--all-targets", is_flag=True, help="Pull the bundles of all targets.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("out"), help="Where to (default: out/).")
+@trust_options
+@click.option("--allow-downgrade", is_flag=True, help="Pull also an older version than the newest in --out.")
 @plain_http_options
 @common("human", "json")
 def command(
-    reference: str, targets: tuple[str, ...], all_targets: bool, out: Path, plain_http: bool, insecure_plain_http: bool
+    reference: str,
+    targets: tuple[str, ...],
+    all_targets: bool,
+    out: Path,
+    keys: tuple[Path, ...],
+    policy: Path | None,
+    allow_downgrade: bool,
+    plain_http: bool,
+    insecure_plain_http: bool,
 ) -> int:
     """Pull a release: the bundle of --target, else the only one, else the only one for this machine's architecture.
 
-    TAG may be followed by @sha256:…, or left out before one: a digest names one release for ever, a tag need not.
-    Every digest is compared, and the bundle's own SHA256SUMS, before it appears, whole or not at all. A pull that was
-    cut short goes on where it stopped. Credentials are those of docker login.
+    TAG may be followed by @sha256:…, or replaced by it: a digest names one release for ever, a tag need not.
+    Every digest is compared, the bundle's own SHA256SUMS, and what the policy (edgec.toml) or --key asks of signatures,
+    evidence and version, before anything appears, whole or not at all. A pull that was cut short goes on where it stopped.
+    Credentials are those of docker login.
     """
     from edgec.artifacts.reference import reference as parsed
+    from edgec.releases.arrive import arrive
     from edgec.store.atomic import environment_errors
+    from edgec.store.cache import default_folder
     from edgec.store.pull import bundles, chosen, resolved
     from edgec.store.transport import connected, plain_http_allowed
 
     if targets and all_targets:
         raise click.UsageError("--target names some targets, --all-targets means all")
     where = parsed(reference)
+    asked = policy_of(keys, policy)
+    asked = replace(asked, downgrade=True) if allow_downgrade else asked
     plain = plain_http_allowed(where, plain_http, insecure_plain_http)
     with connected(where, plain) as session, environment_errors(f"pull {reference}"):
         stored = resolved(session, where)
         wanted = chosen(bundles(stored, where), targets, all_targets, where)
-        done = _pulled(session, wanted, out)
+        done = arrive(session, wanted, out, default_folder() / "downloads", asked, output().say)
     _tell(reference, stored.digest, done)
     return 0
 
 
-def _pulled(session: Session, wanted: Sequence[Descriptor], out: Path) -> list[Pulled]:
-    """Fetch all of ``wanted`` before any of it appears below ``out``."""
-    from edgec.stages.write import write
-    from edgec.store.atomic import exclusive
-    from edgec.store.cache import default_folder
-    from edgec.store.pull import fetch
-
-    made = not out.exists()
-    out.mkdir(parents=True, exist_ok=True)
-    staging = out / STAGING
-    try:
-        with exclusive(out / LOCK):
-            _discard(staging)
-            staging.mkdir()
-            try:
-                fetched = []
-                for described in wanted:
-                    folder = staging / described.digest.partition(":")[2]
-                    folder.mkdir()
-                    output().say(f"pulling {described.annotations.get('dev.edgec.target', '')} {described.digest}")
-                    fetched.append(fetch(session, described, default_folder() / "downloads", folder))
-                return [Pulled(fetched=item, written=write(_bundle(item), out)) for item in fetched]
-            finally:
-                _discard(staging)
-    finally:
-        if made and not any(out.iterdir()):
-            out.rmdir()
-
-
-def _discard(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
-
-
-def _bundle(fetched: Fetched) -> Bundle:
-    """Return what was fetched as what `edgec build` writes; files keep their bytes and whether they are executable."""
-    found, facts = fetched.bundle, fetched.bundle.facts
-    paths = {name: found.folder / name for name in (*found.digests, SUMS)}
-    return Bundle(
-        name=facts["name"],
-        version=facts["version"],
-        target=facts["target"],
-        files={name: File(content=path, executable=bool(path.stat().st_mode & 0o100)) for name, path in paths.items()},
-        digest=found.digest,
-        measurements=fetched.measurements,
-        report=fetched.report,
-        rejected=False,
-    )
-
-
-def _tell(reference: str, digest: str, done: list[Pulled]) -> None:
+def _tell(reference: str, digest: str, done: list[Arrived]) -> None:
     out = output()
     if out.format == "json":
         from edgec.output import json
@@ -129,16 +78,24 @@ def _tell(reference: str, digest: str, done: list[Pulled]) -> None:
         facts = item.fetched.bundle.facts
         out.data(f"  {printable(facts['target'])}: {printable(str(item.written.folder))}")
         out.data(f"    bundle sha256 {item.fetched.bundle.digest}")
+        for signer in item.signers:
+            out.data(f"    signed by {printable(signer.name)} ({signer.kind}, {signer.keyid[:12]})")
+        if item.fetched.signature is not None and not item.signers:
+            out.data("    it carries a signature, which nothing asks for: name a key with --key, or in the policy")
+        if not facts["release"]:
+            out.data(f"    it is not for release: {printable('; '.join(facts['blockers']))}")
 
 
-def _record(item: Pulled) -> dict[str, object]:
+def _record(item: Arrived) -> dict[str, object]:
     found = item.fetched.bundle
     return {
-        **{key: found.facts[key] for key in ("name", "version", "target")},
+        **{key: found.facts[key] for key in ("name", "version", "target", "release")},
         "manifest": item.fetched.described.digest,
         "bundle_sha256": found.digest,
         "folder": str(item.written.folder),
         "tarball": str(item.written.tarball),
         "measurements": str(item.written.measurements),
         "report": str(item.written.report),
+        "signed": item.fetched.signature is not None,
+        "signatures": [{"keyid": signer.keyid, "kind": signer.kind, "key": signer.name} for signer in item.signers],
     }

@@ -32,9 +32,9 @@ def command(
 ) -> int:
     """Push each BUNDLE (a folder, a tarball, or out/NAME/VERSION with all its targets) as one release.
 
-    What the registry holds already is not sent again. The tag, by default the version, is set last; it is not moved
-    from one release to another. Credentials are those of docker login. SSL_CERT_FILE names a certificate authority of
-    your own.
+    What the registry holds already is not sent again; measurements, report and signature go with each bundle. The tag, by
+    default the version, is set last; it is not moved from one release to another. Credentials are those of docker login.
+    SSL_CERT_FILE names a certificate authority of your own.
     """
     from edgec.artifacts.reference import reference as parsed
     from edgec.artifacts.reference import version_tag
@@ -81,6 +81,10 @@ def _tell(done: Pushed) -> None:
     out.data(f"{printable(str(done.reference))} {did}")
     out.data(f"  index {done.digest}")
     out.data("".join(f"  {printable(target)} {digest}\n" for target, digest in done.manifests.items()))
+    for target in done.signed:
+        out.data(f"  {printable(target)} is signed")
+    for target in done.unsent:
+        out.data(f"  {printable(target)}: its signature was not sent; the registry holds other measurements of the same bundle")
     if done.fresh:
         out.data(f"  {len(done.sent)} layers sent ({done.sent_bytes:,} bytes), {len(done.kept)} were there")
 
@@ -97,4 +101,6 @@ def _record(done: Pushed) -> dict[str, object]:
         "sent": list(done.sent),
         "kept": list(done.kept),
         "sent_bytes": done.sent_bytes,
+        "signed": list(done.signed),
+        "unsent": list(done.unsent),
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edgec.artifacts.bundle import Bundle, File, Written
 from edgec.artifacts.document import Json
+from edgec.artifacts.signed import SIGNATURE_ENDING
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import archive, bundles
 from edgec.store.atomic import LOCK, environment_errors, exchange, exclusive, sync_folder, write_file, write_tree
@@ -67,12 +68,19 @@ def _stage(bundle: Bundle, staging: Path) -> tuple[Move, ...]:
     write_file(staging / "measurements", bundle.measurements)
     write_file(staging / "report", bundle.report)
     top = stem(bundle)
+    signature = (_signed(bundle, bundle.signature, staging),) if bundle.signature is not None else ()
     return (
         Move(staged="bundle", final=f"{bundle.name}/{bundle.version}/{bundle.target}", sha256=bundle.digest),
         Move(staged="tarball", final=f"{top}.tar.gz", sha256=sha256_of(tarball)),
         Move(staged="measurements", final=f"{top}.measurements.json", sha256=_digest(bundle.measurements)),
         Move(staged="report", final=f"{top}.report.html", sha256=_digest(bundle.report)),
+        *signature,
     )
+
+
+def _signed(bundle: Bundle, signature: bytes, staging: Path) -> Move:
+    write_file(staging / "signature", signature)
+    return Move(staged="signature", final=f"{stem(bundle)}{SIGNATURE_ENDING}", sha256=_digest(signature))
 
 
 def _check_tarball(bundle: Bundle, tarball: Path) -> None:
@@ -148,7 +156,7 @@ def _fingerprint(path: Path) -> str | None:
 
 
 def _written(bundle: Bundle, base: Path, moves: tuple[Move, ...]) -> Written:
-    folder, tarball, measurements, report = (base / move.final for move in moves)
+    folder, tarball, measurements, report = (base / move.final for move in moves[:4])
     return Written(
         folder=folder,
         tarball=tarball,

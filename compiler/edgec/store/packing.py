@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgec.artifacts.attestation import stem
 from edgec.artifacts.document import Json
+from edgec.artifacts.envelope import read_envelope
 from edgec.artifacts.image import EVIDENCE, MEASUREMENTS, PARTS, REPORT, TOP, Image, Part, image, index, layer, part_of
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import archive
 from edgec.store.bundles import SUMS, OpenBundle, opened
+from edgec.store.figures import read_figures
 from edgec.store.files import sha256_of
-
-ENDINGS = {MEASUREMENTS: ".measurements.json", REPORT: ".report.html"}
+from edgec.store.signatures import beside, mismatches, papers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Packed:
-    """A bundle ready to be sent: its image, and the file of each layer by digest."""
+    """A bundle ready to be sent: its image, the file of each layer by digest, and its signature file where it is signed."""
 
     image: Image
     files: Mapping[str, Path]
     facts: Json
+    signature: bytes | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +74,13 @@ def _bundles(paths: Sequence[Path]) -> list[Path]:
 
 def _packed(path: Path, bundle: OpenBundle, folder: Path, trial: bool) -> Packed:
     folder.mkdir()
-    beside = _beside(path, bundle)
+    evidence = _beside(path, bundle)
+    record = measured_on(evidence[MEASUREMENTS], bundle)
     if not trial:
-        _refuse_trial(bundle, json.loads(beside[MEASUREMENTS].read_bytes()))
+        _refuse_trial(bundle, record)
     names = sorted([*bundle.digests, SUMS])
     groups = {part: {f"{TOP}/{name}": bundle.folder / name for name in names if part_of(name) == part} for part in PARTS}
-    groups[EVIDENCE] = beside
+    groups[EVIDENCE] = evidence
     expected = {f"{TOP}/{name}": digest for name, digest in {**bundle.digests, SUMS: bundle.digest}.items()}
     parts: list[Part] = []
     contents: list[str] = []
@@ -90,7 +93,8 @@ def _packed(path: Path, bundle: OpenBundle, folder: Path, trial: bool) -> Packed
             parts.append(layer(name, sha256_of(tarball), tarball.stat().st_size))
             contents.append(archive.content_digest(tarball))
             files[parts[-1].layer.digest] = tarball
-    return Packed(image=image(bundle.facts, bundle.digest, parts, contents), files=files, facts=bundle.facts)
+    described = image(bundle.facts, bundle.digest, parts, contents)
+    return Packed(image=described, files=files, facts=bundle.facts, signature=_signature(path, bundle))
 
 
 def _compare(found: Mapping[str, str], expected: Mapping[str, str], part: str) -> None:
@@ -102,33 +106,37 @@ def _compare(found: Mapping[str, str], expected: Mapping[str, str], part: str) -
 
 
 def _beside(path: Path, bundle: OpenBundle) -> dict[str, Path]:
-    """Return the bundle's measurements and report, which must be of this very bundle."""
-    facts = bundle.facts
-    stem = f"{facts['name']}-{facts['version']}-{facts['target']}"
-    resolved = path.resolve()
-    folders = [resolved.parent, *(resolved.parents[2:3] if resolved.is_dir() else [])]
-    places = {name: [folder / f"{stem}{end}" for folder in folders] for name, end in ENDINGS.items()}
-    found = {name: next((place for place in options if place.is_file()), None) for name, options in places.items()}
-    missing = [f"{stem}{ENDINGS[name]}" for name, place in found.items() if place is None]
-    if missing:
-        message = f"{' and '.join(missing)} {'do' if len(missing) > 1 else 'does'} not lie beside the tarball of {path}"
+    """Return the bundle's measurements and report. Raises Failure ``no-evidence``."""
+    figures = beside(path, bundle.facts).measurements
+    places = {MEASUREMENTS: figures, REPORT: figures.with_name(f"{stem(bundle.facts)}.report.html")}
+    missed = [place.name for place in places.values() if not place.is_file()]
+    if missed:
+        message = f"{' and '.join(missed)} {'do' if len(missed) > 1 else 'does'} not lie beside the tarball of {path}"
         hint = "a release travels with its figures; push from where edgec build wrote it"
         raise Failure(Diagnostic(code="no-evidence", message=message, hint=hint))
-    beside = {name: place for name, place in found.items() if place is not None}
-    check_evidence(beside[MEASUREMENTS], bundle)
-    return beside
+    return places
 
 
-def check_evidence(measurements: Path, bundle: OpenBundle) -> None:
-    """Raise Failure unless ``measurements`` are of this bundle: ``bundle-broken`` or ``digest-mismatch``."""
-    try:
-        record = json.loads(measurements.read_bytes())
-        of = record["bundle_sha256"]
-    except (ValueError, KeyError, TypeError):
-        raise Failure(Diagnostic(code="bundle-broken", message=f"{measurements.name} holds no measurements")) from None
-    if of != bundle.digest:
-        message = f"{measurements.name} was measured on the bundle {of}, this one is {bundle.digest}"
+def measured_on(measurements: Path, bundle: OpenBundle) -> Json:
+    """Return what ``measurements`` hold. Raises Failure ``bundle-broken``, ``digest-mismatch`` for those of another bundle."""
+    record = read_figures(measurements)
+    if record["bundle_sha256"] != bundle.digest:
+        message = f"{measurements.name} was measured on the bundle {record['bundle_sha256']}, this one is {bundle.digest}"
         raise Failure(Diagnostic(code="digest-mismatch", message=message, hint="build it again"))
+    return record
+
+
+def _signature(path: Path, bundle: OpenBundle) -> bytes | None:
+    """Return the signature file beside the bundle, which must be of it and of its measurements; None where there is none.
+
+    Raises Failure ``signature-invalid`` or ``signature-mismatch``. Whose it is says a policy, where it is pulled.
+    """
+    given = papers(beside(path, bundle.facts))
+    if given.signature is None:
+        return None
+    if problems := mismatches(read_envelope(given.signature, given.signature_name).payload, bundle, given):
+        raise Failure(*problems)
+    return given.signature
 
 
 def _refuse_trial(bundle: OpenBundle, measurements: Json) -> None:

@@ -26,10 +26,11 @@ from edgec.artifacts.oci import MANIFEST, Descriptor
 from edgec.artifacts.reference import Reference
 from edgec.diagnostics import Diagnostic, Failure, nearest
 from edgec.store import archive
+from edgec.store.attached import attached
 from edgec.store.bundles import OpenBundle, opened
 from edgec.store.download import pull_blob
 from edgec.store.oci import Stored, manifest, mismatch, tags
-from edgec.store.packing import check_evidence
+from edgec.store.packing import measured_on
 from edgec.store.transport import Session
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
@@ -38,12 +39,13 @@ PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 
 @dataclass(frozen=True, kw_only=True)
 class Fetched:
-    """A bundle's files as they came: the checked bundle, and what was measured on it."""
+    """A bundle's files as they came: the checked bundle, what was measured on it, and its signature file, not yet checked."""
 
     described: Descriptor
     bundle: OpenBundle
     measurements: bytes
     report: bytes
+    signature: bytes | None
 
 
 def resolved(session: Session, reference: Reference) -> Stored:
@@ -121,16 +123,16 @@ def fetch(session: Session, described: Descriptor, blobs: Path, folder: Path) ->
         if strange := [name for name in names if name not in allowed and (allowed or not name.startswith(f"{TOP}/"))]:
             message = f"the layer {part.name!r} of {described.digest} holds {strange[0]!r}, which is not of that part"
             raise Failure(Diagnostic(code="bundle-broken", message=message))
-    return _checked(described, folder, stored.record())
+    return _checked(described, folder, stored.record(), attached(session, described.digest))
 
 
-def _checked(described: Descriptor, folder: Path, record: Json) -> Fetched:
+def _checked(described: Descriptor, folder: Path, record: Json, signature: bytes | None) -> Fetched:
     """Check what was unpacked: the bundle's own digests, its evidence, and that it is what the registry calls it."""
     missing = [name for name in (MEASUREMENTS, REPORT) if not (folder / name).is_file()]
     if missing:
         raise Failure(Diagnostic(code="bundle-broken", message=f"{described.digest} has no {' and no '.join(missing)}"))
     with opened(folder / TOP) as bundle:
-        check_evidence(folder / MEASUREMENTS, bundle)
+        measured_on(folder / MEASUREMENTS, bundle)
         facts = bundle.facts
         if not all(isinstance(facts.get(key), str) and PLAIN.fullmatch(facts[key]) for key in ("name", "version", "target")):
             raise Failure(Diagnostic(code="bundle-broken", message=f"{described.digest}: bundle.json names it unsafely"))
@@ -143,6 +145,7 @@ def _checked(described: Descriptor, folder: Path, record: Json) -> Fetched:
             bundle=bundle,
             measurements=(folder / MEASUREMENTS).read_bytes(),
             report=(folder / REPORT).read_bytes(),
+            signature=signature,
         )
 
 

@@ -10,6 +10,7 @@ from edgec.artifacts.image import EVIDENCE, TARGET, config_of, images_of, parts_
 from edgec.artifacts.oci import CONFIG, INDEX, MANIFEST, describe
 from edgec.artifacts.reference import Reference
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.store.attached import attach
 from edgec.store.oci import Stored, has_blob, manifest, mismatch, put_manifest
 from edgec.store.packing import Packed, Release
 from edgec.store.transport import Session
@@ -20,7 +21,8 @@ from edgec.store.upload import push_blob, push_bytes
 class Pushed:
     """What lies in the registry now: the index under its tag, each target's manifest digest, and the layers that were sent.
 
-    ``fresh`` is false where the release was there before. ``sent`` and ``kept`` name layers as ``target/part``.
+    ``fresh`` is false where the release was there before. ``sent`` and ``kept`` name layers as ``target/part``. ``signed`` are
+    targets with a signature; ``unsent`` those whose signature is of other measurements than those in the registry.
     """
 
     reference: Reference
@@ -30,6 +32,8 @@ class Pushed:
     sent: tuple[str, ...]
     kept: tuple[str, ...]
     sent_bytes: int
+    signed: tuple[str, ...] = ()
+    unsent: tuple[str, ...] = ()
 
 
 def push(
@@ -48,6 +52,8 @@ def push(
     for bundle in release.bundles:
         _push_blobs(session, bundle, sessions, say, sent, kept)
         put_manifest(session, bundle.image.manifest, MANIFEST)
+        if bundle.signature is not None:
+            attach(session, bundle.image.described, bundle.signature, force)
     now = manifest(session, tag)
     if now and not force:
         return _left(session, release, tag, now, say, "what another push put there meanwhile")
@@ -61,6 +67,7 @@ def push(
         sent=tuple(sent),
         kept=tuple(kept),
         sent_bytes=sum(sent.values()),
+        signed=tuple(bundle.image.target for bundle in release.bundles if bundle.signature is not None),
     )
 
 
@@ -73,6 +80,10 @@ def _left(session: Session, release: Release, tag: str, there: Stored, say: Call
         raise Failure(Diagnostic(code="tag-taken", message=message, hint=hint))
     verified(session, there)
     say(f"{session.reference.at(tag)} holds these bundles already")
+    given = [bundle for bundle in release.bundles if bundle.signature is not None]
+    fits = [bundle for bundle in given if manifests[bundle.image.target] == bundle.image.described.digest]
+    for bundle in fits:
+        attach(session, bundle.image.described, bundle.signature or b"", force=False)
     return Pushed(
         reference=session.reference.at(tag),
         digest=there.digest,
@@ -81,6 +92,8 @@ def _left(session: Session, release: Release, tag: str, there: Stored, say: Call
         sent=(),
         kept=tuple(f"{item.image.target}/{part.name}" for item in release.bundles for part in item.image.parts),
         sent_bytes=0,
+        signed=tuple(bundle.image.target for bundle in fits),
+        unsent=tuple(bundle.image.target for bundle in given if bundle not in fits),
     )
 
 

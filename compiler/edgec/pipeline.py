@@ -155,6 +155,7 @@ def _outcome(candidates: Sequence[Trial], project: Project, shop: Workshop) -> O
 def _bundled(trial: Trial, searched: Searched | None, shop: Workshop, out: Path) -> Outcome:
     from edgec.artifacts.outcome import Outcome
     from edgec.baseline import pointless
+    from edgec.registry import bundle_kind
     from edgec.runtime.runner import runner_for
     from edgec.search import findings
     from edgec.stages.front import write_front
@@ -167,7 +168,9 @@ def _bundled(trial: Trial, searched: Searched | None, shop: Workshop, out: Path)
 
     plan, settings = trial.plan, shop.settings
     lowered, folder, measured = settled(trial)
-    runner = runner_for(plan.target, lowered.backends, lowered.kernels, shop.cache, settings.offline)
+    runner = None
+    if bundle_kind(plan.target.kind).RUNNER:
+        runner = runner_for(plan.target, lowered.backends, lowered.kernels, shop.cache, settings.offline)
     short = (*findings(searched), *shortfalls(plan, trial.verdicts, settings.strict), *pointless(trial, shop))
     rejected = any(diagnostic.severity == "error" for diagnostic in short)
     answers = read_evaluation(folder / lowered.evaluation) if lowered.evaluation else None

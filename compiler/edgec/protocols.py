@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from edgec.artifacts.bundle import File, Layout, Requirement
 from edgec.artifacts.document import Json
 from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Input, Options
@@ -23,6 +24,11 @@ from edgec.diagnostics import Diagnostic
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
+
+    from edgec.artifacts.lowered import Lowered
+    from edgec.artifacts.measured import Figure
+    from edgec.artifacts.parts import Parts
+    from edgec.artifacts.plan import Plan
 
 
 class Plugin(Protocol):
@@ -191,3 +197,29 @@ class Rewrite(Protocol):
 
     def rewrite(self, program: Any) -> list[Any]:
         """Edit the ExportedProgram in place; return the new nodes, one a place, [] where it fits nowhere."""
+
+
+class BundleKind(Protocol):
+    """What a bundle for one kind of device holds beside the artifact and the records. A target's row names its kind.
+
+    RUNNER: it carries edgec's own runner, and with it a verify.sh. PLANNED is the figure that may meet a memory budget,
+    ``""`` where planned memory can only miss one. UNRUN are the parts of the bundle that no build machine runs.
+    """
+
+    SUMMARY: str
+    RUNNER: bool
+    LAYOUT: Layout
+    PLANNED: str
+    UNRUN: tuple[str, ...]
+
+    def requirements(self, parts: Parts) -> tuple[Requirement, ...]:
+        """Return what the bundle's own build takes from elsewhere."""
+
+    def figures(self, plan: Plan, lowered: Lowered, folder: Path, cache: Path, offline: bool) -> list[Figure]:
+        """Return what can be found out here about an artifact that has no runner; ``folder`` is its job's."""
+
+    def files(self, parts: Parts) -> dict[str, File]:
+        """Return every file beside the artifact, the golden vectors and the records, by its path in the bundle."""
+
+    def check(self, folder: Path, facts: Json) -> list[Diagnostic]:
+        """Return what is wrong in a bundle whose digests hold: its parts against its bundle.json. Nothing is run."""

@@ -76,6 +76,11 @@ REWRITES: dict[str, str] = {
 }
 """Rewrites of the exported graph (``edgec.protocols.Rewrite``), in the order they are tried; users do not name them."""
 
+KINDS: dict[str, str] = {
+    "linux-native": "edgec.kinds.linux_native",
+}
+"""Kinds of bundle (``edgec.protocols.BundleKind``); a target's row names its own."""
+
 
 def names(kind: Kind) -> tuple[str, ...]:
     """Return the names of all plugins of one kind, in the order they are listed to users."""
@@ -90,3 +95,8 @@ def plugin(kind: Kind, name: str) -> Any:
 def rewrite_module(name: str) -> Any:
     """Return the module of one rewrite (a Rewrite of ``edgec.protocols``); KeyError for an unknown name."""
     return importlib.import_module(REWRITES[name])
+
+
+def bundle_kind(name: str) -> Any:
+    """Return the module of one kind of bundle (a BundleKind of ``edgec.protocols``); KeyError for an unknown name."""
+    return importlib.import_module(KINDS[name])

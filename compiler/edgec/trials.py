@@ -11,6 +11,7 @@ from edgec.artifacts.codec import from_json, to_json
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.measured import Figure, Measured
 from edgec.artifacts.search import Trial
+from edgec.registry import bundle_kind
 from edgec.runtime.host import same_kind
 from edgec.runtime.instructions import instructions
 from edgec.runtime.runner import runner_for
@@ -64,9 +65,14 @@ def _appraised(trial: Trial) -> Trial:
 
 def _clocked(trial: Trial, shop: Workshop) -> Trial:
     """Add what the bundle's own runner shows: on this machine where the target is of its kind, else under emulation."""
-    plan, (lowered, _, cheap) = trial.plan, settled(trial)
+    plan, (lowered, folder, cheap) = trial.plan, settled(trial)
+    kind, settings = bundle_kind(plan.target.kind), shop.settings
     try:
-        runner = runner_for(plan.target, lowered.backends, lowered.kernels, shop.cache, shop.settings.offline)
+        if not kind.RUNNER:
+            found = kind.figures(plan, lowered, folder, shop.cache.folder, settings.offline)
+            measured = Measured(figures=(*cheap.figures, *found, *([cost_figure(lowered)] if plan.search else [])))
+            return replace(trial, measured=measured, verdicts=judge(plan, measured))
+        runner = runner_for(plan.target, lowered.backends, lowered.kernels, shop.cache, settings.offline)
         measured = Measured(figures=(*cheap.figures, *_speed(trial, runner, shop)))
         return replace(trial, measured=measured, verdicts=judge(plan, measured))
     except Exception as error:

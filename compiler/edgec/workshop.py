@@ -24,7 +24,7 @@ from edgec.artifacts.project import Project
 from edgec.artifacts.search import Searched, Trial
 from edgec.artifacts.settings import Settings
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.registry import plugin
+from edgec.registry import bundle_kind, plugin
 from edgec.runtime.host import cpu_name
 from edgec.runtime.runner import runner_for
 from edgec.search import interleaved
@@ -188,6 +188,8 @@ def _named(plan: Plan) -> str:
 
 def _compile_ahead(plan: Plan, shop: Workshop) -> None:
     """Build the runner that the plan most likely needs; a Failure here comes again, and is reported, when it is used."""
+    if not bundle_kind(plan.target.kind).RUNNER:
+        return
     backends = [name for choice in plan.delegates for name in plugin("delegates", choice.name).BACKENDS]
     with contextlib.suppress(Failure):
         if not shop.stop.is_set():

@@ -17,12 +17,12 @@ LAYERS = (
     {"lowering", "narrowing", "opening"},
     {"stages", "checks"},
     {"registry"},
-    {"sources", "datasets", "recipes", "delegates", "metrics", "tasks", "rewrites"},
+    {"sources", "datasets", "recipes", "delegates", "metrics", "tasks", "rewrites", "kinds"},
     {"runtime", "store", "targets", "upstream"},
     {"artifacts", "protocols", "diagnostics", "codes", "resources", "__init__"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-STRANGERS = {"stages", "checks", "sources", "datasets", "recipes", "delegates", "metrics", "tasks", "rewrites"}
+STRANGERS = {"stages", "checks", "sources", "datasets", "recipes", "delegates", "metrics", "tasks", "rewrites", "kinds"}
 """Folders whose public modules do not import each other; a module shared by several is named in SHARED."""
 SHARED = {
     "checks.places",
@@ -50,6 +50,7 @@ SHARED = {
     "tasks.label_names",
     "rewrites.graph",
     "rewrites.products",
+    "kinds.printing",
 }
 HEAVY = {"torch", "torchvision", "torchao", "executorch", "numpy", "PIL", "jinja2", "cattrs", "safetensors"}
 MODULES = sorted(SOURCE.rglob("*.py"))

@@ -16,6 +16,23 @@ class File:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Where a kind of bundle keeps what bundle.json points at: the artifact, and the folder that ``golden/`` lies in."""
+
+    model: str = "model.pte"
+    golden: str = "tests"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requirement:
+    """A package that a bundle's own build takes from elsewhere, by exact version and package URL; it lies in no bundle."""
+
+    name: str
+    version: str
+    purl: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bundle:
     """``files`` maps a relative POSIX path to its File, SHA256SUMS included; ``digest`` is the sha256 of SHA256SUMS.
 

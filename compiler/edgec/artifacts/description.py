@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgec.artifacts.bundle import Layout
 from edgec.artifacts.document import Json
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.manifest import Input
@@ -11,7 +12,7 @@ from edgec.artifacts.plan import Plan
 SCHEMA = "edgec/bundle/v1"
 
 
-def describe(plan: Plan, lowered: Lowered) -> dict[str, Json]:
+def describe(plan: Plan, lowered: Lowered, layout: Layout) -> dict[str, Json]:
     """Return the fields of ``bundle.json`` that plan and artifact determine (docs/bundle.md); no clock, no host."""
     target = plan.target
     return {
@@ -19,11 +20,12 @@ def describe(plan: Plan, lowered: Lowered) -> dict[str, Json]:
         "name": plan.name,
         "version": plan.version,
         "target": target.name,
+        "kind": target.kind,
         "description": plan.description,
         "release": plan.release,
         "blockers": [] if plan.release else ["weights are random"],
         "model": {
-            "file": "model.pte",
+            "file": layout.model,
             "sha256": lowered.pte_sha256,
             "bytes": lowered.pte_bytes,
             "recipe": lowered.recipe,
@@ -48,8 +50,8 @@ def describe(plan: Plan, lowered: Lowered) -> dict[str, Json]:
             "vectors": [
                 {
                     "sample": vector.sample,
-                    "inputs": [f"tests/{name}" for name in vector.inputs],
-                    "outputs": [f"tests/{name}" for name in vector.outputs],
+                    "inputs": [f"{layout.golden}/{name}" for name in vector.inputs],
+                    "outputs": [f"{layout.golden}/{name}" for name in vector.outputs],
                     "input_shapes": [list(shape) for shape in vector.input_shapes],
                     "output_shapes": [list(shape) for shape in vector.output_shapes],
                 }

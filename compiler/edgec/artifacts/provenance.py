@@ -17,7 +17,7 @@ PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:edgec:build:v1"
 
 
-def statement(plan: Plan, lowered: Lowered, runner: Runner, digests: Mapping[str, str]) -> dict[str, Json]:
+def statement(plan: Plan, lowered: Lowered, runner: Runner | None, digests: Mapping[str, str]) -> dict[str, Json]:
     """Return the statement over ``digests`` (path in the bundle to sha256); it holds no time and no invocation id.
 
     Input files are named relative to the manifest, so that the project's place and its root leave no trace.
@@ -47,7 +47,7 @@ def statement(plan: Plan, lowered: Lowered, runner: Runner, digests: Mapping[str
                     "delegates": [choice.name for choice in plan.delegates],
                     "resolved": dict(sorted(lowered.resolved.items())),
                     "threads": plan.threads,
-                    "toolchain": dict(sorted(runner.toolchain.items())),
+                    "toolchain": dict(sorted(runner.toolchain.items())) if runner else {},
                 },
                 "resolvedDependencies": files + _packages(lowered),
             },

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import edgec
+from edgec.artifacts.bundle import Layout
 from edgec.artifacts.description import describe
 from edgec.artifacts.document import Json
 from edgec.artifacts.lowered import Boundary, Lowered
@@ -24,9 +25,11 @@ def json_bytes(record: Json) -> bytes:
     return (json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def bundle_record(plan: Plan, lowered: Lowered, measured: Measured, verdicts: Sequence[Verdict]) -> dict[str, Json]:
+def bundle_record(
+    plan: Plan, lowered: Lowered, measured: Measured, verdicts: Sequence[Verdict], layout: Layout
+) -> dict[str, Json]:
     """Return bundle.json (docs/bundle.md): nothing in it depends on a clock, a host or an absolute path."""
-    record = describe(plan, lowered)
+    record = describe(plan, lowered, layout)
     missed = [verdict for verdict in verdicts if verdict.status == "missed" and determined(verdict)]
     blockers = [*record["blockers"], *(f"the budget {verdict.budget.name} is missed" for verdict in missed)]
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,7 +14,7 @@ from edgec.artifacts.policy import Policy
 from edgec.artifacts.signed import Papers
 from edgec.commands.options import common, output
 from edgec.commands.trusting import policy_of, trust_options, with_papers
-from edgec.diagnostics import Diagnostic
+from edgec.diagnostics import Diagnostic, Failure
 from edgec.stages.judge import FEWEST_SAMPLES
 from edgec.store.bundles import OpenBundle
 
@@ -55,7 +56,8 @@ def command(
 
     Signatures are asked for by --key, or by the keys of the policy (edgec.toml); nothing of a bundle runs before they are
     good. It runs natively where this machine can run it (evidence: host), else under qemu with the target's CPU
-    (evidence: emulated; no latency is judged then).
+    (evidence: emulated; no latency is judged then). A bundle that no build machine can run is checked against its own
+    records only (evidence: none), and what was not run is named.
     """
     if samples and not evaluation:
         raise click.UsageError("--samples says how many images of --evaluation are used")
@@ -112,6 +114,11 @@ def _behaviour(
     from edgec.runtime.emulate import place_for
     from edgec.runtime.verification import evenly, labelled, self_test, target_of, top1
 
+    kind = kind_of(found.facts)
+    if not kind.RUNNER:
+        if evaluation:
+            raise click.UsageError(f"--evaluation needs a bundle that runs here; this one is for {found.facts['target']}")
+        return _unrun(found, kind), 0, ""
     task = found.facts["task"]
     if evaluation and (task["name"] != "classification" or not task["labels"]):
         raise click.UsageError(f"--evaluation needs a bundle that classifies; this one's task is {task['name']}")
@@ -126,6 +133,29 @@ def _behaviour(
             if any(verdict["status"] == "missed" for verdict in record["verdicts"]):
                 code = 5
     return record, code, result.words
+
+
+def kind_of(facts: Json) -> Any:
+    """Return the kind of a bundle; those built before there were several do not name theirs.
+
+    Raises Failure ``bundle-broken`` for a kind that this edgec does not know.
+    """
+    from edgec.registry import KINDS, bundle_kind
+
+    name = facts.get("kind", "linux-native")
+    if name not in KINDS:
+        message = f"bundle.json names the kind {name!r}; known are {', '.join(KINDS)}"
+        raise Failure(Diagnostic(code="bundle-broken", message=message, hint="verify it with the edgec that built it"))
+    return bundle_kind(name)
+
+
+def _unrun(found: OpenBundle, kind: Any) -> dict[str, Json]:
+    """Check a bundle that does not run here against its own records, and return what was checked and what was not run."""
+    from edgec.runtime.verification import unrun
+
+    if problems := kind.check(found.folder, found.facts):
+        raise Failure(*problems)
+    return unrun(found, kind.UNRUN)
 
 
 def slices(budgets: Json) -> list[Json]:

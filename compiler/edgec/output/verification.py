@@ -34,6 +34,8 @@ def _facts(record: dict[str, Json]) -> list[tuple[str, str]]:
         ("signed by", f"{signer['key']} ({signer['kind']}, {signer['keyid'][:12]})") for signer in record.get("signatures", [])
     ]
     facts += [("evidence", str(record["evidence"]))] if "evidence" in record else []
+    facts += [("checked", ", ".join(record["checked"]))] if "checked" in record else []
+    facts += [("not run", text) for text in record.get("not_run", ())]
     if golden := record.get("golden"):
         facts.append(("golden", _golden(golden)))
     if bench := record.get("bench"):

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgec.artifacts.bundle import Runner
+from edgec.artifacts.bundle import Layout, Runner
 from edgec.artifacts.description import describe
 from edgec.artifacts.document import Json
 from edgec.artifacts.lowered import Lowered
@@ -41,7 +41,7 @@ def bundle_folder(plan: Plan, lowered: Lowered, folder: Path, runner: Runner) ->
             shutil.copy(library, place / "lib" / library.name)
         shutil.copy(folder / "model.pte", place / "model.pte")
         shutil.copytree(folder / "golden", place / "tests" / "golden")
-        record = {**describe(plan, lowered), "budgets": [], "verdicts": [], "figures": []}
+        record = {**describe(plan, lowered, Layout()), "budgets": [], "verdicts": [], "figures": []}
         (place / "bundle.json").write_text(json.dumps(record))
         yield place
 

@@ -60,7 +60,7 @@ def target_of(facts: Json) -> Target:
         glibc=hardware["glibc"],
         features=tuple(hardware["features"]),
         delegates=(),
-        kind="linux-native",
+        kind=facts.get("kind", "linux-native"),
         qemu_cpu=hardware["qemu_cpu"],
         cpuinfo=tuple(hardware["cpuinfo"]) if hardware["cpuinfo"] else None,
         sources=(),
@@ -86,6 +86,33 @@ def self_test(bundle: OpenBundle, place: Place, bench: bool) -> Verification:
     if record is None:
         raise _refused(done.returncode, words)
     return Verification(record=record, exit_code=done.returncode, words=words)
+
+
+def unrun(bundle: OpenBundle, parts: Sequence[str]) -> dict[str, Json]:
+    """Return the record of a bundle that does not run on any build machine: its files are whole, and nothing was run.
+
+    Verdicts that rest on the artifact or on the host stay as they were; every other budget is deferred to the device.
+    """
+    facts = bundle.facts
+    known = {verdict["budget"]: verdict for verdict in facts["verdicts"]}
+    return {
+        "schema": "edgec/verification/v1",
+        "name": facts["name"],
+        "version": facts["version"],
+        "target": facts["target"],
+        "bundle_sha256": bundle.digest,
+        "model_sha256": facts["model"]["sha256"],
+        "evidence": "none",
+        "status": "not-run",
+        "checked": [f"{len(bundle.digests)} digests", "the files against bundle.json"],
+        "not_run": list(parts),
+        "bench": None,
+        "verdicts": [known.get(budget["name"]) or _deferred(budget) for budget in facts["budgets"]],
+    }
+
+
+def _deferred(budget: Json) -> dict[str, Json]:
+    return {"budget": budget["name"], "status": "deferred", "limit": budget["limit"], "value": None, "evidence": "none"}
 
 
 def _refused(exit_code: int, words: str) -> BaseException:

@@ -8,6 +8,7 @@ from edgec.artifacts.plan import Plan
 from edgec.artifacts.slices import TOLD, condensed, notes, standing
 from edgec.diagnostics import Diagnostic, Location
 from edgec.metrics.interval import samples_for_drop, samples_for_share
+from edgec.registry import bundle_kind
 
 FEWEST_SAMPLES = 30
 """Below this many samples no accuracy, and no drop, is judged: the standard error is above 5 percentage points at 90 %."""
@@ -32,12 +33,13 @@ PAIRED = ("max_drop", "max_flips")
 
 def judge(plan: Plan, measured: Measured) -> tuple[Verdict, ...]:
     """Return one verdict per budget of the plan, in its order."""
-    return tuple(_verdict(budget, measured) for budget in plan.budgets)
+    planned = bundle_kind(plan.target.kind).PLANNED
+    return tuple(_verdict(budget, measured, planned) for budget in plan.budgets)
 
 
-def _verdict(budget: Budget, measured: Measured) -> Verdict:
-    if budget.kind == "memory" and (refused := _planned_memory(budget, measured)):
-        return refused
+def _verdict(budget: Budget, measured: Measured, planned: str = "") -> Verdict:
+    if budget.kind == "memory" and (settled := _planned_memory(budget, measured, planned)):
+        return settled
     figure = measured.get(figure_name(budget))
     if figure is None and budget.slice:
         reason = f"no evaluation sample is in this slice; {FEWEST_SAMPLES} are needed"
@@ -60,13 +62,23 @@ def figure_name(budget: Budget) -> str:
     return {"latency": f"latency.{budget.statistic}", "memory": "memory.rss"}.get(budget.kind, budget.kind)
 
 
-def _planned_memory(budget: Budget, measured: Measured) -> Verdict | None:
-    """Planned memory above the limit refuses the build anywhere: the runner cannot need less than its own arenas."""
-    planned = measured.get("memory.planned")
-    if planned is None or planned.value <= budget.limit:
+def _planned_memory(budget: Budget, measured: Measured, planned: str) -> Verdict | None:
+    """Judge what the artifact plans, where that settles it.
+
+    ``planned`` names the figure of a device whose memory is all planned: it meets or misses the budget. Elsewhere planned
+    memory above the limit refuses the build, since the runner cannot need less than its own arenas.
+    """
+    if planned:
+        figure = measured.get(planned)
+        if figure is None:
+            return None
+        status, reason = _limit(budget, figure)
+        return Verdict(budget=budget, status=status, reason=reason, figure=figure)
+    figure = measured.get("memory.planned")
+    if figure is None or figure.value <= budget.limit:
         return None
-    reason = f"planned arenas and weights alone need {written(planned.value, planned.unit)}"
-    return Verdict(budget=budget, status="missed", reason=reason, figure=planned)
+    reason = f"planned arenas and weights alone need {written(figure.value, figure.unit)}"
+    return Verdict(budget=budget, status="missed", reason=reason, figure=figure)
 
 
 def _limit(budget: Budget, figure: Figure) -> tuple[Status, str]:

@@ -16,7 +16,7 @@ def parts(tmp_path, monkeypatch):
     job = tmp_path / "job"
     (job / "golden").mkdir(parents=True)
     (job / "model.pte").write_bytes(b"program")
-    monkeypatch.setattr(module, "describe", lambda plan, lowered: {"schema": "edgec/bundle/v1"})
+    monkeypatch.setattr(module, "describe", lambda plan, lowered, layout: {"schema": "edgec/bundle/v1"})
 
     def runner(script):
         executable = tmp_path / "runner"

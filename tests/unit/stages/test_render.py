@@ -19,7 +19,8 @@ from bundle_parts import bundle, lowered, measured, plan, runner, verdicts
 from edgec.artifacts.bundle import Bundle, File
 from edgec.artifacts.measured import Figure, Measured
 from edgec.diagnostics import Failure
-from edgec.stages.render import markdown_text, render, shape_text, systemd_text
+from edgec.kinds.printing import markdown_text, shape_text, systemd_text
+from edgec.stages.render import render
 from edgec.store import bundles
 
 

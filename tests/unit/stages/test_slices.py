@@ -99,7 +99,7 @@ def budget(sense, part=None, limit=0.5, statistic="top1"):
 
 
 def plan(*budgets):
-    target = SimpleNamespace(name="here")
+    target = SimpleNamespace(name="here", kind="linux-native")
     return SimpleNamespace(task=TASK, labels=LABELS, budgets=budgets, manifest="m.yaml", target=target)
 
 

@@ -1,0 +1,66 @@
+"""A folder for Linux: the native runner and its libraries, scripts to run, verify and install it, and a service."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from edgec.artifacts.bundle import File, Layout, Requirement
+from edgec.artifacts.document import Json
+from edgec.artifacts.lowered import Lowered
+from edgec.artifacts.measured import Figure
+from edgec.artifacts.parts import Parts
+from edgec.artifacts.plan import Plan
+from edgec.diagnostics import Diagnostic
+from edgec.kinds.printing import environment, markdown_text, readme, systemd_text
+from edgec.resources import resource
+
+SUMMARY = "Linux: a native runner, its libraries, scripts to run, verify and install it, and a systemd service"
+RUNNER = True
+LAYOUT = Layout()
+PLANNED = ""
+UNRUN: tuple[str, ...] = ()
+FOLDER = "linux-native"
+SCRIPTS = ("run.sh", "verify.sh", "install.sh")
+
+
+def requirements(parts: Parts) -> tuple[Requirement, ...]:
+    """None: the bundle holds all that it runs with."""
+    return ()
+
+
+def figures(plan: Plan, lowered: Lowered, folder: Path, cache: Path, offline: bool) -> list[Figure]:
+    """None: the runner is what is measured."""
+    return []
+
+
+def files(parts: Parts) -> dict[str, File]:
+    """Return the runner with its libraries, and the text files; each kind of those has its own way of quoting."""
+    assert parts.runner is not None
+    plan = parts.plan
+    made = {"bin/edgec-run": File(content=parts.runner.executable, executable=True)}
+    made |= {f"lib/{path.name}": File(content=path) for path in parts.runner.libraries}
+    shell = environment(FOLDER, finalize=shlex.quote)
+    facts = {
+        "name": plan.name,
+        "version": plan.version,
+        "architecture": plan.target.architecture,
+        "required": parts.record["hardware"]["required"],
+        "features": plan.target.features,
+        "cpu": plan.target.cpu,
+    }
+    made |= {
+        name: File(content=shell.get_template(f"{name}.j2").render(facts).encode(), executable=True) for name in SCRIPTS
+    }
+    unit = environment(FOLDER, finalize=systemd_text).get_template("systemd/name.service.j2")
+    made[f"systemd/{plan.name}.service"] = File(content=unit.render(name=plan.name).encode())
+    # The tests read bundle.json when they run; nothing is printed into them.
+    made["tests/test_bundle.py"] = File(content=resource("templates", FOLDER, "tests", "test_bundle.py.j2"))
+    page = environment(FOLDER, finalize=markdown_text).get_template("README.md.j2")
+    made["README.md"] = File(content=page.render(readme(parts)).encode())
+    return made
+
+
+def check(folder: Path, facts: Json) -> list[Diagnostic]:
+    """Nothing beyond the digests: the bundle's own verify.sh tests the rest by running it."""
+    return []

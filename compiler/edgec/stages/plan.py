@@ -22,14 +22,14 @@ from edgec.artifacts.project import Project
 from edgec.artifacts.slices import spelled_out
 from edgec.checks.candidates import Setting, settings
 from edgec.diagnostics import Diagnostic, Location
-from edgec.registry import plugin
+from edgec.registry import KINDS, plugin
 from edgec.resources import PACKAGE
 from edgec.runtime.host import cpu_name
 from edgec.store import trust
 from edgec.targets.devices import device
 from edgec.targets.table import TARGETS
 
-RENDERED = ("linux-native",)
+RENDERED = tuple(KINDS)
 """The kinds of bundles that there are templates for."""
 
 LOWERING_PACKAGES = ("torch", "torchvision", "torchao", "executorch", "numpy", "pillow", "safetensors")

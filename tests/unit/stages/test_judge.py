@@ -92,7 +92,7 @@ def test_what_every_build_can_measure_is_never_deferred(budget):
 
 
 def plan_for(*budgets):
-    return SimpleNamespace(target=SimpleNamespace(name="jetson-nano"), manifest="camera.yaml", budgets=budgets)
+    return SimpleNamespace(target=SimpleNamespace(name="jetson-nano", kind="linux-native"), manifest="camera.yaml", budgets=budgets)
 
 
 def codes(figure, budget, strict=False):

@@ -97,7 +97,7 @@ def sliced(values, limit=0.8, count=40):
         Figure(name=f"accuracy.top1[class {name}]", value=value, unit="share", evidence="host", samples=count)
         for name, value in zip(CLASSES, values, strict=False)
     )
-    plan = SimpleNamespace(target=SimpleNamespace(name="here"), manifest="m.yaml", budgets=budgets)
+    plan = SimpleNamespace(target=SimpleNamespace(name="here", kind="linux-native"), manifest="m.yaml", budgets=budgets)
     return plan, judge(plan, Measured(figures=figures))
 
 

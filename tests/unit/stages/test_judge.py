@@ -92,7 +92,8 @@ def test_what_every_build_can_measure_is_never_deferred(budget):
 
 
 def plan_for(*budgets):
-    return SimpleNamespace(target=SimpleNamespace(name="jetson-nano", kind="linux-native"), manifest="camera.yaml", budgets=budgets)
+    target = SimpleNamespace(name="jetson-nano", kind="linux-native")
+    return SimpleNamespace(target=target, manifest="camera.yaml", budgets=budgets)
 
 
 def codes(figure, budget, strict=False):

@@ -77,7 +77,7 @@ CODES: dict[str, Code] = {
     "policy-invalid": Code(3, "The trust policy (edgec.toml) cannot be read, or says what has no meaning.", "The message names the key and what is allowed; docs/trust.md lists them all."),
     # 4: load, quantize, lower, compare
     "model-not-loaded": Code(4, "The model could not be constructed or its weights do not fit it.", "Check architecture, arguments and weights; the message names the first difference."),
-    "runner-failed": Code(4, "The native runner refused the artifact or its golden vectors on this machine.", "Run the bundle's verify.sh for the details."),
+    "runner-failed": Code(4, "The native runner, or a microcontroller's self-test built for this machine, refused the artifact or its golden vectors.", "The message holds its words; try another recipe, and report it where fp32 fails too."),
     "operator-unavailable": Code(4, "The artifact runs operators outside its delegates that no shipped kernel library has.", "Rewrite that part of the model, or take a delegate that covers it."),
     "export-failed": Code(4, "torch.export could not turn the model into a graph.", "Rewrite what the message points at; Python control flow on tensor values is the usual cause."),
     "quantize-failed": Code(4, "The recipe does not work on this model.", "Try another recipe (`edgec list recipes`)."),

@@ -78,6 +78,7 @@ REWRITES: dict[str, str] = {
 
 KINDS: dict[str, str] = {
     "linux-native": "edgec.kinds.linux_native",
+    "microcontroller": "edgec.kinds.microcontroller",
 }
 """Kinds of bundle (``edgec.protocols.BundleKind``); a target's row names its own."""
 

@@ -51,6 +51,7 @@ SHARED = {
     "rewrites.graph",
     "rewrites.products",
     "kinds.printing",
+    "kinds.c_source",
 }
 HEAVY = {"torch", "torchvision", "torchao", "executorch", "numpy", "PIL", "jinja2", "cattrs", "safetensors"}
 MODULES = sorted(SOURCE.rglob("*.py"))

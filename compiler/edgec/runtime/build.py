@@ -67,7 +67,7 @@ def build_runner(
     executable, unit = workdir / "edgec-run", workdir / UNIT
     # One translation unit: the standard library's and the runtime's headers are parsed once, not in every file.
     unit.write_text("".join(f'#include "{path.name}"\n' for path in _files() if path.suffix == ".cpp"))
-    _run(compile_command(libraries, pack, toolchain, unit, executable), workdir)
+    run_compiler(compile_command(libraries, pack, toolchain, unit, executable), workdir)
     shared = tuple(pack.libraries / name for name in libraries)
     wrong = [line for path in (executable, *shared) for line in above_floor(path, architecture, glibc)]
     if wrong or read_needs(executable).run_path != RUN_PATH:
@@ -115,7 +115,8 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")) if version.replace(".", "").isdigit() else (10**9,)
 
 
-def _run(command: Sequence[str], workdir: Path) -> None:
+def run_compiler(command: Sequence[str], workdir: Path) -> None:
+    """Run the compiler in ``workdir``; raises Failure ``runner-not-built`` with its first error."""
     # The compiler's own cache lives with the runner's: what is built never depends on what else was built here.
     environment = {**os.environ, "LC_ALL": "C", "ZIG_LOCAL_CACHE_DIR": str(workdir / "zig")}
     try:

@@ -33,11 +33,16 @@ PAIRED = ("max_drop", "max_flips")
 
 def judge(plan: Plan, measured: Measured) -> tuple[Verdict, ...]:
     """Return one verdict per budget of the plan, in its order."""
-    planned = bundle_kind(plan.target.kind).PLANNED
-    return tuple(_verdict(budget, measured, planned) for budget in plan.budgets)
+    kind = bundle_kind(plan.target.kind)
+    later = ON_DEVICE if kind.RUNNER else BY_USER
+    return tuple(_verdict(budget, measured, kind.PLANNED, later) for budget in plan.budgets)
 
 
-def _verdict(budget: Budget, measured: Measured, planned: str = "") -> Verdict:
+ON_DEVICE = "not measured on this machine: the bundle judges it on the device before it activates"
+BY_USER = "not measured on this machine, and not by this kind of bundle: measure it on the device"
+
+
+def _verdict(budget: Budget, measured: Measured, planned: str = "", later: str = ON_DEVICE) -> Verdict:
     if budget.kind == "memory" and (settled := _planned_memory(budget, measured, planned)):
         return settled
     figure = measured.get(figure_name(budget))
@@ -47,8 +52,7 @@ def _verdict(budget: Budget, measured: Measured, planned: str = "") -> Verdict:
     if figure is None and budget.kind in DETERMINED:
         raise LookupError(f"no figure for {budget.name}, which every build can measure")
     if figure is None or figure.evidence not in ENOUGH[budget.kind]:
-        where = "not measured on this machine: the bundle judges it on the device before it activates"
-        return Verdict(budget=budget, status="deferred", reason=where, figure=None)
+        return Verdict(budget=budget, status="deferred", reason=later, figure=None)
     status, reason = _paired(budget, figure) if budget.sense in PAIRED else _limit(budget, figure)
     return Verdict(budget=budget, status=status, reason=reason, figure=figure)
 

@@ -1,0 +1,141 @@
+"""A microcontroller's bundle, from parts made by hand: what it holds, that it is checked, and that text stays text."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bundle_parts import lowered, plan, verdicts
+from edgec.artifacts.bundle import Bundle, File
+from edgec.artifacts.measured import Figure, Measured
+from edgec.kinds import microcontroller
+from edgec.stages.render import render
+from edgec.store.atomic import write_tree
+from edgec.targets.table import TARGETS
+
+POOLS = Measured(
+    figures=(
+        Figure(name="memory.arenas", value=9408, unit="bytes", evidence="artifact"),
+        Figure(name="memory.method_pool", value=2048, unit="bytes", evidence="host", detail={"used": 1500, "ran": True}),
+        Figure(name="memory.temporary_pool", value=1024, unit="bytes", evidence="host", detail={"used": 96, "scratch": 0}),
+        Figure(name="memory.ram", value=12480, unit="bytes", evidence="artifact"),
+    )
+)
+
+
+def content(file: File) -> bytes:
+    return file.content if isinstance(file.content, bytes) else file.content.read_bytes()
+
+
+def made(folder: Path, **changes: Any) -> Bundle:
+    asked = {"target": TARGETS["cortex-m4"], "budgets": (), **changes}
+    return render(plan(**asked), lowered(folder / "job"), folder / "job", None, POOLS, verdicts(POOLS)[:0], False)
+
+
+def on_disk(folder: Path) -> tuple[Path, Any]:
+    write_tree(folder / "bundle", made(folder).files)
+    return folder / "bundle", json.loads((folder / "bundle" / "bundle.json").read_text())
+
+
+def test_it_holds_what_firmware_is_built_from(tmp_path: Path) -> None:
+    bundle = made(tmp_path)
+    assert set(bundle.files) == {
+        "bundle.json", "model.pte", "CMakeLists.txt", "cmake/arm-none-eabi.cmake", "README.md", "SHA256SUMS",
+        "include/model_pte.h", "include/model_data.h", "include/edgec_sizes.h", "include/golden_vectors.h",
+        "src/main.cpp", "src/model.h", "src/model.cpp", "src/model_pte.S",
+        "tests/golden/0.image.bin", "tests/golden/0.output.bin", "sbom.cdx.json", "provenance.json",
+    }  # fmt: skip
+    sizes = content(bundle.files["include/edgec_sizes.h"]).decode()
+    for line in ("EDGEC_ARENA_BYTES {9408}", "EDGEC_METHOD_POOL_BYTES 2048", "EDGEC_TEMPORARY_POOL_BYTES 1024"):
+        assert f"#define {line}\n" in sizes
+    assert "1500 bytes counted on the build machine" in sizes
+    assert json.loads(content(bundle.files["bundle.json"]))["kind"] == "microcontroller"
+    assert made(tmp_path / "again").digest == bundle.digest
+
+
+def test_the_parts_that_were_not_run_are_named_as_such(tmp_path: Path) -> None:
+    page = content(made(tmp_path).files["README.md"]).decode()
+    assert "**Not run:** the firmware itself" in page
+    assert "a host build of\nthe same source" in page
+
+
+def test_operators_become_the_list_of_kernels_to_link(tmp_path: Path) -> None:
+    text = content(made(tmp_path).files["CMakeLists.txt"]).decode()
+    assert "set(EDGEC_OPERATORS\n    aten::mean.out\n)" in text
+    assert "set(EDGEC_KERNELS_QUANTIZED OFF)" in text and "set(EDGEC_DELEGATE_ETHOS_U OFF)" in text
+
+
+def test_executorch_is_named_as_what_the_firmware_needs(tmp_path: Path) -> None:
+    parts = json.loads(content(made(tmp_path).files["sbom.cdx.json"]))["components"]
+    needed = next(part for part in parts if part["name"] == "executorch-sources")
+    assert (needed["purl"], needed["scope"]) == ("pkg:github/pytorch/executorch@v1.5.1", "required")
+
+
+def test_a_whole_bundle_has_nothing_wrong(tmp_path: Path) -> None:
+    assert microcontroller.check(*on_disk(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("include/model_pte.h", "110,111,116", "110,111,117", "bytes of model.pte"),
+        ("include/edgec_sizes.h", "{9408}", "{9400}", "arenas"),
+        ("include/golden_vectors.h", "golden_0_outputs_0[] = {\n0,", "golden_0_outputs_0[] = {\n1,", "0.output.bin"),
+    ],
+)
+def test_a_header_that_says_otherwise_is_found(tmp_path: Path, name: str, old: str, new: str, message: str) -> None:
+    folder, facts = on_disk(tmp_path)
+    text = (folder / name).read_text()
+    assert old in text
+    (folder / name).write_text(text.replace(old, new, 1))
+    (found,) = microcontroller.check(folder, facts)
+    assert found.code == "bundle-broken" and message in found.message
+
+
+def test_manifest_text_reaches_only_the_readme_and_the_records(tmp_path: Path) -> None:
+    hostile = '*/ #error "${x}" `x` $(x)\n'
+    tame, wild = made(tmp_path / "a"), made(tmp_path / "b", description=hostile, labels=(hostile, "1"))
+    changed = {name for name, file in wild.files.items() if content(file) != content(tame.files[name])}
+    assert changed == {"bundle.json", "README.md", "sbom.cdx.json", "provenance.json", "SHA256SUMS"}
+
+
+def test_scratch_memory_is_read_off_velas_stream() -> None:
+    def block(name: bytes, data: bytes) -> bytes:
+        return name.ljust(16, b"\0") + struct.pack("<i12x", len(data)) + data.ljust(-(-len(data) // 16) * 16, b"\0")
+
+    stream = block(b"vela_bin_stream", b"") + block(b"scratch_size", struct.pack("<I", 70_000)) + block(b"vela_end_stream", b"")
+    assert microcontroller.vela_scratch(b"program" + stream + stream.replace(b"\x70\x11", b"\x00\x01")) == 70_000
+    assert microcontroller.vela_scratch(b"nothing") == 0
+
+
+def test_inputs_that_are_bytes_are_kept_in_bytes(tmp_path: Path) -> None:
+    assert b"true, golden_0_inputs_0_shape" in content(made(tmp_path / "a").files["include/golden_vectors.h"])
+    artifact = lowered(tmp_path / "job")
+    (tmp_path / "job" / "golden" / "0.image.bin").write_bytes(struct.pack("<12f", 0.5, *range(11)))
+    asked = plan(target=TARGETS["cortex-m4"], budgets=())
+    other = render(asked, artifact, tmp_path / "job", None, POOLS, (), False)
+    assert b"false, golden_0_inputs_0_shape" in content(other.files["include/golden_vectors.h"])
+
+
+def test_every_core_of_the_table_has_its_flags() -> None:
+    cores = {row.cpu for row in TARGETS.values() if row.kind == "microcontroller"}
+    assert cores <= set(microcontroller.CPU_FLAGS)
+
+
+def test_memory_is_met_or_missed_by_what_is_planned() -> None:
+    from edgec.artifacts.manifest import Budget
+    from edgec.stages.judge import judge
+
+    def status(limit: float) -> str:
+        budget = Budget(kind="memory", statistic="", sense="max", limit=limit, text="x", route=("budgets", "memory"))
+        (verdict,) = judge(plan(target=TARGETS["cortex-m4"], budgets=(budget,)), POOLS)
+        assert verdict.figure is not None and verdict.figure.evidence == "artifact"
+        return verdict.status
+
+    assert (status(12480), status(12479)) == ("met", "missed")
+
+

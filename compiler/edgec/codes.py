@@ -102,7 +102,6 @@ CODES: dict[str, Code] = {
     "pointless-quantization": Code(5, "An artifact in 8 bits or less is not faster on this machine than the same model in fp32 (a warning; an error with --strict).", "Take fp32 if speed is what counts; keep the recipe where its smaller file is worth its loss of accuracy."),
     # 6: tools
     "tool-missing": Code(6, "A tool, package or vendor SDK that this build needs is not installed.", "Install what the message names; `edgec doctor` lists everything."),
-    "kind-not-built": Code(6, "This version of edgec does not build bundles of the kind that the target takes.", "Take a target of another kind, or a newer edgec; `edgec explain TARGET` shows the kind."),
     "runtime-pack-missing": Code(6, "The ExecuTorch runtime for the target's architecture is neither installed nor cached.", "Run once without `--offline`, or take a target whose architecture has a runtime."),
     "backend-unavailable": Code(6, "The artifact uses a delegate that the shipped runtime has no library for.", "Take a delegate that the runtime has."),
     "runner-not-built": Code(6, "The native runner did not compile, or needs a newer glibc than the target has.", "The message holds the compiler's first error; `edgec doctor` shows the tools."),

@@ -79,6 +79,8 @@ REWRITES: dict[str, str] = {
 KINDS: dict[str, str] = {
     "linux-native": "edgec.kinds.linux_native",
     "microcontroller": "edgec.kinds.microcontroller",
+    "android": "edgec.kinds.android",
+    "apple": "edgec.kinds.apple",
 }
 """Kinds of bundle (``edgec.protocols.BundleKind``); a target's row names its own."""
 

@@ -51,6 +51,7 @@ SHARED = {
     "rewrites.graph",
     "rewrites.products",
     "kinds.printing",
+    "kinds.assets",
     "kinds.c_source",
 }
 HEAVY = {"torch", "torchvision", "torchao", "executorch", "numpy", "PIL", "jinja2", "cattrs", "safetensors"}

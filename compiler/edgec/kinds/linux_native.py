@@ -12,7 +12,7 @@ from edgec.artifacts.measured import Figure
 from edgec.artifacts.parts import Parts
 from edgec.artifacts.plan import Plan
 from edgec.diagnostics import Diagnostic
-from edgec.kinds.printing import environment, markdown_text, readme, systemd_text
+from edgec.kinds.printing import environment, readme, readme_file, systemd_text
 from edgec.resources import resource
 
 SUMMARY = "Linux: a native runner, its libraries, scripts to run, verify and install it, and a systemd service"
@@ -56,8 +56,7 @@ def files(parts: Parts) -> dict[str, File]:
     made[f"systemd/{plan.name}.service"] = File(content=unit.render(name=plan.name).encode())
     # The tests read bundle.json when they run; nothing is printed into them.
     made["tests/test_bundle.py"] = File(content=resource("templates", FOLDER, "tests", "test_bundle.py.j2"))
-    page = environment(FOLDER, finalize=markdown_text).get_template("README.md.j2")
-    made["README.md"] = File(content=page.render(readme(parts)).encode())
+    made["README.md"] = readme_file(FOLDER, readme(parts))
     return made
 
 

@@ -17,7 +17,7 @@ from edgec.artifacts.parts import Parts
 from edgec.artifacts.plan import Plan
 from edgec.diagnostics import Diagnostic
 from edgec.kinds.c_source import Code, c_text, code, elements
-from edgec.kinds.printing import environment, markdown_text, readme
+from edgec.kinds.printing import environment, readme, readme_file
 from edgec.resources import resource
 from edgec.runtime.firmware import tried
 
@@ -112,9 +112,8 @@ def files(parts: Parts) -> dict[str, File]:
     made["include/model_pte.h"] = _printed("include/model_pte.h.j2", facts)
     made["CMakeLists.txt"] = _printed("CMakeLists.txt.j2", _build_facts(parts))
     made["cmake/arm-none-eabi.cmake"] = _printed("cmake/arm-none-eabi.cmake.j2", _cpu_facts(parts.plan))
-    page = environment(FOLDER, finalize=markdown_text).get_template("README.md.j2")
-    text = page.render({**readme(parts), **_memory(parts.measured), "requires": requirements(parts)[0]})
-    made["README.md"] = File(content=text.encode())
+    facts = {**readme(parts), **_memory(parts.measured), "requires": requirements(parts)[0]}
+    made["README.md"] = readme_file(FOLDER, facts)
     return made
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from edgec.artifacts.bundle import File
 from edgec.artifacts.document import Json
 from edgec.artifacts.measured import written
 from edgec.artifacts.parts import Parts
@@ -23,13 +24,19 @@ def environment(folder: str, *, finalize: Callable[[str], str] | None = None, ht
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader(resource("templates", folder)),
+        loader=FileSystemLoader([resource("templates", folder), resource("templates", "common")]),
         undefined=StrictUndefined,
         autoescape=html,
         finalize=finalize,
         keep_trailing_newline=True,
         trim_blocks=True,
     )
+
+
+def readme_file(folder: str, facts: Mapping[str, object]) -> File:
+    """Return README.md, printed from a kind's folder of templates."""
+    page = environment(folder, finalize=markdown_text).get_template("README.md.j2")
+    return File(content=page.render(facts).encode())
 
 
 def systemd_text(text: str) -> str:

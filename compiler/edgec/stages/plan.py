@@ -22,15 +22,12 @@ from edgec.artifacts.project import Project
 from edgec.artifacts.slices import spelled_out
 from edgec.checks.candidates import Setting, settings
 from edgec.diagnostics import Diagnostic, Location
-from edgec.registry import KINDS, plugin
+from edgec.registry import plugin
 from edgec.resources import PACKAGE
 from edgec.runtime.host import cpu_name
 from edgec.store import trust
 from edgec.targets.devices import device
 from edgec.targets.table import TARGETS
-
-RENDERED = tuple(KINDS)
-"""The kinds of bundles that there are templates for."""
 
 LOWERING_PACKAGES = ("torch", "torchvision", "torchao", "executorch", "numpy", "pillow", "safetensors")
 
@@ -90,10 +87,7 @@ def untrusted(plan: Plan, project: Project, policy: Path | None) -> Diagnostic |
 
 
 def absent(plan: Plan) -> Diagnostic | None:
-    """Return the error that the plan's source, a delegate or its kind of bundle cannot be had here, or None; imports none."""
-    if plan.target.kind not in RENDERED:
-        what = f"bundles of the kind {plan.target.kind}, which {plan.target.name} takes, are not built by this version"
-        return Diagnostic(code="kind-not-built", message=what, where=Location(file=plan.manifest, route=("targets",)))
+    """Return the error that the plan's source or a delegate cannot be had here, or None; imports none."""
     choices = [("sources", plan.model), *(("delegates", choice) for choice in plan.delegates)]
     for kind, choice in choices:
         if lacking := plugin(kind, choice.name).missing():  # type: ignore[arg-type]

@@ -68,6 +68,8 @@ CODES: dict[str, Code] = {
     "labels-invalid": Code(3, "The task's labels cannot be used: no such file, not text, too few, empty or repeated names.", "Give a UTF-8 file with one class name a line, in the order of the model's outputs."),
     "target-file": Code(3, "A target file that a manifest or another target file names does not exist.", "Correct the path; it is relative to the file that names it."),
     "target-cycle": Code(3, "A target file is based on itself, through others or at once.", "Let one of these files have a target that edgec knows as its `base`."),
+    "weights-too-large": Code(3, "A model's weights cannot fit into the memory, or the flash, of a target.", "Take a recipe with fewer bits, a smaller model, or a device with more."),
+    "no-speed": Code(3, "A recipe computes as float32 does on a target's core, which has no arithmetic in its precision; a warning.", "Take fp32 or int8 if speed is what counts; keep the recipe where its smaller file is what you want."),
     "beyond-means": Code(3, "A target is given more threads than it has cores, or a memory budget above its memory; a warning.", "Correct the figure; `edgec explain TARGET` shows what the target has."),
     "architecture-unsupported": Code(3, "The model is known, and known not to lower: it runs operators that ExecuTorch has no kernels for.", "Choose another architecture, or export the part before those operators."),
     "architecture-unknown": Code(3, "The model's name is not one that its source knows.", "Use the nearest name that the message gives, or see `edgec list sources`."),
@@ -97,6 +99,7 @@ CODES: dict[str, Code] = {
     "job-died": Code(4, "The lowering process ended without an answer.", "The message holds its last words; run again, and report it with `edgec doctor` if it repeats."),
     # 5: budgets
     "budget-missed": Code(5, "A budget is missed, so there is no release.", "The report under out/rejected/ says what would be feasible."),
+    "budget-impossible": Code(5, "A latency or throughput budget asks for more than the target's peak arithmetic or memory bandwidth allows.", "Relax the budget, or take a faster device, a recipe with fewer bits, or a smaller model; the message shows the bound."),
     "nothing-tried": Code(5, "The time limit of a search was reached before any candidate for a target was lowered.", "Raise `search.time_limit`, or run again: what was lowered is kept."),
     "budget-inconclusive": Code(5, "A budget can be neither met nor missed with what was measured; it fails the build only under --strict.", "Give more samples, or state a limit that this many samples can tell apart."),
     "pointless-quantization": Code(5, "An artifact in 8 bits or less is not faster on this machine than the same model in fp32 (a warning; an error with --strict).", "Take fp32 if speed is what counts; keep the recipe where its smaller file is worth its loss of accuracy."),

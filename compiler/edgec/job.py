@@ -14,18 +14,20 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from edgec.artifacts.codec import from_json, to_json
 from edgec.artifacts.document import Json
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.plan import Plan
+from edgec.artifacts.profile import Profile
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.runtime import process
 
 Progress = Callable[[str], None]
 Message = dict[str, Json]
+Step = Literal["lower", "profile"]
 
 
 def run(
@@ -38,8 +40,26 @@ def run(
     what it started, is killed when this is interrupted, and dies with this process. Where this runs beside a main
     thread that Ctrl-C interrupts, setting ``stop`` kills it and raises CancelledError here.
     """
+    _ask("lower", plan, project, folder, progress, stop)
+    return read_lowered(folder)
+
+
+def profile(plan: Plan, project: Project, folder: Path, progress: Progress | None = None) -> Profile:
+    """Count what the model of ``plan`` computes, in a child process, and return it. Raises as ``run``."""
+    return from_json(Profile, _ask("profile", plan, project, folder, progress, None)["profile"])
+
+
+def _ask(
+    step: Step, plan: Plan, project: Project, folder: Path, progress: Progress | None, stop: threading.Event | None
+) -> Message:
+    """Have a child process do one step, and return its last message. Raises as ``run``."""
     folder.mkdir(parents=True, exist_ok=True)
-    request: Message = {"plan": to_json(plan), "project": where(project), "folder": str(folder.resolve())}
+    request: Message = {
+        "step": step,
+        "plan": to_json(plan),
+        "project": where(project),
+        "folder": str(folder.resolve()),
+    }
     with tempfile.TemporaryFile() as words:
         child = start(folder, words)
         with process.killed_at_end(child, stop):
@@ -47,7 +67,8 @@ def run(
         if stop and stop.is_set():
             raise CancelledError
         settle(final, child.returncode, words)
-    return read_lowered(folder)
+    assert final is not None, "settle raises where there is no last message"
+    return final
 
 
 def settle(final: Message | None, returncode: int, words: IO[bytes]) -> None:
@@ -121,6 +142,7 @@ def _died(returncode: int, words: str) -> Failure:
 def main(parent: int) -> None:
     """Serve one request from stdin; JSON lines go to what stdout was, what libraries print to stderr."""
     from edgec.lowering import lowering  # the parent, which imports this module too, needs none of the stages
+    from edgec.profiling import profiling
     from edgec.upstream.imports import import_compiler
 
     process.die_with_parent(parent)
@@ -132,6 +154,9 @@ def main(parent: int) -> None:
     def work() -> None:
         import_compiler()
         plan, project = from_json(Plan, request["plan"]), project_at(request["project"])
+        if request["step"] == "profile":
+            tell({"profile": to_json(profiling(plan, project))})
+            return
         lowered = lowering(plan, project, Path(request["folder"]), lambda line: tell({"progress": line}))
         tell({"lowered": lowered.pte_sha256})
 

@@ -17,11 +17,13 @@ from edgec.artifacts.lowered import Boundary, Lowered, Rewritten, Tensor
 from edgec.artifacts.material import Material
 from edgec.artifacts.measured import Measured, Status
 from edgec.artifacts.plan import Plan
+from edgec.artifacts.profile import Profile
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
 from edgec.diagnostics import Failure
 from edgec.narrowing import Suspects, narrowing
 from edgec.opening import Exported, Opened, exported, opened, timed
+from edgec.profiling import counts
 from edgec.registry import plugin
 from edgec.runtime.inference import Answers, answers, batch_size, runtime_answers, unguarded
 from edgec.runtime.libraries import unavailable_kernels
@@ -86,6 +88,7 @@ def _lowering(step: _Step, graph: Exported, decided: Mapping[str, str]) -> Lower
     plan, model, folder, progress = step.plan, step.model, step.folder, step.progress
     points = {"eager": model.eager, "exported": graph.answers}
     program, size = graph.program, graph.size
+    counted = counts(plan, model.loaded, program)
     with timed("rewrite", progress):
         rewriting = _rewritten(plan, program, points["exported"], model.parity)
         if rewriting.changed:
@@ -123,6 +126,7 @@ def _lowering(step: _Step, graph: Exported, decided: Mapping[str, str]) -> Lower
         origin=model.origin,
         decided={**decided, **noted},
         rewrites=rewriting.record,
+        profile=counted,
     )
     return _record(plan, model.loaded, folder, built, facts, evidence)
 
@@ -222,6 +226,7 @@ class _Evidence:
     found: Answers
     origin: str
     rewrites: tuple[Rewritten, ...]
+    profile: Profile
     decided: Mapping[str, str]
 
 
@@ -293,6 +298,7 @@ def _record(
         weights_sha256=loaded.weights_sha256,
         weights_file_sha256=loaded.weights_file_sha256,
         rewrites=evidence.rewrites,
+        profile=evidence.profile,
     )
     text = json.dumps(to_json(lowered), indent=1, sort_keys=True, allow_nan=False)
     (folder / "lowered.json").write_text(text + "\n", encoding="utf-8")

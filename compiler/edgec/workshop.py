@@ -16,7 +16,7 @@ from itertools import groupby
 from math import inf
 from pathlib import Path
 
-from edgec import job
+from edgec import job, profiles
 from edgec.artifacts.codec import from_json, to_json
 from edgec.artifacts.measured import written
 from edgec.artifacts.plan import Plan
@@ -77,10 +77,12 @@ def by_target(work: Sequence[Work]) -> list[list[Work]]:
 def lowered(work: Sequence[Work], shop: Workshop) -> tuple[Trial, ...]:
     """Lower every plan and return a Trial each, in order; when it returns, no job and no compiler runs any more.
 
-    Plans with equal lowering keys share one job, jobs with the same model and data what they have in common. An interrupt
-    kills the jobs.
+    Plans with equal lowering keys share one job, jobs with the same model and data what they have in common; what one
+    plan lacks, such as its kind of bundle, refuses it alone. An interrupt kills the jobs.
     """
-    plans = [plan for plan, _ in work]
+    refused = [absent(plan) for plan, _ in work]
+    possible = [entry for entry, refusal in zip(work, refused, strict=True) if not refusal]
+    plans = [plan for plan, _ in possible]
     with contextlib.ExitStack() as stack:
         count = workers(plans, shop.settings)
         lowering = stack.enter_context(ThreadPoolExecutor(count))
@@ -90,14 +92,17 @@ def lowered(work: Sequence[Work], shop: Workshop) -> tuple[Trial, ...]:
         stack.callback(shop.stop.set)
         jobs: dict[str, Future[Trial]] = {}
         runners: list[Future[None]] = []
-        for plan, project in interleaved(by_target(work)):
-            if plan.allow_code and not absent(plan):  # what is refused at once waits for no compiler
+        for plan, project in interleaved(by_target(possible)):
+            if plan.allow_code:  # what is refused at once waits for no compiler
                 runners.append(compiling.submit(_compile_ahead, plan, shop))
             if plan.lowering_key not in jobs:
                 jobs[plan.lowering_key] = lowering.submit(_tried, plan, project, shop, sharing)
         wait(jobs.values())
         wait(runners)
-        return tuple(replace(jobs[plan.lowering_key].result(), plan=plan) for plan, _ in work)
+        return tuple(
+            Trial(plan=plan, diagnostics=(refusal,)) if refusal else replace(jobs[plan.lowering_key].result(), plan=plan)
+            for (plan, _), refusal in zip(work, refused, strict=True)
+        )
 
 
 def workers(plans: Sequence[Plan], settings: Settings) -> int:
@@ -141,13 +146,13 @@ def _tried(plan: Plan, project: Project, shop: Workshop, sharing: Sharing) -> Tr
     first = plan.manifest not in shop.begun
     shop.seconds(plan)  # its time begins
     try:
-        if refusal := absent(plan) or untrusted(plan, project, shop.settings.policy):
+        if refusal := untrusted(plan, project, shop.settings.policy):
             raise Failure(refusal)
         with shop.cache.lock("lowered", plan.lowering_key, shop.stop):
             entry = shop.cache.read("lowered", plan.lowering_key)
             if entry is not None:
                 shop.say(f"{_named(plan)}: the lowering is in the cache")
-                return _finished(trial, entry)
+                return _finished(trial, entry, shop)
             if kept and (found := kept.kept("failure")):
                 shop.say(f"{_named(plan)}: failed before, in the search that this one goes on with")
                 raise Failure(*(from_json(Diagnostic, item) for item in found))
@@ -172,14 +177,17 @@ def _lowered(trial: Trial, project: Project, shop: Workshop, sharing: Sharing) -
     with tempfile.TemporaryDirectory(prefix="edgec-job-") as folder:
         sharing.run(plan, project, Path(folder), lambda line: shop.say(f"{name}: {line}" if plan.search else line))
         entry = shop.cache.write("lowered", plan.lowering_key, Path(folder))
-    done = _finished(replace(trial, seconds=time.monotonic() - start), entry)
+    done = _finished(replace(trial, seconds=time.monotonic() - start), entry, shop)
     if plan.search and done.lowered:
         shop.say(f"{name}: lowered, {written(done.lowered.pte_bytes, 'bytes')}, in {done.seconds:.1f} s")
     return done
 
 
-def _finished(trial: Trial, entry: Path) -> Trial:
-    return replace(trial, lowered=job.read_lowered(entry), folder=entry)
+def _finished(trial: Trial, entry: Path, shop: Workshop) -> Trial:
+    done = job.read_lowered(entry)
+    if done.profile:
+        profiles.keep(trial.plan, done.profile, shop.cache)
+    return replace(trial, lowered=done, folder=entry)
 
 
 def _named(plan: Plan) -> str:

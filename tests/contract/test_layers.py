@@ -12,9 +12,9 @@ SOURCE = Path(__file__).parents[2] / "compiler" / "edgec"
 LAYERS = (
     {"cli", "__main__"},
     {"commands", "output"},
-    {"pipeline", "search", "workshop", "trials", "baseline", "releases"},
+    {"pipeline", "search", "workshop", "trials", "baseline", "profiles", "releases"},
     {"job", "shared_job", "sharing"},
-    {"lowering", "narrowing", "opening"},
+    {"lowering", "narrowing", "opening", "profiling"},
     {"stages", "checks"},
     {"registry"},
     {"sources", "datasets", "recipes", "delegates", "metrics", "tasks", "rewrites", "kinds"},

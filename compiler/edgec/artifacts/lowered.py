@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edgec.artifacts.profile import Profile
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tensor:
@@ -90,7 +92,7 @@ class Lowered:
     delegate ids (``XnnpackBackend``). ``resolved`` records what ``auto`` became. ``evaluation`` is the .npz with, for
     every evaluation sample, ``ids``, ``labels`` (where the task has them), ``output.<i>`` of the artifact and
     ``reference.<i>`` of eager fp32.
-    ``rewrites`` are those of the exported graph that fitted somewhere, in order.
+    ``profile`` is what the float model computes. ``rewrites`` are those of the exported graph that fitted somewhere, in order.
     ``tolerance`` is (absolute, relative) for the golden vectors on hardware like the one that made them.
     ``versions`` maps package name to version; ``output_range`` is the largest absolute golden output.
     ``weights_sha256`` is over every tensor of the model as it was lowered (name, dtype, shape, bytes);
@@ -117,6 +119,7 @@ class Lowered:
     weights_sha256: str
     weights_file_sha256: str = ""
     rewrites: tuple[Rewritten, ...] = ()
+    profile: Profile | None = None
 
     @property
     def delegation(self) -> float:

@@ -64,7 +64,7 @@ def command(
     refused = strict and exit_code(found.diagnostics, strict=True) != 0
     if refused:
         output().say("nothing is built: --strict makes errors of warnings")
-    outcomes = () if refused else build(found.work, settings, output().say)
+    outcomes = () if refused else build(found.possible, settings, output().say)
     told = [item for item in found.diagnostics if not (allow_code and item.code == "runs-code")]
     told += [item for outcome in outcomes for item in outcome.diagnostics]
     diagnostics = list(dict.fromkeys(told))  # targets that share a job share its failure

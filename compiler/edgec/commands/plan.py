@@ -20,32 +20,53 @@ from edgec.commands.planning import plans
 @click.option("--root", type=click.Path(path_type=Path, exists=True, file_okay=False), help="What paths may not leave.")
 @click.option("--allow-code", is_flag=True, help="As `edgec build --allow-code`.")
 @click.option("--policy", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Use this edgec.toml.")
+@click.option("--profile", is_flag=True, help="Load each model once, in a process of its own, and count what it computes.")
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
 @common("human", "json", "github")
 def command(
-    paths: tuple[Path, ...], targets: tuple[str, ...], root: Path | None, allow_code: bool, policy: Path | None, strict: bool
+    paths: tuple[Path, ...],
+    targets: tuple[str, ...],
+    root: Path | None,
+    allow_code: bool,
+    policy: Path | None,
+    profile: bool,
+    strict: bool,
 ) -> int:
-    """Print the resolved plan of every manifest of PATH... (default: manifests/), one per target and candidate."""
-    found = plans(paths, Settings(root=root, targets=targets, allow_code=allow_code, policy=policy))
+    """Print the resolved plan of every manifest of PATH... (default: manifests/), one per target and candidate.
+
+    What the target's figures allow is told once the model is counted: by an earlier build, or by --profile.
+    """
+    from edgec.store.cache import default_folder
+
+    settings = Settings(root=root, targets=targets, allow_code=allow_code, policy=policy, cache=default_folder())
+    found = plans(paths, settings, count=profile)
     out, code = output(), exit_code(found.diagnostics, strict=strict)
     if out.format == "json":
         from edgec.artifacts.codec import to_json
         from edgec.output import json
 
         records = [to_json(plan) for plan, _ in found.work]
-        out.data(json.render(found.diagnostics, found.documents, code, plans=records))
+        predictions = [to_json(item) for item in found.foreseen.predictions]
+        profiles = [to_json(item) for item in found.foreseen.profiles]
+        more = {"plans": records, "profiles": profiles, "predictions": predictions}
+        out.data(json.render(found.diagnostics, found.documents, code, **more))
     else:
         import sys
 
         from edgec.output import plans as blocks
 
         out.findings(found.diagnostics, found.documents)
-        groups = [list(group) for _, group in groupby((plan for plan, _ in found.work), key=lambda plan: plan.goal)]
+        told = zip(found.work, found.foreseen.profiles, found.foreseen.predictions, strict=True)
+        known = [
+            blocks.Known(plan=plan, facts=_facts(plan), profile=profile, prediction=prediction)
+            for (plan, _), profile, prediction in told
+        ]
+        groups = [list(group) for _, group in groupby(known, key=lambda item: item.plan.goal)]
         if out.format == "github":
-            shown = [blocks.markdown(group, [_facts(plan) for plan in group]) for group in groups]
+            shown = [blocks.markdown(group) for group in groups]
         else:
             colour = out.colour(sys.stdout)
-            shown = [blocks.human(group, [_facts(plan) for plan in group], colour) for group in groups]
+            shown = [blocks.human(group, colour) for group in groups]
         out.data("\n".join(shown))
     return code
 

@@ -11,11 +11,13 @@ import click
 from edgec.artifacts.checked import Checked
 from edgec.artifacts.document import Document
 from edgec.artifacts.settings import Settings
+from edgec.commands.options import output
 from edgec.diagnostics import Diagnostic, nearest
 from edgec.pipeline import fronts, planned
 
 if TYPE_CHECKING:
     from edgec.pipeline import Work
+    from edgec.profiles import Foreseen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,15 +27,33 @@ class Planned:
     work: list[Work]
     diagnostics: list[Diagnostic]
     documents: dict[str, Document]
+    foreseen: Foreseen
+
+    @property
+    def possible(self) -> list[Work]:
+        """The plans without those whose every candidate is foreseen to miss what is asked."""
+        return [entry for entry in self.work if entry[0].goal not in self.foreseen.hopeless]
 
 
-def plans(paths: tuple[Path, ...], settings: Settings) -> Planned:
-    """Return the plans of every valid manifest among ``paths``; raises a usage error for a target that none of them has."""
+def plans(paths: tuple[Path, ...], settings: Settings, count: bool = False) -> Planned:
+    """Return the plans of every valid manifest among ``paths``, with what earlier builds tell of them.
+
+    ``count`` has a child process count what no earlier build did. Raises a usage error for a target that no manifest has.
+    """
+    from edgec import profiles
+    from edgec.store.cache import Cache
+
     passed, diagnostics, documents = fronts(paths or (Path("manifests"),), settings.root, offline=settings.offline)
     if passed:
         _refuse_unknown(settings.targets, passed)
     work, failed = planned(passed, settings)
-    return Planned(work=work, diagnostics=diagnostics + failed, documents=documents)
+    cache = Cache(folder=settings.cache) if settings.cache else None
+    if count and cache:
+        failed += profiles.count(work, settings.policy, cache, output().say)
+    foreseen = profiles.foreseen([plan for plan, _ in work], cache)
+    return Planned(
+        work=work, diagnostics=[*diagnostics, *failed, *foreseen.refused], documents=documents, foreseen=foreseen
+    )
 
 
 def _refuse_unknown(wanted: tuple[str, ...], passed: list[Checked]) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Budget, Choice, Input, Search
 from edgec.artifacts.measured import written
 from edgec.artifacts.plan import Plan
+from edgec.artifacts.profile import Profile
 from edgec.artifacts.slices import short_name
 from edgec.output.human import printable
 from edgec.output.table import BOLD, paint, table
@@ -15,16 +18,36 @@ from edgec.output.table import BOLD, paint, table
 SENSES = {"min": "at least", "max": "at most", "max_drop": "drop at most", "max_flips": "flips at most"}
 
 
-def human(plans: Sequence[Plan], facts: Sequence[Json], colour: bool) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """A plan, the lowered.json of an earlier build of the same inputs, and what its model is known to compute; else None."""
+
+    plan: Plan
+    facts: Json
+    profile: Profile | None
+    prediction: Foretold | None
+
+
+class Foretold(Protocol):
+    """What of ``stages.predict.Prediction`` is shown."""
+
+    @property
+    def seconds(self) -> float | None: ...
+
+    @property
+    def reasons(self) -> tuple[str, ...]: ...
+
+
+def human(known: Sequence[Known], colour: bool) -> str:
     """Return one block: what will be built, from which inputs, under which budgets, and what the plan has to say.
 
-    ``plans`` are a target's candidates, mostly one; each has in ``facts`` the lowered.json of an earlier build of the
-    same inputs, or None.
+    ``known`` are a target's candidates, mostly one.
     """
+    plans, facts = [item.plan for item in known], [item.facts for item in known]
     plan = plans[0]
     title = paint(printable(f"{plan.name} {plan.version} for {plan.target.name}"), BOLD, colour)
     rows = [
-        ("target", f"{plan.target.architecture}, {plan.target.cpu}, glibc {plan.target.glibc}, {plan.threads} threads"),
+        ("target", _target(plan)),
         ("model", _choice(plan.model)),
         *(("input", _input(item)) for item in plan.inputs),
         ("task", f"{plan.task.name}, {len(plan.labels)} labels" if plan.labels else plan.task.name),
@@ -32,16 +55,24 @@ def human(plans: Sequence[Plan], facts: Sequence[Json], colour: bool) -> str:
         *([] if plan.search else _what(plan, facts[0])),
         ("files", f"{len(plan.files)} input files, hashed"),
         *(_sought(plan.search, len(plans)) if plan.search else _made(plan, facts[0])),
+        *_foretold(known[0]),
         *(("note", note) for note in dict.fromkeys(note for item in plans for note in item.notes)),
     ]
     lines = [title, *(f"  {name:<12} {printable(text)}" for name, text in rows)]
     if plan.search:
-        candidates = [_candidate(*entry) for entry in zip(plans, facts, strict=True)]
-        lines.append(table(("candidate", "artifact", "key"), candidates, colour).rstrip("\n"))
+        candidates = [_candidate(item) for item in known]
+        lines.append(table(("candidate", "artifact", "at least", "key"), candidates, colour).rstrip("\n"))
     if plan.budgets:
         budgets = list(dict.fromkeys(_budget(item) for item in plan.budgets))
         lines.append(table(("budget", "limit"), budgets, colour).rstrip("\n"))
     return "\n".join(lines) + "\n"
+
+
+def _target(plan: Plan) -> str:
+    target = plan.target
+    parts = [target.architecture, target.cpu, target.accelerator, f"glibc {target.glibc}" if target.glibc else ""]
+    threads = f"{plan.threads} thread{'' if plan.threads == 1 else 's'}"
+    return ", ".join(part for part in (*parts, threads) if part)
 
 
 def _budget(budget: Budget) -> tuple[str, str]:
@@ -65,8 +96,21 @@ def _sought(search: Search, count: int) -> list[tuple[str, str]]:
     return [("search", f"the least {search.objective} of {count} candidates, tried in this order{limit}")]
 
 
-def _candidate(plan: Plan, facts: Json) -> tuple[str, str, str]:
-    return printable(plan.label), _artifact(facts), plan.lowering_key[:16]
+def _candidate(item: Known) -> tuple[str, str, str, str]:
+    bound = item.prediction.seconds if item.prediction else None
+    least = written(bound, "s") if bound else "-"
+    return printable(item.plan.label), _artifact(item.facts), least, item.plan.lowering_key[:16]
+
+
+def _foretold(item: Known) -> list[tuple[str, str]]:
+    """What the model computes and what the target's figures allow; of a search the candidates' bounds are in its table."""
+    if item.profile is None or item.prediction is None:
+        return [("computes", "unknown until it is counted: by a build, or by `edgec plan --profile`")]
+    macs = sum(item.profile.macs.values())
+    counts = f"{macs / 1e6:.4g} M multiply-accumulates, {item.profile.parameters:,} parameters"
+    sized = " (of the example's size)" if item.profile.dynamic else ""
+    reasons = () if item.plan.search else item.prediction.reasons
+    return [("computes", counts + sized), *(("bound", reason) for reason in reasons)]
 
 
 def _recipe(plan: Plan, facts: Json) -> str:
@@ -87,10 +131,10 @@ def _artifact(facts: Json) -> str:
     return f"{size}, {facts['parameters']:,} parameters, {inside} of {inside + outside} operators delegated (an earlier build)"
 
 
-def markdown(plans: Sequence[Plan], facts: Sequence[Json]) -> str:
+def markdown(known: Sequence[Known]) -> str:
     """Return the same as Markdown, for a comment on a pull request."""
-    plan = plans[0]
-    return f"### {plan.name} {plan.version} for {plan.target.name}\n\n```\n{human(plans, facts, False)}```\n"
+    plan = known[0].plan
+    return f"### {plan.name} {plan.version} for {plan.target.name}\n\n```\n{human(known, False)}```\n"
 
 
 def _choice(choice: Choice) -> str:

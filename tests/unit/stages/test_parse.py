@@ -45,7 +45,7 @@ def test_a_target_with_overrides(full: Manifest) -> None:
     assert (front.name, front.base, front.cpu, front.memory, front.threads) == (
         "front-door",
         "jetson-nano",
-        "cortex-a53",
+        "cortex-a76",
         2_000_000_000,
         1,
     )

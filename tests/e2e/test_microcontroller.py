@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from importlib.util import find_spec
@@ -11,6 +12,8 @@ import pytest
 
 import kinds_project
 from edgec.kinds.microcontroller import CPU_FLAGS
+from edgec.runtime.firmware import GENEROUS
+from edgec.runtime.firmware import built as built_for_host
 from edgec.runtime.libraries import libraries_for
 
 TARGETS = "[{name: cortex-m4, delegate: portable}, {name: corstone-300, delegate: portable}]"
@@ -72,6 +75,23 @@ def test_less_memory_than_given_is_told_and_no_crash(bundle, tmp_path):
         [host_build(bundle, tmp_path, "-DEDGEC_METHOD_POOL_BYTES=64")], capture_output=True, text=True, check=False
     )
     assert done.returncode == 4 and done.stdout.startswith("FAIL: the model does not load, ExecuTorch error 0x"), done.stdout
+
+
+def test_a_program_that_no_machine_has_the_kernels_for_is_loaded_with_stand_ins(bundle, tmp_path, cache_folder):
+    def pool(linked, absent):
+        copy = tmp_path / str(len(linked))
+        shutil.copytree(bundle, copy)
+        executable = built_for_host(copy, copy / "model.pte", linked, absent, cache_folder, False, GENEROUS)
+        done = subprocess.run([executable], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+        return done.stdout.splitlines()[-1], re.search(r"method pool: \d+", done.stdout).group()
+
+    outside = tuple(name for name in kernels(bundle) if name.startswith("aten::"))
+    rest = [name for name in kernels(bundle) if name not in outside]
+    with_all = pool(libraries_for((), kernels(bundle)), ((), ()))
+    with_stand_ins = pool(libraries_for((), rest), (("NoSuchBackend",), outside))
+    assert with_all[0].startswith("PASS") and with_stand_ins[0] == "LOADED"
+    assert with_all[1] == with_stand_ins[1]
 
 
 def test_a_golden_vector_that_is_off_fails(bundle, tmp_path):

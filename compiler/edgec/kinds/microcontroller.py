@@ -77,13 +77,15 @@ def figures(plan: Plan, lowered: Lowered, folder: Path, cache: Path, offline: bo
     def figure(name: str, value: float, evidence: str, **detail: Json) -> Figure:
         return Figure(name=name, value=value, unit="bytes", evidence=evidence, detail=detail)  # type: ignore[arg-type]
 
-    evidence, outside = "host" if trial.ran else "artifact", "stack, the C library, ExecuTorch's own variables"
+    # What no machine counted and no command stream states can refuse a budget, and meet none.
+    known = "artifact" if trial.ran or scratch else "estimated"
+    evidence, outside = "host" if trial.ran else known, "stack, the C library, ExecuTorch's own variables"
     return [
         figure("memory.arenas", arenas, "artifact", each=list(lowered.memory.arenas)),
         figure("memory.method_pool", method, "host", used=trial.method, ran=trial.ran),
         figure("memory.temporary_pool", temporary, evidence, used=trial.temporary, scratch=scratch),
         figure(
-            "memory.ram", arenas + method + temporary, "artifact", without=outside
+            "memory.ram", arenas + method + temporary, known, without=outside
         ),
         figure("memory.flash", lowered.pte_bytes, "artifact", without="code"),
     ]

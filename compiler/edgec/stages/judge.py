@@ -74,7 +74,7 @@ def _planned_memory(budget: Budget, measured: Measured, planned: str) -> Verdict
     """
     if planned:
         figure = measured.get(planned)
-        if figure is None:
+        if figure is None or (figure.evidence == "estimated" and figure.value <= budget.limit):
             return None
         status, reason = _limit(budget, figure)
         return Verdict(budget=budget, status=status, reason=reason, figure=figure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from bundle_parts import lowered, plan, verdicts
 from edgec.artifacts.bundle import Bundle, File
-from edgec.artifacts.measured import Figure, Measured
+from edgec.artifacts.measured import Evidence, Figure, Measured
 from edgec.kinds import microcontroller
 from edgec.stages.render import render
 from edgec.store.atomic import write_tree
@@ -130,12 +131,14 @@ def test_memory_is_met_or_missed_by_what_is_planned() -> None:
     from edgec.artifacts.manifest import Budget
     from edgec.stages.judge import judge
 
-    def status(limit: float) -> str:
+    def status(limit: float, evidence: Evidence) -> str:
         budget = Budget(kind="memory", statistic="", sense="max", limit=limit, text="x", route=("budgets", "memory"))
-        (verdict,) = judge(plan(target=TARGETS["cortex-m4"], budgets=(budget,)), POOLS)
-        assert verdict.figure is not None and verdict.figure.evidence == "artifact"
+        figure = replace(POOLS.figures[-1], evidence=evidence)
+        (verdict,) = judge(plan(target=TARGETS["cortex-m4"], budgets=(budget,)), Measured(figures=(figure,)))
+        assert verdict.status == "deferred" or verdict.figure == figure
         return verdict.status
 
-    assert (status(12480), status(12479)) == ("met", "missed")
+    assert (status(12480, "artifact"), status(12479, "artifact")) == ("met", "missed")
+    assert (status(12480, "estimated"), status(12479, "estimated")) == ("deferred", "missed")
 
 

@@ -15,6 +15,7 @@ from edgec.artifacts.lowered import Golden, Lowered, Tensor
 from edgec.artifacts.measured import Figure, Measured, written
 from edgec.artifacts.parts import Parts
 from edgec.artifacts.plan import Plan
+from edgec.artifacts.records import json_bytes
 from edgec.diagnostics import Diagnostic
 from edgec.kinds.c_source import Code, c_text, code, elements
 from edgec.kinds.printing import environment, readme, readme_file
@@ -43,6 +44,14 @@ CPU_FLAGS: Mapping[str, tuple[str, ...]] = {
     "cortex-m85": ("-march=armv8.1-m.main+mve.fp+fp.dp", "-mthumb", "-mfloat-abi=hard"),
 }
 """What GCC for Arm is told of each core."""
+
+VELA = {
+    "cycles.npu": "cycles of the NPU",
+    "latency.npu": "time of the NPU",
+    "memory.sram": "SRAM of the NPU",
+    "memory.flash": "flash of the NPU",
+}
+"""Figures that Vela estimates, and what people call them."""
 
 STEP = 1024
 """Pools are rounded up to this."""
@@ -87,7 +96,6 @@ def figures(plan: Plan, lowered: Lowered, folder: Path, cache: Path, offline: bo
         figure(
             "memory.ram", arenas + method + temporary, known, without=outside
         ),
-        figure("memory.flash", lowered.pte_bytes, "artifact", without="code"),
     ]
 
 
@@ -114,8 +122,13 @@ def files(parts: Parts) -> dict[str, File]:
     made["include/model_pte.h"] = _printed("include/model_pte.h.j2", facts)
     made["CMakeLists.txt"] = _printed("CMakeLists.txt.j2", _build_facts(parts))
     made["cmake/arm-none-eabi.cmake"] = _printed("cmake/arm-none-eabi.cmake.j2", _cpu_facts(parts.plan))
+    estimates = vela_summary(parts)
+    if estimates:
+        made["vela-summary.json"] = File(content=json_bytes({"schema": "edgec/vela/v1", "evidence": "estimated", **estimates}))
     facts = {**readme(parts), **_memory(parts.measured), "requires": requirements(parts)[0]}
-    made["README.md"] = readme_file(FOLDER, facts)
+    shown = {VELA[name]: written(entry["value"], entry["unit"]) for name, entry in estimates.items()}
+    answered = parts.lowered.resolved.get("answered by", "")
+    made["README.md"] = readme_file(FOLDER, {**facts, "estimates": shown, "answered": answered})
     return made
 
 
@@ -135,6 +148,14 @@ def check(folder: Path, facts: Json) -> list[Diagnostic]:
             if _array(vectors, f"golden_{number}_outputs_{index}") != (folder / name).read_bytes():
                 wrong.append(f"include/golden_vectors.h does not hold the bytes of {name}")
     return [Diagnostic(code="bundle-broken", message=message) for message in wrong]
+
+
+def vela_summary(parts: Parts) -> dict[str, dict[str, Json]]:
+    """Return Vela's estimates of a program that delegates to an Ethos-U, by figure; {} for any other."""
+    if "EthosUBackend" not in parts.lowered.backends:
+        return {}
+    figures = {name: parts.measured.get(name) for name in VELA}
+    return {name: {"value": figure.value, "unit": figure.unit} for name, figure in figures.items() if figure}
 
 
 def _array(header: str, name: str) -> bytes:

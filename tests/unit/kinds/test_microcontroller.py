@@ -142,3 +142,19 @@ def test_memory_is_met_or_missed_by_what_is_planned() -> None:
     assert (status(12480, "estimated"), status(12479, "estimated")) == ("deferred", "missed")
 
 
+
+
+def test_velas_estimates_are_kept_and_shown_as_such(tmp_path: Path) -> None:
+    answered = {"answered by": "the TOSA reference model"}
+    artifact = replace(lowered(tmp_path / "job"), backends=("EthosUBackend",), resolved=answered)
+    vela = Figure(name="cycles.npu", value=10_050_000, unit="cycles", evidence="estimated")
+    found = Measured(figures=(*POOLS.figures, vela))
+    asked = plan(target=TARGETS["corstone-300"], budgets=())
+    bundle = render(asked, artifact, tmp_path / "job", None, found, (), False)
+    assert json.loads(content(bundle.files["vela-summary.json"])) == {
+        "schema": "edgec/vela/v1", "evidence": "estimated", "cycles.npu": {"value": 10_050_000, "unit": "cycles"},
+    }  # fmt: skip
+    page = content(bundle.files["README.md"]).decode()
+    assert "| cycles of the NPU | 1.005e+07 cycles |" in page and "those of the TOSA reference model" in page
+    assert b"set(EDGEC_DELEGATE_ETHOS_U ON)" in content(bundle.files["CMakeLists.txt"])
+    assert "vela-summary.json" not in made(tmp_path / "other").files

@@ -143,7 +143,8 @@ def _written(options: Mapping[str, Json]) -> str:
 def _tools(bundle: OpenBundle, made: Json) -> dict[str, str]:
     """Versions of the SBOM's components, the model aside, and of the toolchain, its files' digests shortened."""
     components = _json(bundle, "sbom.cdx.json").get("components", ())
-    found = {item["name"]: str(item.get("version", "")) for item in components if item["name"] != "model.pte"}
+    model = bundle.facts["model"]["file"]
+    found = {item["name"]: str(item.get("version", "")) for item in components if item["name"] != model}
     found["edgec"] = str(bundle.facts["tools"]["edgec"])
     toolchain = made["internalParameters"].get("toolchain", {})
     return found | {name: text[:12] if len(text) == 64 else text for name, text in toolchain.items()}
@@ -165,7 +166,7 @@ def _parts(bundle: OpenBundle) -> dict[str, int]:
     with environment_errors("read the bundle's files"):
         sizes = {name: (bundle.folder / name).stat().st_size for name in bundle.digests}
     binaries = {name: size for name, size in sizes.items() if name.startswith(("bin/", "lib/"))}
-    rest = sum(sizes.values()) - sizes["model.pte"] - sum(binaries.values())
+    rest = sum(sizes.values()) - sizes[bundle.facts["model"]["file"]] - sum(binaries.values())
     program = {"model.pte: program and the rest": max(0, total - sum(inside.values()))}
     return {"model.pte": total, **inside, **program, **dict(sorted(binaries.items())), "other files": rest}
 

@@ -17,6 +17,7 @@ from edgec.metrics.interval import mcnemar, paired_drop
 from edgec.releases.compare import difference
 from edgec.releases.read import read_release
 from edgec.releases.records import verdicts
+from edgec.targets.table import TARGETS
 from release_parts import DATA, SAMPLES, TRUTH, evaluated, figures, files, flipped, latency, release
 
 
@@ -257,3 +258,14 @@ def test_a_figure_of_one_side_is_shown_and_not_compared(tmp_path: Path) -> None:
     one, two = release(tmp_path / "one"), release(tmp_path / "two", None, figures(extra))
     found = compared(one, two).figure("accuracy.top5")
     assert found is not None and found.old is None and found.note == "only the new one has it"
+
+
+@pytest.mark.parametrize("target", ["android-arm64", "ios", "cortex-m4"])
+def test_every_kind_of_bundle_is_read_and_compared(tmp_path: Path, target: str) -> None:
+    one = release(tmp_path / "one", target=TARGETS[target])
+    two = release(tmp_path / "two", target=TARGETS[target], version="1.0.1")
+    assert compared(one, one).identical
+    found = read_release(two.folder)
+    assert found.parts["model.pte"] == 1300 and found.parts["other files"] > 0
+    assert not any(name.endswith("model.pte") for name in found.tools)
+    assert [fact.name for fact in compared(one, two).identity] == ["version", "bundle"]

@@ -29,7 +29,8 @@ code = int(os.environ.get("STAND_IN_CODE", "0"))
 time.sleep(float(os.environ.get("STAND_IN_SECONDS", "0")))
 if arguments[0] == "--self-test":
     status = {0: "passed", 5: "budget-missed"}.get(code, "failed")
-    print(json.dumps({"schema": "edgec/verification/v1", "status": status, "arguments": arguments,
+    digest = arguments[arguments.index("--bundle-digest") + 1]
+    print(json.dumps({"schema": "edgec/verification/v1", "status": status, "arguments": arguments, "bundle_sha256": digest,
                       "golden": {"passed": code != 7, "vectors": len(facts["golden"]["vectors"])},
                       "model_sha256": facts["model"]["sha256"]}))
 elif arguments[0] == "--stream":

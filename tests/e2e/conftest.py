@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from bundle_parts import bundle
+from edgec.stages.write import write
+from edgec.store.release import sign_bundle
+from keys import Pair, pair
+from shells import SHELLS
+from signed_out import STEM, Out, policy_text, private
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,3 +69,47 @@ def camera(edgec, tmp_path_factory):
     done = edgec("build", "manifests/camera.yaml", "--out", out, "--output", "json")
     assert done.returncode == 0, done.stderr + done.stdout
     return Built(json.loads(done.stdout), out)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pair]:
+    folder = tmp_path_factory.mktemp("the keys")
+    made = {kind: pair(folder, kind, kind) for kind in ("ed25519", "p256", "rsa")}
+    return made | {"other": pair(folder, "other", "p256")}
+
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, Pair]) -> Path:
+    """Three bundles, each signed by two keys."""
+    place = tmp_path_factory.mktemp("all releases")
+    for number, changes in enumerate(({}, {"version": "1.1.0"}, {"name": "door"})):
+        folder = write(bundle(place / f"parts-{number}", **changes), place / "out").folder  # type: ignore[arg-type]
+        for kind in ("ed25519", "p256"):
+            sign_bundle(folder, private(keys[kind]))
+    return place / "out"
+
+
+@pytest.fixture
+def out(releases: Path, tmp_path: Path) -> Out:
+    shutil.copytree(releases, tmp_path / "the out")
+    return Out(tmp_path / "the out", STEM)
+
+
+@pytest.fixture
+def newer(out: Out) -> Out:
+    return Out(out.place, "camera-1.1.0-linux-x86_64")
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    found = SHELLS[request.param]
+    if not shutil.which(found[0]):
+        pytest.skip(f"{found[0]} is not installed")
+    return found
+
+
+@pytest.fixture
+def policy(out: Out, keys: dict[str, Pair]) -> Path:
+    path = out.place / "edgec.toml"
+    path.write_text(policy_text(out, keys))
+    return path

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -20,12 +19,7 @@ from bundle_parts import bundle
 from edgec.artifacts.needs import required_features
 from edgec.stages.write import write
 from edgec.store import bundles
-
-SHELLS = {
-    "dash": ("dash",),
-    "bash": ("bash", "--posix"),
-    "busybox": ("busybox", "sh"),
-}
+from shells import SHELLS, call
 
 
 @pytest.fixture(scope="module")
@@ -53,21 +47,6 @@ def shell(request: pytest.FixtureRequest) -> tuple[str, ...]:
     if not shutil.which(found[0]):
         pytest.skip(f"{found[0]} is not installed")
     return found
-
-
-def call(
-    *command: object, environment: Mapping[str, str] | None = None, stdin: bytes = b"", cwd: Path | None = None
-) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [str(part) for part in command],
-        input=stdin,
-        capture_output=True,
-        env={**os.environ, **(environment or {})},
-        cwd=cwd,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 def entries(place: Path) -> set[str]:
@@ -251,6 +230,7 @@ def test_an_install_makes_the_release_current(folder: Path, tmp_path: Path, shel
     assert {name for name in entries(base) if "/" not in name} == {
         "releases",
         "current",
+        "newest",
         f"{release(folder)}.verify.json",
     }
 
@@ -420,7 +400,8 @@ def test_installs_at_once_and_readers_never_miss_the_current_one(
     reader.start()
     codes = []
     for _ in range(3):
-        both = [subprocess.Popen([one / "install.sh", "--prefix", prefix, "--no-service"], stdout=subprocess.DEVNULL,
+        given = ["--prefix", prefix, "--no-service", "--allow-downgrade"]
+        both = [subprocess.Popen([one / "install.sh", *given], stdout=subprocess.DEVNULL,
                                  stderr=subprocess.DEVNULL) for one in (folder, next_release)]  # fmt: skip
         codes += [process.wait(60) for process in both]
     stop.set()

@@ -21,7 +21,7 @@ LAYOUT = Layout()
 PLANNED = ""
 UNRUN: tuple[str, ...] = ()
 FOLDER = "linux-native"
-SCRIPTS = ("run.sh", "verify.sh", "install.sh")
+SCRIPTS = ("run.sh", "verify.sh", "install.sh", "trust.sh")
 
 
 def requirements(parts: Parts) -> tuple[Requirement, ...]:

@@ -97,7 +97,7 @@ def mismatches(payload: bytes, bundle: OpenBundle, given: Papers) -> list[Diagno
     Raises Failure ``signature-invalid`` for a payload that attests no bundle.
     """
     subjects = attested(payload, given.signature_name)
-    wanted = {sums_subject(bundle.facts): (bundle.digest, f"the bundle {stem(bundle.facts)}")}
+    wanted = {sums_subject(bundle.facts): (bundle.digest, f"bundle {stem(bundle.facts)}")}
     if given.measurements is not None:
         digest = hashlib.sha256(given.measurements).hexdigest()
         wanted[measurements_subject(bundle.facts)] = (digest, given.measurements_name)

@@ -228,7 +228,7 @@ def test_the_signature_of_another_bundle(
         other = write(bundle(tmp_path / str(changes), **changes), tmp_path / "other").folder  # type: ignore[arg-type]
         replayed = sign_bundle(other, private(keys["p256"])).signature
         place(out).write_bytes(replayed.read_bytes())
-        refused(check(), "signature-mismatch", f"the bundle {STEM}")
+        refused(check(), "signature-mismatch", f"bundle {STEM}")
 
 
 def test_the_signature_of_other_measurements(check: Callable[..., Result], out: Path) -> None:

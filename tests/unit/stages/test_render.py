@@ -39,12 +39,12 @@ def record(made: Bundle, name: str) -> Any:
 def test_the_bundle_holds_what_the_format_says(tmp_path: Path) -> None:
     made = bundle(tmp_path / "parts")
     assert set(made.files) == {
-        "bundle.json", "model.pte", "bin/edgec-run", "lib/libexecutorch.so", "run.sh", "verify.sh", "install.sh",
+        "bundle.json", "model.pte", "bin/edgec-run", "lib/libexecutorch.so", "run.sh", "verify.sh", "install.sh", "trust.sh",
         "tests/test_bundle.py", "tests/golden/0.image.bin", "tests/golden/0.output.bin", "systemd/camera.service",
         "README.md", "sbom.cdx.json", "provenance.json", "SHA256SUMS",
     }  # fmt: skip
     executable = {name for name, file in made.files.items() if file.executable}
-    assert executable == {"bin/edgec-run", "run.sh", "verify.sh", "install.sh"}
+    assert executable == {"bin/edgec-run", "run.sh", "verify.sh", "install.sh", "trust.sh"}
 
 
 def test_the_listing_covers_every_other_file_and_names_the_bundle(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ PYTHON ?= $(shell .ci/find-python)
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-fast test-full bench sweep lint schema clean
+.PHONY: help demo test test-fast test-full bench sweep sweep-targets lint schema clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ bench: $(VENV)/.installed ## the ratios in docs/benchmarks.md, measured side by 
 sweep: $(VENV)/.installed ## build every torchvision model and ten of timm in four recipes (hours; goes on where it stopped), then docs/coverage.md
 	$(BIN)/python benchmarks/coverage.py --again failed
 	$(BIN)/python benchmarks/coverage.py --table
+
+sweep-targets: $(VENV)/.test-tools ## build the camera for every target and delegate, verify each bundle, then the matrix of docs/targets.md
+	$(BIN)/python benchmarks/targets.py
 
 schema: $(VENV)/.installed ## write schemas/*.schema.json anew from the skeleton and the plugins
 	$(BIN)/edgec schema > schemas/manifest.schema.json.new && mv schemas/manifest.schema.json.new schemas/manifest.schema.json

@@ -290,6 +290,7 @@ def _record(
         boundaries=evidence.boundaries,
         golden=vectors,
         tolerance=plugin("recipes", plan.recipe.name).TOLERANCE,
+        without=plugin("recipes", plan.recipe.name).WITHOUT,
         output_range=largest,
         evaluation=write_evaluation(folder, evidence.answered) if evidence.answered.ids else None,
         resolved={"compared on": evidence.origin, **evidence.decided},

@@ -96,7 +96,8 @@ class Recipe(Plugin, Protocol):
     OPERATORS are the kinds of operators that it makes smaller. FEATURES name, by architecture, the CPU features (as in
     /proc/cpuinfo, and in words) without which it saves size and hardly any time.
     LIMITS says how far ``exported``, ``quantized`` and ``pte`` may each be from the step before, and how far the artifact
-    may be from eager (``total``). TOLERANCE is (absolute, relative) for golden vectors on other CPUs.
+    may be from eager (``total``). TOLERANCE is (absolute, relative) for golden vectors on any CPU, WITHOUT what suffices on
+    an Arm core that lacks a feature, the last that fits.
     """
 
     PRECISION: str
@@ -105,6 +106,7 @@ class Recipe(Plugin, Protocol):
     FEATURES: Mapping[str, Mapping[str, str]]
     LIMITS: Mapping[str, Limit]
     TOLERANCE: tuple[float, float]
+    WITHOUT: Mapping[str, tuple[float, float]]
 
     def quantize(self, program: Any, material: Material, delegate: Delegate, options: Options) -> Any:
         """Return the ExportedProgram to lower; the same program where the recipe quantizes nothing."""

@@ -12,8 +12,12 @@ import pytest
 
 from edgec.artifacts.document import Json
 from edgec.codes import CODES
+from edgec.commands.explain import _size
+from edgec.registry import names, plugin
 from edgec.stages.fields import Field, fields
 from edgec.stages.schema import manifest_schema, schema_text
+from edgec.targets.cpus import CPUS
+from edgec.targets.table import TARGETS
 
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
@@ -66,6 +70,14 @@ def test_every_field_explains_itself() -> None:
 def test_the_manual_lists_every_field(request: pytest.FixtureRequest) -> None:
     path = ROOT / "docs" / "manifest.md"
     compare(path, between(path.read_text(encoding="utf-8"), "fields", field_table()), request)
+
+
+def test_the_manual_lists_every_target_core_and_tolerance(request: pytest.FixtureRequest) -> None:
+    path = ROOT / "docs" / "targets.md"
+    text = path.read_text(encoding="utf-8")
+    for name, generated in (("targets", target_table()), ("cores", core_table()), ("tolerances", tolerance_table())):
+        text = between(text, name, generated)
+    compare(path, text, request)
 
 
 def test_the_manual_lists_every_diagnostic(request: pytest.FixtureRequest) -> None:
@@ -139,3 +151,43 @@ def _row(field: Field) -> str:
     default = "required" if field.required else f"`{_text(field.default)}`" if field.has_default else ""
     kinds = " or ".join(field.kinds)
     return f"| `{field.path}`{within} | {what}{allowed} | {kinds} | {default} |".replace("\n", " ")
+
+
+def target_table() -> str:
+    head = "| target | core | memory | clock | fp32 / int8 GMAC/s | GB/s | kind | delegates |"
+    lines = [head, "|---" * 8 + "|"]
+    for row in TARGETS.values():
+        peaks = [row.peak(precision, row.threads) for precision in ("fp32", "int8")]
+        speed = " / ".join(f"{peak / 1e9:.3g}" if peak else "-" for peak in peaks) if any(peaks) else "-"
+        beside = f" + {row.accelerator}" if row.accelerator else ""
+        room = f"{_size(row.memory)}, flash {_size(row.flash)}" if row.flash else _size(row.memory)
+        cells = (
+            *(row.name, f"{row.cores} x {row.cpu}{beside}", room, f"{row.clock / 1e9:g} GHz" if row.clock else "-", speed),
+            *(f"{row.bandwidth / 1e9:g}" if row.bandwidth else "-", row.kind, ", ".join(row.delegates)),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def core_table() -> str:
+    lines = ["| core | features | MACs a cycle | emulated by |", "|---|---|---|---|"]
+    for core in CPUS.values():
+        rates = ", ".join(f"{precision} {macs}" for precision, macs in core.macs_per_cycle.items()) or "not known"
+        emulated = f"`{core.qemu_cpu}`" if core.qemu_cpu and core.qemu_cpu != core.name else core.qemu_cpu or "-"
+        note = f"; {core.emulation}" if core.emulation and core.architecture in ("aarch64", "x86_64") else ""
+        lines.append(f"| {core.name} | {', '.join(core.features)} | {rates} | {emulated}{note} |")
+    return "\n".join(lines) + "\n"
+
+
+def tolerance_table() -> str:
+    lines = ["| recipe | on any core | on a core without |", "|---|---|---|"]
+    for name in names("recipes"):
+        recipe = plugin("recipes", name)
+        if name != "auto":
+            less = "; ".join(f"`{feature}`: {_tolerance(pair)}" for feature, pair in recipe.WITHOUT.items()) or "the same"
+            lines.append(f"| {name} | {_tolerance(recipe.TOLERANCE)} | {less} |")
+    return "\n".join(lines) + "\n"
+
+
+def _tolerance(pair: tuple[float, float]) -> str:
+    return f"{pair[0]:g} + {100 * pair[1]:g} % of the largest output"

@@ -45,8 +45,8 @@ def describe(plan: Plan, lowered: Lowered, layout: Layout) -> dict[str, Json]:
         "outputs": [{"name": item.name, "dtype": item.dtype, "shape": list(item.shape)} for item in lowered.outputs],
         "task": {"name": plan.task.name, "labels": list(plan.labels), "options": dict(plan.task.options)},
         "golden": {
-            "absolute": lowered.tolerance[0],
-            "relative": lowered.tolerance[1],
+            "absolute": lowered.tolerance_on(target)[0],
+            "relative": lowered.tolerance_on(target)[1],
             "vectors": [
                 {
                     "sample": vector.sample,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgec.artifacts.profile import Profile
+from edgec.artifacts.target import Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,8 @@ class Lowered:
     every evaluation sample, ``ids``, ``labels`` (where the task has them), ``output.<i>`` of the artifact and
     ``reference.<i>`` of eager fp32.
     ``profile`` is what the float model computes. ``rewrites`` are those of the exported graph that fitted somewhere, in order.
-    ``tolerance`` is (absolute, relative) for the golden vectors on hardware like the one that made them.
+    ``tolerance`` is (absolute, relative) for the golden vectors on any CPU; ``without`` are those that suffice on an Arm
+    core that lacks a feature.
     ``versions`` maps package name to version; ``output_range`` is the largest absolute golden output.
     ``weights_sha256`` is over every tensor of the model as it was lowered (name, dtype, shape, bytes);
     ``weights_file_sha256`` is the file's that they were loaded from, fetched or given: "" where there was none.
@@ -120,6 +122,15 @@ class Lowered:
     weights_file_sha256: str = ""
     rewrites: tuple[Rewritten, ...] = ()
     profile: Profile | None = None
+    without: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def tolerance_on(self, target: Target) -> tuple[float, float]:
+        """Return (absolute, relative) for the golden vectors on ``target``: one core's where it is one, else any core's."""
+        found = self.tolerance
+        if target.architecture == "aarch64" and not target.generic:
+            for feature, tolerance in self.without.items():
+                found = found if feature in target.features else tolerance
+        return found
 
     @property
     def delegation(self) -> float:

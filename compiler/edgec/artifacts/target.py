@@ -33,12 +33,12 @@ class Cpu:
 class Target:
     """One kind of device. ``memory`` in bytes; ``sources`` say where figures come from.
 
-    ``features``, ``beyond``, ``cpuinfo``, ``qemu_cpu``, ``emulation`` and ``macs_per_cycle`` are the Cpu's. ``glibc`` is
-    "" where the system has none. ``threads`` are the big cores. ``flash`` is what holds the model of a device that runs it
-    in place, in bytes (0: a file). ``clock`` is the highest of the big cores, in Hz; ``bandwidth`` the main memory's, in
-    bytes a second; ``cache`` all of the caches that the cores can hold weights in, in bytes: 0 where a row stands for
-    machines of many kinds. ``accelerator`` names what is beside the cores (``ethos-u55-128``), and ``accelerator_macs``
-    are its multiply-accumulates a second by precision.
+    ``features``, ``beyond``, ``cpuinfo``, ``qemu_cpu``, ``emulation``, ``generic`` and ``macs_per_cycle`` are the Cpu's.
+    ``glibc`` is "" where the system has none. ``threads`` are the big cores. ``flash`` is what holds the model of a device
+    that runs it in place, in bytes (0: a file). ``clock`` is the highest of the big cores, in Hz; ``bandwidth`` the main
+    memory's, in bytes a second; ``cache`` all of the caches that the cores can hold weights in, in bytes: 0 where a row
+    stands for machines of many kinds. ``accelerator`` names what is beside the cores (``ethos-u55-128``), and
+    ``accelerator_macs`` are its multiply-accumulates a second by precision.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Target:
     sources: tuple[str, ...]
     emulation: str = ""
     beyond: tuple[str, ...] = ()
+    generic: bool = False
     flash: int = 0
     clock: float = 0.0
     bandwidth: float = 0.0

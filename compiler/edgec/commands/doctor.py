@@ -35,9 +35,20 @@ class Finding:
 
 
 @click.command("doctor")
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@click.option("--prefetch", is_flag=True, help="Fetch the runtimes of TARGET... (default: all) for builds with --offline.")
 @common("human", "json")
-def command() -> int:
-    """Check Python, packages, compilers, emulators and disk. Exit code 6 when the host's own target cannot be built."""
+def command(targets: tuple[str, ...], prefetch: bool) -> int:
+    """Check Python, packages, compilers, emulators and disk. Exit code 6 when the host's own target cannot be built.
+
+    With --prefetch, instead: what builds for foreign architectures fetch, by hash and once, into the cache.
+    """
+    if targets and not prefetch:
+        raise click.UsageError("targets are named for --prefetch; without it everything is checked")
+    if prefetch:
+        from edgec.commands.prefetch import prefetch as fetch
+
+        return fetch(targets)
     found = [*_python(), *_packages(), *_torchvision(), *_targets(), *_emulators(), *_disk()]
     code = MISSING if any(finding.needed and finding.status == "missing" for finding in found) else 0
     out = output()

@@ -23,6 +23,7 @@ OPERATORS: tuple[str, ...] = ()
 FEATURES: Mapping[str, Mapping[str, str]] = {}
 LIMITS: Mapping[str, Limit] = {}
 TOLERANCE = (0.0, 0.0)
+WITHOUT: Mapping[str, tuple[float, float]] = {}
 
 TINY = 16_000
 """Parameters: 64 kB in float32. What 8 bits save there is less than what the runtime's libraries vary by."""

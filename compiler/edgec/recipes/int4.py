@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from edgec.artifacts.document import Json
@@ -45,6 +46,8 @@ LIMITS = {
 }
 TOLERANCE = (1e-6, 0.05)
 """Golden vectors: a shallow network hardly differs from CPU to CPU, but ranges are taken from floats, and depth adds up."""
+
+WITHOUT: Mapping[str, tuple[float, float]] = {}
 
 MULTIPLE = 32
 """XNNPACK takes 4-bit weights only where the inputs, and a group, are a multiple of this (ExecuTorch 1.5.1)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from edgec.artifacts.document import Json
@@ -51,6 +52,8 @@ LIMITS = {
 }
 TOLERANCE = (1e-6, 0.02)
 """Golden vectors: bit-identical on every CPU seen where all is integer; operators left in float may flip a rounding."""
+
+WITHOUT: Mapping[str, tuple[float, float]] = {}
 
 
 def quantize(program: Any, material: Material, delegate: Delegate, options: Options) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from edgec.artifacts.document import Json
@@ -114,6 +115,8 @@ LIMITS = {
 }
 TOLERANCE = (1e-6, 0.02)
 """Golden vectors: those of static int8."""
+
+WITHOUT: Mapping[str, tuple[float, float]] = {}
 
 
 def course(options: Options, decides: bool) -> Course:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import platform
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,6 +57,10 @@ def emulator(target: Target, workdir: Path) -> Emulator:
     system = _system(target.architecture)
     if program is None or system is None or not target.qemu_cpu:
         raise _missing(target, program is None, system is None)
+    if target.qemu_cpu not in (known := _cpus(program)) and known:
+        why = target.emulation or f"take a CPU that it has: {', '.join(sorted(known))}"
+        message = f"{target.name} cannot be emulated here: this qemu does not know {target.qemu_cpu}; {why}"
+        raise Failure(Diagnostic(code="tool-missing", message=message))
     root = workdir / f"sysroot-{target.name}"
     (root / "proc").mkdir(parents=True, exist_ok=True)
     for name in SYSTEM:
@@ -75,6 +81,16 @@ def cpuinfo_text(target: Target) -> str:
         fields += [("CPU architecture", "8"), ("CPU variant", variant), ("CPU part", part), ("CPU revision", "1")]
     blocks = ([("processor", str(core)), *fields] for core in range(target.cores))
     return "\n".join("".join(f"{name}\t: {value}\n" for name, value in block) for block in blocks)
+
+
+@functools.cache
+def _cpus(program: str) -> frozenset[str]:
+    """Return the names that ``-cpu help`` of a qemu-user lists; none where it does not answer."""
+    try:
+        done = subprocess.run([program, "-cpu", "help"], capture_output=True, text=True, timeout=60, check=False)
+    except OSError:
+        return frozenset()
+    return frozenset(word for line in done.stdout.splitlines() for word in line.split()[:2])
 
 
 def _cpu(target: Target) -> str:

@@ -77,24 +77,38 @@ def runtime_pack(architecture: str, cache: Path, offline: bool) -> Pack:
     """Return the runtime for ``architecture``: the installed package's files where they are the pinned ones, else
     the cache's, else the pinned wheel, fetched with pip into ``cache`` and checked.
 
-    Raises Failure ``runtime-pack-missing`` (no runtime for it, or not cached and offline), ``tool-missing`` (no pip),
-    ``download-failed`` or ``digest-mismatch``.
+    A truncated or damaged cache is never used: it is fetched anew. Raises Failure ``runtime-pack-missing`` (no runtime for
+    it, or not cached and offline), ``tool-missing`` (no pip), ``download-failed``, or ``digest-mismatch`` (another wheel
+    than the pinned one, or offline with a damaged cache).
     """
-    pinned = _pinned(architecture)
-    cached = cache / "runtime" / f"executorch-{VERSION}-{architecture}-{pinned.sha256[:16]}"
-    for folder in (*_installed(), cached):
-        if whole(folder, pinned):
-            return _pack(folder, pinned)
+    if found := present(architecture, cache):
+        return found
+    pinned, cached = _pinned(architecture), _place(architecture, cache)
+    if offline and cached.exists():
+        raise Failure(
+            Diagnostic(
+                code="digest-mismatch",
+                message=f"the cached ExecuTorch {VERSION} runtime for {architecture} is damaged, and --offline is set",
+                hint="run `edgec doctor --prefetch` once with a network: it is fetched anew",
+            )
+        )
     if offline:
         raise Failure(
             Diagnostic(
                 code="runtime-pack-missing",
                 message=f"the ExecuTorch {VERSION} runtime for {architecture} is not cached, and --offline is set",
-                hint="run once without --offline",
+                hint="run `edgec doctor --prefetch` once with a network",
             )
         )
     _fetch(pinned, cached)
     return _pack(cached, pinned)
+
+
+def present(architecture: str, cache: Path) -> Pack | None:
+    """Return the runtime that needs no network: installed or cached, and whole; else None. Raises as ``runtime_pack``."""
+    pinned = _pinned(architecture)
+    places = (*_installed(), _place(architecture, cache))
+    return next((_pack(folder, pinned) for folder in places if whole(folder, pinned)), None)
 
 
 def whole(folder: Path, pinned: Pinned) -> bool:
@@ -127,6 +141,10 @@ def unpack(wheel: Path, pinned: Pinned, folder: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(entry) as source, target.open("wb") as sink:
                     shutil.copyfileobj(source, sink)
+
+
+def _place(architecture: str, cache: Path) -> Path:
+    return cache / "runtime" / f"executorch-{VERSION}-{architecture}-{_pinned(architecture).sha256[:16]}"
 
 
 def _pinned(architecture: str) -> Pinned:

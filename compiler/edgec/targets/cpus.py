@@ -162,6 +162,7 @@ def with_cpu(target: Target, cpu: Cpu) -> Target:
         architecture=cpu.architecture,
         features=cpu.features,
         beyond=cpu.beyond,
+        generic=cpu.generic,
         qemu_cpu=cpu.qemu_cpu,
         emulation=cpu.emulation,
         cpuinfo=cpu.cpuinfo,

@@ -6,6 +6,7 @@ import pytest
 
 from edgec.diagnostics import Failure
 from edgec.runtime import emulate, host
+from edgec.targets.cpus import CPUS, with_cpu
 from edgec.targets.table import JETSON_NANO, LINUX_X86_64, TARGETS
 
 CPUINFO = "processor\t: 0\nflags\t\t: fpu sse2 avx2\nmodel name\t: Some CPU\n\nprocessor\t: 1\nflags\t\t: fpu\n"
@@ -101,6 +102,18 @@ def test_what_qemu_user_cannot_run_is_refused_with_the_reason(tools, tmp_path, n
     (found,) = caught.value.diagnostics
     assert found.code == "tool-missing" and found.hint is None
     assert TARGETS[name].emulation or "not for Linux" in found.message
+
+
+def test_a_cpu_that_this_qemu_does_not_know_is_refused_with_the_reason(tools, tmp_path, monkeypatch):
+    monkeypatch.setattr(emulate, "_cpus", lambda program: frozenset({"cortex-a57", "cortex-a76"}))
+    assert "cortex-a57" in emulate.emulator(JETSON_NANO, tmp_path).command
+    modern = with_cpu(JETSON_NANO, CPUS["neoverse-v1"])
+    with pytest.raises(Failure) as caught:
+        emulate.emulator(modern, tmp_path)
+    (found,) = caught.value.diagnostics
+    assert found.code == "tool-missing" and "does not know neoverse-v1" in found.message and "SVE" in found.message
+    monkeypatch.setattr(emulate, "_cpus", lambda program: frozenset({"neoverse-v1"}))
+    assert "neoverse-v1" in emulate.emulator(modern, tmp_path).command
 
 
 def test_what_is_missing_is_named_in_one_line(monkeypatch, tmp_path):

@@ -1,12 +1,16 @@
 """The pinned runtime: what is unpacked, what is refused, what needs no network."""
 
 import hashlib
+import json
 import subprocess
 import zipfile
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
+from edgec.cli import group
 from edgec.diagnostics import Failure
 from edgec.runtime import packs
 from edgec.runtime.packs import Pinned
@@ -66,14 +70,74 @@ def test_the_wheel_is_fetched_once_and_found_again_offline(tmp_path, pip):
     assert len(pip) == 1 and "executorch==1.5.1" in pip[0] and "3.11" in pip[0]
 
 
-def test_a_damaged_cache_is_not_used(tmp_path, pip):
+@pytest.mark.parametrize("damage", [b"flipped", LIBRARY[:4], b""], ids=["flipped", "truncated", "empty"])
+def test_a_damaged_cache_is_refused_offline_and_fetched_anew(tmp_path, pip, damage):
     pack = packs.runtime_pack("aarch64", tmp_path / "cache", offline=False)
-    (pack.libraries / "libexecutorch.so").write_bytes(b"flipped")
+    (pack.libraries / "libexecutorch.so").write_bytes(damage)
+    assert packs.present("aarch64", tmp_path / "cache") is None
     with pytest.raises(Failure) as caught:
         packs.runtime_pack("aarch64", tmp_path / "cache", offline=True)
-    assert caught.value.diagnostics[0].code == "runtime-pack-missing"
+    assert caught.value.diagnostics[0].code == "digest-mismatch" and caught.value.exit_code == 7
     packs.runtime_pack("aarch64", tmp_path / "cache", offline=False)
     assert (pack.libraries / "libexecutorch.so").read_bytes() == LIBRARY and len(pip) == 2
+
+
+def test_a_missing_file_of_the_cache_is_damage_too(tmp_path, pip):
+    pack = packs.runtime_pack("aarch64", tmp_path / "cache", offline=False)
+    (pack.libraries / "libexecutorch.so").unlink()
+    with pytest.raises(Failure) as caught:
+        packs.runtime_pack("aarch64", tmp_path / "cache", offline=True)
+    assert caught.value.exit_code == 7
+
+
+def test_what_was_never_fetched_is_missing_offline(tmp_path, pip):
+    with pytest.raises(Failure) as caught:
+        packs.runtime_pack("aarch64", tmp_path / "cache", offline=True)
+    found = caught.value.diagnostics[0]
+    assert found.code == "runtime-pack-missing" and "--prefetch" in found.hint
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_truncated_wheel_is_refused(tmp_path, pip, pinned, share):
+    content = pinned.read_bytes()
+    pinned.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(Failure) as caught:
+        packs.runtime_pack("aarch64", tmp_path / "cache", offline=False)
+    assert caught.value.diagnostics[0].code == "digest-mismatch" and caught.value.exit_code == 7
+    assert packs.present("aarch64", tmp_path / "cache") is None
+
+
+def prefetch(*arguments):
+    result = CliRunner().invoke(group, ["doctor", "--prefetch", *arguments, "--output", "json"], standalone_mode=False)
+    if result.exception:
+        raise result.exception
+    return result.return_value, json.loads(result.stdout)
+
+
+def test_prefetching_fetches_once_for_all_targets_of_an_architecture(tmp_path, monkeypatch, pip):
+    monkeypatch.setenv("EDGEC_CACHE", str(tmp_path / "cache"))
+    names = ("jetson-nano", "raspberry-pi-5", "cortex-m4")
+    for status in ("fetched", "here"):
+        code, told = prefetch(*names)
+        assert code == 0
+        ((pack),) = told["packs"]
+        assert (pack["architecture"], pack["status"], pack["targets"]) == ("aarch64", status, ["jetson-nano", "raspberry-pi-5"])
+    assert len(pip) == 1
+    assert packs.runtime_pack("aarch64", tmp_path / "cache", offline=True)
+
+
+def test_prefetching_without_a_network_ends_with_8_and_names_what_failed(tmp_path, monkeypatch, pinned):
+    monkeypatch.setenv("EDGEC_CACHE", str(tmp_path / "cache"))
+    failed = subprocess.CompletedProcess([], 1, "", "ERROR: no matching distribution\n")
+    monkeypatch.setattr(packs.subprocess, "run", lambda *_, **__: failed)
+    code, told = prefetch("jetson-nano")
+    assert code == 8 and told["packs"][0]["status"] == "failed" and told["diagnostics"][0]["code"] == "download-failed"
+
+
+def test_an_unknown_target_is_a_usage_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGEC_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(click.UsageError, match="did you mean 'jetson-nano'"):
+        prefetch("jetson-nan")
 
 
 def test_a_changed_header_is_noticed(tmp_path, pip):

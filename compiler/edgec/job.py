@@ -31,16 +31,22 @@ Step = Literal["lower", "profile"]
 
 
 def run(
-    plan: Plan, project: Project, folder: Path, progress: Progress | None = None, stop: threading.Event | None = None
+    plan: Plan,
+    project: Project,
+    folder: Path,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+    memory: int | None = None,
 ) -> Lowered:
     """Lower ``plan`` into ``folder`` (made if need be) in a child process, and return what its lowered.json says.
 
     ``progress`` is called with one line a finished step. Raises the child's Failure; Failure ``job-died`` or
     ``job-killed`` when it ended without an answer; RuntimeError with the child's traceback for a bug. The child, and
     what it started, is killed when this is interrupted, and dies with this process. Where this runs beside a main
-    thread that Ctrl-C interrupts, setting ``stop`` kills it and raises CancelledError here.
+    thread that Ctrl-C interrupts, setting ``stop`` kills it and raises CancelledError here. ``memory`` are the bytes that
+    it, and what it starts, may each map: what needs more is Failure ``job-killed``.
     """
-    _ask("lower", plan, project, folder, progress, stop)
+    _ask("lower", plan, project, folder, progress, stop, memory)
     return read_lowered(folder)
 
 
@@ -50,7 +56,13 @@ def profile(plan: Plan, project: Project, folder: Path, progress: Progress | Non
 
 
 def _ask(
-    step: Step, plan: Plan, project: Project, folder: Path, progress: Progress | None, stop: threading.Event | None
+    step: Step,
+    plan: Plan,
+    project: Project,
+    folder: Path,
+    progress: Progress | None,
+    stop: threading.Event | None,
+    memory: int | None = None,
 ) -> Message:
     """Have a child process do one step, and return its last message. Raises as ``run``."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,6 +71,7 @@ def _ask(
         "plan": to_json(plan),
         "project": where(project),
         "folder": str(folder.resolve()),
+        "memory": memory,
     }
     with tempfile.TemporaryFile() as words:
         child = start(folder, words)
@@ -150,6 +163,7 @@ def main(parent: int) -> None:
     os.dup2(2, 1)
     tell = teller(channel)
     request = json.load(sys.stdin)
+    process.bound_memory(request["memory"])
 
     def work() -> None:
         import_compiler()
@@ -184,13 +198,20 @@ def told(work: Callable[[], None], tell: Callable[[Message], None]) -> None:
         work()
     except Failure as failure:
         tell({"failure": [to_json(item) for item in failure.diagnostics]})
-    except MemoryError:
-        tell({"failure": [to_json(Diagnostic(code="job-killed", message="the lowering process ran out of memory"))]})
-    except OSError as error:
-        tell(_environment(error))
-    # Whatever else gets here is edgec's own bug; the parent shows the traceback.
-    except Exception:
-        tell({"bug": traceback.format_exc()})
+    except Exception as error:
+        tell(_ending(error))
+
+
+def _ending(error: Exception) -> Message:
+    """What is told of an error that is no Failure; what is neither the machine's nor memory's is edgec's own bug."""
+    if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
+        message, hint = "the lowering process ran out of memory", "free memory, or where --job-memory bounds it, give more"
+        return {"failure": [to_json(Diagnostic(code="job-killed", message=message, hint=hint))]}
+    return _environment(error) if isinstance(error, OSError) else {"bug": traceback.format_exc()}
+
+
+OUT_OF_MEMORY = ("allocate memory", "failed to map segment", "can't start new thread")
+"""Words of errors that are no MemoryError: those of torch, of the C library, of its loader, and of Python's threads."""
 
 
 def _environment(error: OSError) -> Message:

@@ -15,9 +15,11 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from math import inf
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from edgec import job, profiles
 from edgec.artifacts.codec import from_json, to_json
+from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.measured import written
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
@@ -33,6 +35,9 @@ from edgec.stages.plan import absent, untrusted
 from edgec.store.cache import Cache
 from edgec.store.unfinished import Unfinished
 
+if TYPE_CHECKING:
+    from edgec.cluster.submit import Cluster
+
 Progress = Callable[[str], None]
 Work = tuple[Plan, Project]
 
@@ -40,6 +45,16 @@ JOB_BYTES = 1 << 30
 """Memory that a lowering of a usual network takes, with the process that runs its artifact (docs/benchmarks.md)."""
 
 MEMORY = Path("/proc/meminfo")
+
+
+class Place(Protocol):
+    """Where jobs run: in processes of this machine, or on a cluster."""
+
+    def run(self, plan: Plan, project: Project, folder: Path, progress: Progress) -> Lowered:
+        """Lower ``plan`` into ``folder``. Raises as ``job.run`` does."""
+
+    def done(self, plan: Plan) -> None:
+        """Take note that ``plan`` needs no job any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,10 +99,11 @@ def lowered(work: Sequence[Work], shop: Workshop) -> tuple[Trial, ...]:
     possible = [entry for entry, refusal in zip(work, refused, strict=True) if not refusal]
     plans = [plan for plan, _ in possible]
     with contextlib.ExitStack() as stack:
-        count = workers(plans, shop.settings)
+        cluster = stack.enter_context(_cluster(shop)) if shop.settings.scheduler else None
+        count = workers(plans, shop.settings, cluster)
         lowering = stack.enter_context(ThreadPoolExecutor(count))
-        # Closed before the threads end, which its processes die with.
-        sharing = stack.enter_context(Sharing(plans, count, shop.stop))
+        # Sharing is closed before the threads end, which its processes die with; a cluster after them, which take jobs back.
+        place: Place = cluster or stack.enter_context(Sharing(plans, count, shop.stop))
         compiling = stack.enter_context(ThreadPoolExecutor(1))
         stack.callback(shop.stop.set)
         jobs: dict[str, Future[Trial]] = {}
@@ -96,7 +112,7 @@ def lowered(work: Sequence[Work], shop: Workshop) -> tuple[Trial, ...]:
             if plan.allow_code:  # what is refused at once waits for no compiler
                 runners.append(compiling.submit(_compile_ahead, plan, shop))
             if plan.lowering_key not in jobs:
-                jobs[plan.lowering_key] = lowering.submit(_tried, plan, project, shop, sharing)
+                jobs[plan.lowering_key] = lowering.submit(_tried, plan, project, shop, place)
         wait(jobs.values())
         wait(runners)
         return tuple(
@@ -105,10 +121,24 @@ def lowered(work: Sequence[Work], shop: Workshop) -> tuple[Trial, ...]:
         )
 
 
-def workers(plans: Sequence[Plan], settings: Settings) -> int:
-    """Return how many jobs to run at once: as asked, else one; for a search one a core, as far as memory goes."""
+def _cluster(shop: Workshop) -> Cluster:
+    """Connect to the scheduler that was asked for. Raises Failure."""
+    from edgec.cluster.submit import Cluster
+
+    settings = shop.settings
+    assert settings.scheduler and settings.store
+    return Cluster(settings.scheduler, settings.store, settings.job_memory, shop.say, shop.stop)
+
+
+def workers(plans: Sequence[Plan], settings: Settings, cluster: Cluster | None = None) -> int:
+    """Return how many jobs to run at once: as asked, else one; for a search one a core, as far as memory goes.
+
+    On a cluster as many as its workers run.
+    """
     if settings.jobs is not None:
         return settings.jobs
+    if cluster is not None:
+        return cluster.slots
     if not any(plan.search for plan in plans):
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -139,7 +169,7 @@ def diagnosed(plan: Plan, error: Exception) -> tuple[Diagnostic, ...]:
     return (Diagnostic(code="internal-error", message=told, hint=hint),)
 
 
-def _tried(plan: Plan, project: Project, shop: Workshop, sharing: Sharing) -> Trial:
+def _tried(plan: Plan, project: Project, shop: Workshop, place: Place) -> Trial:
     """Lower one plan, or say why it was not; of a search, what an earlier, killed one found is taken up."""
     trial = Trial(plan=plan)
     kept = unfinished(plan, shop.cache)
@@ -158,7 +188,7 @@ def _tried(plan: Plan, project: Project, shop: Workshop, sharing: Sharing) -> Tr
                 raise Failure(*(from_json(Diagnostic, item) for item in found))
             if shop.over(plan) and not first:
                 return replace(trial, untried="the time limit was reached before its turn")
-            return _lowered(trial, project, shop, sharing)
+            return _lowered(trial, project, shop, place)
     except Failure as failure:
         if kept and all(item.exit_code == 4 and item.code != "job-died" for item in failure.diagnostics):
             kept.keep("failure", [to_json(item) for item in failure.diagnostics])
@@ -166,16 +196,17 @@ def _tried(plan: Plan, project: Project, shop: Workshop, sharing: Sharing) -> Tr
     except Exception as error:
         return replace(trial, diagnostics=diagnosed(plan, error))
     finally:
-        sharing.done(plan)
+        place.done(plan)
 
 
-def _lowered(trial: Trial, project: Project, shop: Workshop, sharing: Sharing) -> Trial:
+def _lowered(trial: Trial, project: Project, shop: Workshop, place: Place) -> Trial:
     plan, start = trial.plan, time.monotonic()
     name = _named(plan)
     if plan.search:
         shop.say(f"{name}: lowering")
     with tempfile.TemporaryDirectory(prefix="edgec-job-") as folder:
-        sharing.run(plan, project, Path(folder), lambda line: shop.say(f"{name}: {line}" if plan.search else line))
+        several = plan.search or shop.settings.scheduler
+        place.run(plan, project, Path(folder), lambda line: shop.say(f"{name}: {line}" if several else line))
         entry = shop.cache.write("lowered", plan.lowering_key, Path(folder))
     done = _finished(replace(trial, seconds=time.monotonic() - start), entry, shop)
     if plan.search and done.lowered:

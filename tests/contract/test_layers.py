@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[2] / "compiler" / "edgec"
 LAYERS = (
     {"cli", "__main__"},
     {"commands", "output"},
-    {"pipeline", "search", "workshop", "trials", "baseline", "profiles", "releases"},
+    {"pipeline", "search", "workshop", "trials", "baseline", "profiles", "releases", "cluster"},
     {"job", "shared_job", "sharing"},
     {"lowering", "narrowing", "opening", "profiling"},
     {"stages", "checks"},

@@ -11,7 +11,9 @@ class Settings:
     """What a build was asked for; ``cache`` is None under ``--no-cache``, then everything is made anew.
 
     ``baseline`` lowers fp32 beside a quantized model, to compare their speed here.
-    ``jobs`` is None where nothing was said: one lowering at a time, in a search one a core.
+    ``jobs`` is None where nothing was said: one lowering at a time, in a search one a core, on a cluster one a thread.
+    ``scheduler`` is the address of a cluster that lowers, ``store`` the folder that it shares with this machine, and
+    ``job_memory`` what each job may take there in bytes, None for what its worker has.
     """
 
     out: Path | None = None
@@ -24,3 +26,6 @@ class Settings:
     baseline: bool = False
     jobs: int | None = None
     cache: Path | None = None
+    scheduler: str | None = None
+    store: Path | None = None
+    job_memory: int | None = None

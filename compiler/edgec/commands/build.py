@@ -25,6 +25,14 @@ from edgec.diagnostics import Diagnostic
 @click.option("--offline", is_flag=True, help="Fetch nothing.")
 @click.option("--jobs", type=click.IntRange(1, 64), help="Lower this many at once (default: 1; in a search, one a core).")
 @click.option("--baseline", is_flag=True, help="Lower fp32 too, and warn where quantization gains no time here.")
+@click.option("--scheduler", metavar="ADDRESS", help="Lower on the dask.distributed cluster of this scheduler (tcp://…).")
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="EDGEC_STORE",
+    help="With --scheduler: a folder that this machine and every worker share.",
+)
+@click.option("--job-memory", metavar="SIZE", help="With --scheduler: memory that a job may take (default: its worker's).")
 @click.option("--no-cache", is_flag=True, help="Reuse nothing and keep nothing but downloads.")
 @common("human", "json")
 def command(
@@ -38,6 +46,9 @@ def command(
     offline: bool,
     jobs: int | None,
     baseline: bool,
+    scheduler: str | None,
+    store: Path | None,
+    job_memory: str | None,
     no_cache: bool,
 ) -> int:
     """Build every manifest of PATH... (default: manifests/), for all its targets.
@@ -48,6 +59,10 @@ def command(
     from edgec.pipeline import build
     from edgec.store.cache import default_folder
 
+    if scheduler and not store:
+        raise click.UsageError("--scheduler needs --store, the folder that inputs and results travel through")
+    if job_memory and not scheduler:
+        raise click.UsageError("--job-memory bounds the jobs of --scheduler")
     settings = Settings(
         out=out,
         root=root,
@@ -59,6 +74,9 @@ def command(
         jobs=jobs,
         baseline=baseline,
         cache=None if no_cache else default_folder(),
+        scheduler=scheduler,
+        store=store,
+        job_memory=_memory(job_memory),
     )
     found = plans(paths, settings)
     refused = strict and exit_code(found.diagnostics, strict=True) != 0
@@ -71,6 +89,16 @@ def command(
     code = exit_code(diagnostics, strict=strict)
     _tell(found, outcomes, diagnostics, code)
     return code
+
+
+def _memory(text: str | None) -> int | None:
+    """The bytes that ``text`` writes."""
+    from edgec.artifacts.quantity import QuantityError, quantity
+
+    try:
+        return None if text is None else int(quantity(text, "bytes"))
+    except QuantityError as error:
+        raise click.BadParameter(f"{error}; {error.hint}", param_hint="--job-memory") from None
 
 
 def _tell(found: Planned, outcomes: tuple[Outcome, ...], diagnostics: list[Diagnostic], code: int) -> None:

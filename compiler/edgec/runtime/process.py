@@ -39,6 +39,17 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
+def bound_memory(limit: int | None) -> None:
+    """Let this process, and each that it starts, map at most ``limit`` bytes of memory (RLIMIT_AS); None changes nothing.
+
+    What asks for more gets MemoryError, or what a library makes of a failed allocation.
+    """
+    if limit is not None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
 def environment() -> dict[str, str]:
     """Return what of this process's environment is PASSED, with what makes a child's results the same everywhere.
 

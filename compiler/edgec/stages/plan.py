@@ -181,6 +181,13 @@ def _model_fields(plan: Plan) -> dict[str, Json]:
         "labels": list(plan.labels),
         "data": [to_json(item) for item in plan.data],
         "files": dict(plan.files),
+        **conditions(plan),
+    }
+
+
+def conditions(plan: Plan) -> dict[str, Json]:
+    """Return what a lowering depends on beside its plan and files, and where it may run: edgec's code, packages, platform."""
+    return {
         "edgec": source_digest(),
         "packages": _packages(plugin("sources", plan.model.name)),
         "platform": [platform.system(), cpu_name(), platform.python_version()],

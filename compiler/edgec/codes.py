@@ -99,6 +99,7 @@ CODES: dict[str, Code] = {
     "job-died": Code(4, "The lowering process ended without an answer.", "The message holds its last words; run again, and report it with `edgec doctor` if it repeats."),
     # 5: budgets
     "budget-missed": Code(5, "A budget is missed, so there is no release.", "The report under out/rejected/ says what would be feasible."),
+    "device-too-small": Code(5, "A microcontroller's bundle reserves more RAM, or holds a larger model, than the target has; a warning.", "Take a smaller model or input, or a device with more; an inline target's `memory` says how much there is."),
     "budget-impossible": Code(5, "A latency or throughput budget asks for more than the target's peak arithmetic or memory bandwidth allows.", "Relax the budget, or take a faster device, a recipe with fewer bits, or a smaller model; the message shows the bound."),
     "nothing-tried": Code(5, "The time limit of a search was reached before any candidate for a target was lowered.", "Raise `search.time_limit`, or run again: what was lowered is kept."),
     "budget-inconclusive": Code(5, "A budget can be neither met nor missed with what was measured; it fails the build only under --strict.", "Give more samples, or state a limit that this many samples can tell apart."),

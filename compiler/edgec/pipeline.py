@@ -159,7 +159,7 @@ def _bundled(trial: Trial, searched: Searched | None, shop: Workshop, out: Path)
     from edgec.runtime.runner import runner_for
     from edgec.search import findings
     from edgec.stages.front import write_front
-    from edgec.stages.judge import shortfalls
+    from edgec.stages.judge import overfull, shortfalls
     from edgec.stages.measure import read_evaluation
     from edgec.stages.remember import remember
     from edgec.stages.render import render
@@ -172,6 +172,7 @@ def _bundled(trial: Trial, searched: Searched | None, shop: Workshop, out: Path)
     if bundle_kind(plan.target.kind).RUNNER:
         runner = runner_for(plan.target, lowered.backends, lowered.kernels, shop.cache, settings.offline)
     short = (*findings(searched), *shortfalls(plan, trial.verdicts, settings.strict), *pointless(trial, shop))
+    short += overfull(plan, measured, settings.strict)
     rejected = any(diagnostic.severity == "error" for diagnostic in short)
     answers = read_evaluation(folder / lowered.evaluation) if lowered.evaluation else None
     evaluated = remember(plan, measured, answers) if answers else None

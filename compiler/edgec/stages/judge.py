@@ -163,6 +163,28 @@ def shortfalls(plan: Plan, verdicts: tuple[Verdict, ...], strict: bool) -> tuple
     return tuple(found)
 
 
+def overfull(plan: Plan, measured: Measured, strict: bool) -> tuple[Diagnostic, ...]:
+    """Return a warning (an error when ``strict``) for each memory of the target that the bundle is too large for.
+
+    Only kinds of bundles whose memory is all planned can tell; a program that is read in place is held against the flash.
+    """
+    planned, target = bundle_kind(plan.target.kind).PLANNED, plan.target
+    if not planned:
+        return ()
+    rooms = (("RAM", measured.get(planned), target.memory), ("flash", measured.get("size"), target.flash))
+    return tuple(
+        Diagnostic(
+            code="device-too-small",
+            severity="error" if strict else "warning",
+            message=f"{target.name} has {written(room, 'bytes')} of {what}; the bundle takes {written(figure.value, 'bytes')}",
+            where=Location(file=plan.manifest, route=("targets",)),
+            hint="take a smaller model or input, a delegate that keeps tensors in 8 bits, or a device with more",
+        )
+        for what, figure, room in rooms
+        if figure is not None and room and figure.value > room
+    )
+
+
 def _short(plan: Plan, verdict: Verdict, strict: bool, message: str, hint: str | None) -> Diagnostic:
     missed = verdict.status == "missed"
     return Diagnostic(

@@ -12,8 +12,10 @@ import pytest
 
 from bundle_parts import lowered, plan, verdicts
 from edgec.artifacts.bundle import Bundle, File
+from edgec.artifacts.manifest import Budget
 from edgec.artifacts.measured import Evidence, Figure, Measured
 from edgec.kinds import microcontroller
+from edgec.stages.judge import judge, overfull
 from edgec.stages.render import render
 from edgec.store.atomic import write_tree
 from edgec.targets.table import TARGETS
@@ -128,9 +130,6 @@ def test_every_core_of_the_table_has_its_flags() -> None:
 
 
 def test_memory_is_met_or_missed_by_what_is_planned() -> None:
-    from edgec.artifacts.manifest import Budget
-    from edgec.stages.judge import judge
-
     def status(limit: float, evidence: Evidence) -> str:
         budget = Budget(kind="memory", statistic="", sense="max", limit=limit, text="x", route=("budgets", "memory"))
         figure = replace(POOLS.figures[-1], evidence=evidence)
@@ -158,3 +157,15 @@ def test_velas_estimates_are_kept_and_shown_as_such(tmp_path: Path) -> None:
     assert "| cycles of the NPU | 1.005e+07 cycles |" in page and "those of the TOSA reference model" in page
     assert b"set(EDGEC_DELEGATE_ETHOS_U ON)" in content(bundle.files["CMakeLists.txt"])
     assert "vela-summary.json" not in made(tmp_path / "other").files
+
+
+def test_a_device_that_is_too_small_is_told_by_what_it_lacks() -> None:
+    small = replace(TARGETS["cortex-m4"], memory=12_000, flash=1_000)
+    found = Measured(figures=(*POOLS.figures, Figure(name="size", value=1300, unit="bytes", evidence="artifact")))
+    warnings = overfull(plan(target=small), found, strict=False)
+    assert [(item.code, item.severity) for item in warnings] == [("device-too-small", "warning")] * 2
+    assert "12.00 kB of RAM; the bundle takes 12.48 kB" in warnings[0].message
+    assert "1.00 kB of flash; the bundle takes 1.30 kB" in warnings[1].message
+    assert {item.severity for item in overfull(plan(target=small), found, strict=True)} == {"error"}
+    assert overfull(plan(target=TARGETS["cortex-m4"]), found, strict=True) == ()
+    assert overfull(plan(), found, strict=True) == (), "a runner's memory is not all planned"

@@ -34,16 +34,12 @@ FOLDER = "microcontroller"
 COPIED = ("src/main.cpp", "src/model.h", "src/model.cpp", "src/model_pte.S", "include/model_data.h")
 
 CPU_FLAGS: Mapping[str, tuple[str, ...]] = {
-    "cortex-m0+": ("-mcpu=cortex-m0plus", "-mthumb", "-mfloat-abi=soft"),
-    "cortex-m3": ("-mcpu=cortex-m3", "-mthumb", "-mfloat-abi=soft"),
     "cortex-m4": ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
-    "cortex-m7": ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-d16"),
-    "cortex-m33": ("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
     "cortex-m55": ("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard"),
     # GCC 12 does not know the Cortex-M85 by name; this is its architecture.
     "cortex-m85": ("-march=armv8.1-m.main+mve.fp+fp.dp", "-mthumb", "-mfloat-abi=hard"),
 }
-"""What GCC for Arm is told of each core."""
+"""What GCC for Arm is told of each core of the targets' table."""
 
 VELA = {
     "cycles.npu": "cycles of the NPU",
@@ -261,7 +257,7 @@ def _build_facts(parts: Parts) -> dict[str, object]:
 
 
 def _cpu_facts(plan: Plan) -> dict[str, object]:
-    return {"cpu": plan.target.cpu, "flags": CPU_FLAGS.get(plan.target.cpu, (f"-mcpu={plan.target.cpu}", "-mthumb"))}
+    return {"cpu": plan.target.cpu, "flags": CPU_FLAGS[plan.target.cpu]}
 
 
 def _memory(measured: Measured) -> dict[str, object]:

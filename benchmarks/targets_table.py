@@ -52,6 +52,8 @@ def checked(item: Record, target: str, reasons: dict[str, str]) -> str:
     """Return what one verification said: its evidence, on which processor, and the largest error of a golden output."""
     if "code" in item:
         return f"not run {numbered(item['message'], target, reasons)}"
+    if "not_run" in item:
+        return f"built and checked, not run {numbered('; '.join(item['not_run']), target, reasons)}"
     where = f"{item['evidence']} {item['cpu']}".strip()
     word = "" if item["passed"] else "**failed** "
     return f"{word}{where}: {item['error']:.2g} of {item['allowed']:.2g}"

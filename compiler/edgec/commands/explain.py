@@ -1,4 +1,4 @@
-"""`edgec explain`: what a diagnostic code, a manifest field, a target or a plugin is."""
+"""`edgec explain`: what a diagnostic code, a manifest field, a target, a core or a plugin is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Topic = dict[str, Any]
 @click.argument("topic")
 @common("human", "json")
 def command(topic: str) -> None:
-    """Explain TOPIC: a diagnostic code (unknown-key), a field (budgets.latency), a target, or a plugin (int8)."""
+    """Explain TOPIC: a diagnostic code (unknown-key), a field (budgets.latency), a target, its core, or a plugin (int8)."""
     found = [entry for entry in _topics() if entry["name"] == topic]
     if not found:
         raise Failure(_unknown(topic))
@@ -43,6 +43,7 @@ def _topics() -> Iterator[Topic]:
     yield from _codes()
     yield from _fields()
     yield from _targets()
+    yield from _cores()
     yield from _plugins()
 
 
@@ -97,6 +98,21 @@ def _targets() -> Iterator[Topic]:
         }
         facts = {key: value for key, value in facts.items() if value}
         yield {"kind": "target", "name": row.name, "summary": row.summary, "facts": facts}
+
+
+def _cores() -> Iterator[Topic]:
+    from edgec.targets.cpus import CPUS
+
+    for core in CPUS.values():
+        rates = ", ".join(f"{precision} {macs}" for precision, macs in core.macs_per_cycle.items())
+        facts = {
+            "architecture": core.architecture,
+            "features": ", ".join(core.features),
+            "MACs a cycle": rates or "not known: it stands for cores of many kinds",
+            "emulated by": "; ".join(text for text in (core.qemu_cpu and f"qemu -cpu {core.qemu_cpu}", core.emulation) if text),
+            "sources": "; ".join(core.sources),
+        }
+        yield {"kind": "core", "name": core.name, "summary": "What a target's `cpu` may be.", "facts": facts}
 
 
 def _size(count: int) -> str:

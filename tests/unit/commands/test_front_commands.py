@@ -35,7 +35,7 @@ def test_list_names_everything() -> None:
 TOPICS = [
     *CODES,
     *(field.path for field in fields(manifest_schema())),
-    *("jetson-nano", "int8", "xnnpack", "top1", "torchvision", "image-folder", "classification"),
+    *("jetson-nano", "cortex-a76", "int8", "xnnpack", "top1", "torchvision", "image-folder", "classification"),
 ]
 
 

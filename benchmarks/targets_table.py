@@ -44,8 +44,8 @@ def told(record: Record | None, reasons: dict[str, str]) -> str:
         return "not run"
     if "code" in record:
         return f"`{record['code']}` {numbered(record['message'], record['target'], reasons)}"
-    size = f"{record['bytes'] / 1e6:.2f} MB, {record['delegation']:.0%}"
-    return "<br>".join([size, *(checked(item, record["target"], reasons) for item in record["verified"])])
+    sizes = [f"{record['bytes'] / 1e6:.2f} MB, {record['delegation']:.0%}"] if "bytes" in record else []
+    return "<br>".join([*sizes, *(checked(item, record["target"], reasons) for item in record["verified"])])
 
 
 def checked(item: Record, target: str, reasons: dict[str, str]) -> str:

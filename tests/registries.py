@@ -24,9 +24,10 @@ CONFIG = """
 version: 0.1
 log: {{level: error, accesslog: {{disabled: true}}}}
 storage: {{filesystem: {{rootdirectory: {root}}}, delete: {{enabled: true}}}}
-http: {{addr: "127.0.0.1:{port}", secret: for-tests, tls: {{certificate: {folder}/server.pem, key: {folder}/server.key}}}}
+http: {{addr: "127.0.0.1:{port}", secret: for-tests{tls}}}
 auth: {{htpasswd: {{realm: tests, path: {folder}/htpasswd}}}}
 """
+TLS = ", tls: {{certificate: {folder}/server.pem, key: {folder}/server.key}}"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def installed() -> bool:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[Registry]:
+def running(folder: Path, *, tls: bool = True) -> Iterator[Registry]:
     """Run the registry with its data, keys and docker config below the new ``folder``."""
     folder.mkdir()
     port = free_port()
@@ -58,7 +59,8 @@ def running(folder: Path) -> Iterator[Registry]:
     certificate.cert_chain_pems[0].write_to_path(str(folder / "server.pem"))
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
     (folder / "htpasswd").write_text(HTPASSWD)
-    (folder / "config.yml").write_text(CONFIG.format(root=folder / "data", folder=folder, port=port))
+    secure = TLS.format(folder=folder) if tls else ""
+    (folder / "config.yml").write_text(CONFIG.format(root=folder / "data", folder=folder, port=port, tls=secure))
     registry = Registry(host=f"localhost:{port}", root=folder / "data", environment=login(folder, f"localhost:{port}"))
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([PROGRAM, "serve", str(folder / "config.yml")], stdout=log, stderr=log)

@@ -168,6 +168,17 @@ def test_without_the_password_nothing_goes(edgec: Edgec, registry: Registry, out
     assert edgec("pull", reference, "--plain-http", check=8).returncode == 8
 
 
+def test_plain_http_on_this_machine(edgec: Edgec, out: Path, tmp_path: Path) -> None:
+    with running(tmp_path / "plain", tls=False) as plain:
+        reference = f"oci://{plain.host}/plain/camera"
+        assert codes(edgec("push", out / "camera/1.1.0", reference, check=8, **plain.environment)) == ["registry-unreachable"]
+        edgec("push", out / "camera/1.1.0", reference, "--plain-http", **plain.environment)
+        edgec("pull", f"{reference}:1.1.0", "--plain-http", **plain.environment)
+    assert same(out / "camera/1.1.0", tmp_path / "out/camera/1.1.0")
+    elsewhere = edgec("pull", "oci://registry.example/camera:1", "--plain-http", check=2)
+    assert codes(elsewhere) == ["reference-invalid"]
+
+
 def test_a_corrupt_blob_is_refused(edgec: Edgec, registry: Registry, out: Path, tmp_path: Path) -> None:
     reference = f"oci://{registry.host}/corrupt/camera:1.1.0"
     pushed = said(edgec("push", out / "camera/1.1.0", reference))["release"]

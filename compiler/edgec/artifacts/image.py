@@ -36,6 +36,8 @@ PLATFORMS: Mapping[str, Mapping[str, str]] = {
     "riscv64": {"architecture": "riscv64"},
 }
 """A machine's name (uname -m) to the architecture that the OCI specification has for it."""
+SYSTEMS: Mapping[str, str] = {"linux-native": "linux", "android": "android", "apple": "darwin"}
+"""A target's kind to its operating system, where there is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +60,9 @@ class Image:
     parts: tuple[Part, ...]
 
 
-def part_of(name: str) -> str:
-    """Return which of PARTS the bundle's file ``name`` belongs to."""
-    if name.endswith((".pte", ".ptd")) and "/" not in name:
+def part_of(name: str, facts: Json) -> str:
+    """Return which of PARTS the file ``name`` of a bundle belongs to, by its bundle.json."""
+    if name == facts["model"]["file"]:
         return "model"
     return {"lib": "runtime", "bin": "runner"}.get(name.partition("/")[0], "rest")
 
@@ -69,7 +71,8 @@ def platform(facts: Json) -> dict[str, str]:
     """Return the platform of a bundle.json, as the OCI specification names it."""
     hardware = facts["hardware"]
     machine = hardware.get("architecture") or "unknown"
-    return {"os": "linux" if hardware.get("glibc") else "unknown", **PLATFORMS.get(machine, {"architecture": machine})}
+    system = SYSTEMS.get(facts.get("kind", ""), "linux" if hardware.get("glibc") else "unknown")
+    return {"os": system, **PLATFORMS.get(machine, {"architecture": machine})}
 
 
 def image(facts: Json, bundle_sha256: str, parts: Sequence[Part], contents: Sequence[str]) -> Image:

@@ -79,8 +79,9 @@ def _packed(path: Path, bundle: OpenBundle, folder: Path, trial: bool) -> Packed
     if not trial:
         _refuse_trial(bundle, record)
     names = sorted([*bundle.digests, SUMS])
-    groups = {part: {f"{TOP}/{name}": bundle.folder / name for name in names if part_of(name) == part} for part in PARTS}
-    groups[EVIDENCE] = evidence
+    groups: dict[str, dict[str, Path]] = {part: {} for part in PARTS} | {EVIDENCE: evidence}
+    for name in names:
+        groups[part_of(name, bundle.facts)][f"{TOP}/{name}"] = bundle.folder / name
     expected = {f"{TOP}/{name}": digest for name, digest in {**bundle.digests, SUMS: bundle.digest}.items()}
     parts: list[Part] = []
     contents: list[str] = []

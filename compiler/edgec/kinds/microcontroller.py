@@ -165,7 +165,7 @@ def _sources(plan: Plan, lowered: Lowered, folder: Path, pools: Mapping[str, Fig
     made = {name: File(content=resource("templates", FOLDER, *name.split("/"))) for name in COPIED}
     made["include/edgec_sizes.h"] = _printed("include/edgec_sizes.h.j2", _sizes(lowered, pools))
     vectors = [_vector(vector, lowered, folder) for vector in lowered.golden]
-    absolute, relative = lowered.tolerance
+    absolute, relative = lowered.tolerance_on(plan.target)
     facts: dict[str, object] = {"vectors": vectors, "absolute": float(absolute), "relative": float(relative)}
     made["include/golden_vectors.h"] = _printed("include/golden_vectors.h.j2", facts)
     return made

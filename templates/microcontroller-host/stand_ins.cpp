@@ -22,11 +22,11 @@ class StandIn final : public BackendInterface {
   }
 };
 
-void compute_nothing(KernelRuntimeContext& context, Span<EValue*>) {
+[[maybe_unused]] void compute_nothing(KernelRuntimeContext& context, Span<EValue*>) {
   context.fail(Error::NotSupported);
 }
 
-StandIn stand_in;
+[[maybe_unused]] StandIn stand_in;
 
 [[maybe_unused]] const bool registered = [] {
 #ifdef EDGEC_STAND_IN_BACKENDS

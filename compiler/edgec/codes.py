@@ -84,6 +84,7 @@ CODES: dict[str, Code] = {
     "export-failed": Code(4, "torch.export could not turn the model into a graph.", "Rewrite what the message points at; Python control flow on tensor values is the usual cause."),
     "quantize-failed": Code(4, "The recipe does not work on this model.", "Try another recipe (`edgec list recipes`)."),
     "recipe-brings-nothing": Code(4, "The recipe has nothing to work on in this model: the artifact would be float32 under another name.", "Take the recipe that the message names, or `auto`."),
+    "nothing-delegated": Code(4, "The delegate takes no operator of the model; ExecuTorch would lower it to plain kernels without a word.", "Take a recipe that the delegate runs in, or another delegate."),
     "lower-failed": Code(4, "ExecuTorch could not lower the graph for these delegates.", "Try another delegate or recipe; the message holds the compiler's words."),
     "program-not-run": Code(4, "The ExecuTorch runtime does not load or run the artifact.", "Try another delegate or recipe; the message holds the runtime's words."),
     "non-finite": Code(4, "Weights or outputs hold NaN or infinity.", "Use another checkpoint; for fp16, a layer may leave half precision's range: use fp32 or int8."),

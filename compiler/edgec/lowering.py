@@ -25,6 +25,7 @@ from edgec.narrowing import Suspects, narrowing
 from edgec.opening import Exported, Opened, exported, opened, timed
 from edgec.profiling import counts
 from edgec.registry import plugin
+from edgec.runtime.extras import distribution
 from edgec.runtime.inference import Answers, answers, batch_size, runtime_answers, unguarded
 from edgec.runtime.libraries import unavailable_kernels
 from edgec.runtime.program import ProgramFacts, read_program
@@ -40,6 +41,7 @@ from edgec.stages.quantize import checked, quantize
 from edgec.stages.ranges import refuse_other_ranges
 from edgec.stages.resolve import resolve
 from edgec.stages.rewrite import Rewriting, rewrite, rewriting_limit
+from edgec.standing import STEP, Run, not_run, reference, refuse_untaken
 
 TRIAL = Limit(sqnr=0.0, relative_error=2.0, agreement=0.0)
 """Still nearer to the model than to silence: with random weights, int8 MobileNetV3 came to 8 dB, EfficientNet to 3."""
@@ -48,6 +50,9 @@ UNTRAINED_EXPORT = Limit(sqnr=60.0, relative_error=1e-2, agreement=0.9)
 """What a float32 export is held to with random weights: batches sum in another order, and 50 untrained layers come to 89 dB."""
 
 PACKAGES = ("torch", "torchvision", "torchao", "executorch")
+
+OWN_KERNELS = ("cortex_m::",)
+"""Operators whose kernels no runtime in the registries has, and the firmware brings."""
 
 Progress = Callable[[str], None]
 Standing = Callable[[Any], Status]
@@ -108,21 +113,20 @@ def _lowering(step: _Step, graph: Exported, decided: Mapping[str, str]) -> Lower
         limits=_limits(plan), rewritten=_rewritten, material=material,
     )  # fmt: skip
     with timed("compare with the artifact in a fresh process", progress):
-        points["pte"] = _ran(step, built, facts)
+        run, last = _asked(step, quantized, built, facts, noted)
+        points[last] = runtime_answers(run, model.parity, plan.inputs)
         with narrowing(suspects):
             boundaries = _judged(plan, points, model.parity)
     with timed("evaluate", progress):
-        answered = evaluate(
-            model.loaded.model, step.session.run, model.loaded.evaluation, plan.inputs, model.size, model.reference
-        )
+        answered = evaluate(model.loaded.model, run, model.loaded.evaluation, plan.inputs, model.size, model.reference)
         with narrowing(suspects):
-            boundaries += _judged_whole(plan, answered)
+            boundaries += _judged_whole(plan, answered, last)
     refuse_changed(step.project)  # every input has been read by now
     evidence = _Evidence(
         answered=answered,
         boundaries=boundaries,
         parity=model.parity,
-        found=points["pte"],
+        found=points[last],
         origin=model.origin,
         decided={**decided, **noted},
         rewrites=rewriting.record,
@@ -136,7 +140,7 @@ def _built(
 ) -> tuple[Lowering, ProgramFacts]:
     """Lower; what edgec's way with float16 makes is kept only where it loads and compares, and else made without it."""
     plan = step.plan
-    if plugin("recipes", plan.recipe.name).PRECISION == "fp16":
+    if plugin("recipes", plan.recipe.name).PRECISION == "fp16" and not not_run(plan):
         try:
             built, facts = _lowered(plan, program, narrow=True)
             _judged(plan, {**points, "pte": _ran(step, built, facts)}, step.model.parity)
@@ -151,9 +155,25 @@ def _built(
 def _lowered(plan: Plan, program: Any, narrow: bool) -> tuple[Lowering, ProgramFacts]:
     built = lower(plan, program, narrow)
     facts = read_program(built.data)
-    if facts.kernels:
-        refuse_unavailable(tuple(facts.kernels), unavailable_kernels(facts.kernels))
+    refuse_untaken(plan, facts)
+    # A delegate's own kernels come with its runtime.
+    kernels = [name for name in facts.kernels if not name.startswith(OWN_KERNELS)]
+    if kernels:
+        refuse_unavailable(kernels, unavailable_kernels(kernels))
     return built, facts
+
+
+def _asked(
+    step: _Step, program: Any, built: Lowering, facts: ProgramFacts, noted: dict[str, str]
+) -> tuple[Run, str]:
+    """Return how to ask the artifact, or what stands in for it, and the name of that point of comparison."""
+    path = step.folder / "model.pte"
+    digest = _write(path, built.data)
+    if not not_run(step.plan):
+        step.session.load(path, digest, any("quantized" in name for name in facts.kernels))
+        return step.session.run, "pte"
+    noted["answered by"], run = reference(step.plan, program)
+    return run, STEP
 
 
 def _ran(step: _Step, built: Lowering, facts: ProgramFacts) -> Answers:
@@ -194,6 +214,7 @@ def _material(step: _Step, size: int, noted: dict[str, str]) -> Material:
         say=step.progress,
         record=noted.__setitem__,
         standing=_standing(plan, step.model) if plan.budgets_decide else None,
+        delegate_options=plan.delegates[0].options,
     )
 
 
@@ -234,24 +255,39 @@ def _judged(plan: Plan, points: dict[str, Answers], parity: Sequence[Sample]) ->
     return compare(points, [sample.id for sample in parity], _limits(plan), _decides(plan))
 
 
-def _judged_whole(plan: Plan, answered: Answered) -> tuple[Boundary, ...]:
+def _judged_whole(plan: Plan, answered: Answered, last: str) -> tuple[Boundary, ...]:
     """Hold the artifact against eager over the whole evaluation set, where there is one."""
     if not answered.ids:
         return ()
-    limits = {"pte": _limits(plan)["total"]}
-    points = {"eager": answered.reference, "pte": answered.outputs}
+    limits = {last: _limits(plan)["total"]}
+    points = {"eager": answered.reference, last: answered.outputs}
     return compare(points, answered.ids, limits, _decides(plan))
 
 
 def _limits(plan: Plan) -> Mapping[str, Limit]:
     """The recipe's limits; TRIAL for random weights, which amplify every rounding and are not for release."""
-    limits: Mapping[str, Limit] = plugin("recipes", plan.recipe.name).LIMITS
+    limits: dict[str, Limit] = dict(plugin("recipes", plan.recipe.name).LIMITS)
+    for own, _ in _arithmetic(plan):
+        limits |= {name: _looser(limits[name], own) for name in ("pte", "total")}
     if not plan.release:
         exact = limits["exported"].sqnr > UNTRAINED_EXPORT.sqnr  # one that converts (fp16) rounds like what comes after
         limits = {
             name: _looser(limit, UNTRAINED_EXPORT if exact and name == "exported" else TRIAL) for name, limit in limits.items()
         }
-    return {**limits, "rewritten": rewriting_limit(plan)}
+    return {**limits, STEP: limits["pte"], "rewritten": rewriting_limit(plan)}
+
+
+def _arithmetic(plan: Plan) -> list[tuple[Limit, tuple[float, float]]]:
+    """What the delegates' own arithmetic asks beyond the recipe: limits, and tolerances for golden vectors."""
+    precision = plugin("recipes", plan.recipe.name).PRECISION
+    found = [plugin("delegates", choice.name).ARITHMETIC.get(precision) for choice in plan.delegates]
+    return [item for item in found if item]
+
+
+def _tolerance(plan: Plan) -> tuple[float, float]:
+    """The widest (absolute, relative) of the recipe's tolerance and the delegates'."""
+    given = [plugin("recipes", plan.recipe.name).TOLERANCE, *(tolerance for _, tolerance in _arithmetic(plan))]
+    return max(item[0] for item in given), max(item[1] for item in given)
 
 
 def _looser(one: Limit, other: Limit) -> Limit:
@@ -289,17 +325,19 @@ def _record(
         memory=facts.memory,
         boundaries=evidence.boundaries,
         golden=vectors,
-        tolerance=plugin("recipes", plan.recipe.name).TOLERANCE,
+        tolerance=_tolerance(plan),
         without=plugin("recipes", plan.recipe.name).WITHOUT,
         output_range=largest,
         evaluation=write_evaluation(folder, evidence.answered) if evidence.answered.ids else None,
         resolved={"compared on": evidence.origin, **evidence.decided},
         parameters=loaded.parameters,
-        versions={name: found for name in PACKAGES if (found := _version(name))},
+        versions={name: found for name in (*PACKAGES, *_delegate_packages(plan)) if (found := _version(name))},
         weights_sha256=loaded.weights_sha256,
         weights_file_sha256=loaded.weights_file_sha256,
         rewrites=evidence.rewrites,
         profile=evidence.profile,
+        not_run=not_run(plan),
+        estimates=built.estimates,
     )
     text = json.dumps(to_json(lowered), indent=1, sort_keys=True, allow_nan=False)
     (folder / "lowered.json").write_text(text + "\n", encoding="utf-8")
@@ -309,6 +347,11 @@ def _record(
 def _write(path: Path, data: bytes) -> str:
     path.write_bytes(data)
     return hashlib.sha256(data).hexdigest()
+
+
+def _delegate_packages(plan: Plan) -> list[str]:
+    needs = {name for choice in plan.delegates for name in plugin("delegates", choice.name).NEEDS}
+    return sorted({distribution(name) for name in needs} - set(PACKAGES))
 
 
 def _version(package: str) -> str | None:

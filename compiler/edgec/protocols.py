@@ -19,6 +19,7 @@ from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Evaluation, Sample
 from edgec.artifacts.scheme import Scheme
 from edgec.artifacts.steps import Steps
+from edgec.artifacts.target import Target
 from edgec.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ class Delegate(Plugin, Protocol):
 
     RECIPES are those it can run; BACKENDS the delegate ids that it leaves in the artifact. AVAILABLE is False where it is
     known and can be had nowhere that edgec installs from: manifests that name it are told what ``missing`` says.
+    FOLDS says whether it takes weights as integers, which ``convert_pt2e`` makes of them, or quantizes floats itself.
     NOT_RUN says why its artifact does not run on a build machine, "" where it does; then ``stand_in`` answers for it.
+    CPU_FEATURES are, by architecture, the features without which its artifact does not run (names as in /proc/cpuinfo).
     ARITHMETIC says, by precision, how far its own arithmetic may be from the graph's where that is further than the
     recipe allows, and the (absolute, relative) tolerance for golden vectors that goes with it.
     """
@@ -125,11 +128,16 @@ class Delegate(Plugin, Protocol):
     RECIPES: tuple[str, ...]
     BACKENDS: tuple[str, ...]
     AVAILABLE: bool
+    FOLDS: bool
     NOT_RUN: str
+    CPU_FEATURES: Mapping[str, tuple[str, ...]]
     ARITHMETIC: Mapping[str, tuple[Limit, tuple[float, float]]]
 
     def missing(self) -> str | None:
         """Return what must be installed before this delegate can lower here, or None; imports nothing heavy."""
+
+    def settled(self, options: Options, target: Target) -> Options:
+        """Return ``options`` with what the target decides where they leave it open; torch-free."""
 
     def quantizer(self, scheme: Scheme, options: Options) -> Any:
         """Return the PT2E quantizer whose patterns this delegate takes."""
@@ -137,10 +145,10 @@ class Delegate(Plugin, Protocol):
     def partitioners(self, precision: str, options: Options) -> list[Any]:
         """Return the partitioners for ``to_edge_transform_and_lower``, in order."""
 
-    def steps(self, options: Options) -> Steps:
+    def steps(self, precision: str, options: Options) -> Steps:
         """Return what else the lowering must do; of several delegates the first has the word."""
 
-    def stand_in(self, program: Any, options: Options) -> Any:
+    def stand_in(self, program: Any, precision: str, options: Options) -> Any:
         """Return a callable that answers as the artifact of ``program`` (an ExportedProgram) would, outputs in a tuple.
 
         None where there is no reference of the device here. Called only where NOT_RUN says something.

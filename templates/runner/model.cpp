@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <sched.h>
 
 #include "clock.h"
 #include "failure.h"
@@ -85,6 +86,36 @@ void set_threads(int threads) {
   }
 }
 
+// Whether CPU is the first of the hardware threads that share its core.
+bool first_of_core(int cpu) {
+  char path[96];
+  std::snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+  std::FILE* file = std::fopen(path, "r");
+  if (file == nullptr) return true;
+  int first = cpu;
+  const int read = std::fscanf(file, "%d", &first);
+  std::fclose(file);
+  return read != 1 || first == cpu;
+}
+
+// OpenVINO runs on as many threads as it may use processors, and a program has no word for it (executorch 1.5.1): the
+// process keeps that many of its processors, whole cores first. It loads OpenVINO from the bundle, whatever the environment says.
+void confine_openvino(int threads) {
+  const std::vector<std::string> backends = registered_backends();
+  if (std::find(backends.begin(), backends.end(), "OpenvinoBackend") == backends.end()) return;
+  unsetenv("OPENVINO_LIB_PATH");
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  cpu_set_t kept;
+  CPU_ZERO(&kept);
+  for (const bool whole : {true, false}) {
+    for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&kept) < threads; ++cpu) {
+      if (CPU_ISSET(cpu, &allowed) && !CPU_ISSET(cpu, &kept) && first_of_core(cpu) == whole) CPU_SET(cpu, &kept);
+    }
+  }
+  if (sched_setaffinity(0, sizeof kept, &kept) != 0) throw Failure(kEnvironment, "the process cannot choose its processors");
+}
+
 // One bound input: what a TensorImpl points to.
 struct Bound {
   explicit Bound(const Tensor& input)
@@ -156,6 +187,7 @@ Model::Model(const Bundle& bundle, int threads, bool profile) : state_(std::make
   et::register_pal(et::PalImpl::create(log_errors, __FILE__));
   et::runtime_init();
   set_threads(threads);
+  confine_openvino(threads);
   std::unique_ptr<executorch::etdump::ETDumpGen> tracer;
   if (profile) tracer = std::make_unique<executorch::etdump::ETDumpGen>();
   state.tracer = tracer.get();

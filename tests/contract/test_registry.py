@@ -25,7 +25,7 @@ PROTOCOLS = {
 }
 ELSEWHERE = ("qnn", "mediatek", "samsung", "cuda")
 """Delegates of vendors whose tools no package registry has."""
-EXPECTED = ("openvino", "ethos-u", "tosa", "vgf", "cortex-m", "coreml", "vulkan", "webgpu", "mlx")
+EXPECTED = ("mlx",)
 """Delegates that rows name ahead of their modules."""
 PLUGINS = [(kind, name) for kind in get_args(Kind) for name in names(kind)]
 

@@ -20,12 +20,16 @@ class Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Operator:
-    """One kind of compute operator in the graph; ``reason`` is the partitioner's, where it gave one."""
+    """One kind of compute operator in the graph; ``reason`` is the partitioner's, where it gave one.
+
+    ``where`` are source lines of the model that calls outside the delegates come from, where torch knows them.
+    """
 
     name: str
     delegated: int
     left: int
     reason: str
+    where: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +98,8 @@ class Lowered:
     every evaluation sample, ``ids``, ``labels`` (where the task has them), ``output.<i>`` of the artifact and
     ``reference.<i>`` of eager fp32.
     ``profile`` is what the float model computes. ``rewrites`` are those of the exported graph that fitted somewhere, in order.
+    ``not_run`` says why the artifact itself was not run, "" where it was: then ``resolved["answered by"]`` names what stood
+    in for it. ``estimates`` are what the delegate's compiler estimates of the device, by figure name in base units.
     ``tolerance`` is (absolute, relative) for the golden vectors on any CPU; ``without`` are those that suffice on an Arm
     core that lacks a feature.
     ``versions`` maps package name to version; ``output_range`` is the largest absolute golden output.
@@ -123,6 +129,8 @@ class Lowered:
     rewrites: tuple[Rewritten, ...] = ()
     profile: Profile | None = None
     without: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    not_run: str = ""
+    estimates: Mapping[str, float] = field(default_factory=dict)
 
     def tolerance_on(self, target: Target) -> tuple[float, float]:
         """Return (absolute, relative) for the golden vectors on ``target``: one core's where it is one, else any core's."""

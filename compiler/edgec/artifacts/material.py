@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from edgec.artifacts.manifest import Input
+from edgec.artifacts.manifest import Input, Options
 from edgec.artifacts.measured import Status
 from edgec.artifacts.samples import Sample
 
@@ -25,6 +25,7 @@ class Material:
     ``standing`` holds the answers of a graph (an ExportedProgram) to the evaluation data against the accuracy budgets and
     returns the worst verdict; None where the plan's recipe does not look at budgets (``Plan.budgets_decide``).
     ``decides``: the task takes the arg-max of the first output, so that its scores are those of classes.
+    ``delegate_options`` are those of the delegate that quantizes, for its ``quantizer``.
     ``say`` tells the user how far a long step is; ``record`` adds a name and what was found to ``Lowered.resolved``.
     """
 
@@ -39,6 +40,7 @@ class Material:
     say: Callable[[str], None]
     record: Callable[[str, str], None]
     standing: Callable[[Any], Status] | None = None
+    delegate_options: Options = field(default_factory=dict)
 
     @property
     def graph_dynamic(self) -> Any:

@@ -126,7 +126,7 @@ def program_record(lowered: Lowered) -> dict[str, Json]:
         "backends": list(lowered.backends),
         "kernels": list(lowered.kernels),
         "operators": [
-            {"name": op.name, "delegated": op.delegated, "left": op.left, "reason": op.reason}
+            {"name": op.name, "delegated": op.delegated, "left": op.left, "reason": op.reason, "where": list(op.where)}
             for op in lowered.operators
         ],
         "memory": {
@@ -135,6 +135,7 @@ def program_record(lowered: Lowered) -> dict[str, Json]:
             "weights": lowered.memory.weights,
             "constants": lowered.memory.constants,
         },
+        "not_run": lowered.not_run,
         "resolved": dict(sorted(lowered.resolved.items())),
         "rewrites": [
             {

@@ -62,6 +62,7 @@ def bundle(path: Path, measured: Path | None) -> dict[str, Json]:
 
 def program(path: Path) -> dict[str, Json]:
     """Return the record of a .pte, also one that edgec did not build. Imports executorch."""
+    from edgec.runtime.libraries import library_of
     from edgec.runtime.program import read_program
     from edgec.store.atomic import environment_errors
 
@@ -71,13 +72,17 @@ def program(path: Path) -> dict[str, Json]:
         data = path.read_bytes()
     # What torch and torchao log when they are imported says nothing about the file.
     logging.disable(logging.WARNING)
-    facts = to_json(read_program(data))
+    found = read_program(data)
+    facts = to_json(found)
     return {
         "schema": SCHEMA,
         "model": {"file": path.name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)},
         "inputs": facts["inputs"],
         "outputs": facts["outputs"],
-        "program": {key: facts[key] for key in ("method", "methods", "dynamic", "kernels", "delegates", "memory")},
+        "program": {
+            **{key: facts[key] for key in ("method", "methods", "dynamic", "kernels", "delegates", "memory")},
+            "runtime": {name: library_of(name) for name in (*found.delegates, *found.kernels)},
+        },
     }
 
 

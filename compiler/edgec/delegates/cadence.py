@@ -10,6 +10,7 @@ from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.scheme import Scheme
 from edgec.artifacts.steps import Steps
+from edgec.artifacts.target import Target
 from edgec.delegates.vendor import unreachable
 
 SUMMARY = "Cadence Tensilica DSP (Xtensa)"
@@ -17,8 +18,10 @@ OPTIONS: Json = {"type": "object", "title": "cadence", "additionalProperties": F
 NEEDS: tuple[str, ...] = ()
 RECIPES: tuple[str, ...] = ()
 BACKENDS: tuple[str, ...] = ()
+FOLDS = True
 AVAILABLE = False
 NOT_RUN = "it cannot be had"
+CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}
 ARITHMETIC: Mapping[str, tuple[Limit, tuple[float, float]]] = {}
 
 
@@ -28,6 +31,11 @@ def missing() -> str:
         "it needs Cadence's Xtensa toolchain and kernel libraries, which no package registry has, to run anything; "
         "the reference kernels that come with ExecuTorch 1.5.1 gave int8 answers of the wrong sign, so edgec does not offer it"
     )
+
+
+def settled(options: Options, target: Target) -> Options:
+    """Return ``options``: the target decides nothing here."""
+    return options
 
 
 def quantizer(scheme: Scheme, options: Options) -> Any:
@@ -40,11 +48,11 @@ def partitioners(precision: str, options: Options) -> list[Any]:
     raise unreachable("cadence", missing())
 
 
-def steps(options: Options) -> Steps:
+def steps(precision: str, options: Options) -> Steps:
     """Never comes to be called: rules refuse this delegate. Raises Failure ``tool-missing``."""
     raise unreachable("cadence", missing())
 
 
-def stand_in(program: Any, options: Options) -> Any:
+def stand_in(program: Any, precision: str, options: Options) -> Any:
     """Never comes to be called: rules refuse this delegate. Raises Failure ``tool-missing``."""
     raise unreachable("cadence", missing())

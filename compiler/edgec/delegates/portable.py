@@ -10,20 +10,28 @@ from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.scheme import Scheme
 from edgec.artifacts.steps import Steps
+from edgec.artifacts.target import Target
 
 SUMMARY = "plain C++ kernels, no delegate; slow, for reference and microcontrollers"
 OPTIONS: Json = {"type": "object", "title": "portable", "additionalProperties": False, "properties": {}}
 NEEDS: tuple[str, ...] = ("executorch",)
 RECIPES: tuple[str, ...] = ("fp32", "fp16", "int8", "int8-dynamic", "int8-qat", "mixed", "auto")
 BACKENDS: tuple[str, ...] = ()
+FOLDS = True
 AVAILABLE = True
 NOT_RUN = ""
+CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}
 ARITHMETIC: Mapping[str, tuple[Limit, tuple[float, float]]] = {}
 
 
 def missing() -> str | None:
     """Return None: it comes with executorch."""
     return None
+
+
+def settled(options: Options, target: Target) -> Options:
+    """Return ``options``: the target decides nothing here."""
+    return options
 
 
 def quantizer(scheme: Scheme, options: Options) -> Any:
@@ -38,11 +46,11 @@ def partitioners(precision: str, options: Options) -> list[Any]:
     return []
 
 
-def steps(options: Options) -> Steps:
+def steps(precision: str, options: Options) -> Steps:
     """Return nothing beyond ExecuTorch's own steps."""
     return Steps()
 
 
-def stand_in(program: Any, options: Options) -> Any:
+def stand_in(program: Any, precision: str, options: Options) -> Any:
     """Never comes to be called: the artifact runs here."""
     raise AssertionError("the artifact itself runs here")

@@ -10,6 +10,7 @@ from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.scheme import Scheme
 from edgec.artifacts.steps import Steps
+from edgec.artifacts.target import Target
 from edgec.delegates.vendor import unreachable
 
 SUMMARY = "Qualcomm Hexagon NPU (QNN)"
@@ -17,8 +18,10 @@ OPTIONS: Json = {"type": "object", "title": "qnn", "additionalProperties": False
 NEEDS: tuple[str, ...] = ()
 RECIPES: tuple[str, ...] = ()
 BACKENDS: tuple[str, ...] = ("QnnBackend",)
+FOLDS = True
 AVAILABLE = False
 NOT_RUN = "it cannot be had"
+CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}
 ARITHMETIC: Mapping[str, tuple[Limit, tuple[float, float]]] = {}
 
 
@@ -28,6 +31,11 @@ def missing() -> str:
         "it needs Qualcomm's AI Engine Direct SDK (QNN_SDK_ROOT), which no package registry has; "
         "edgec does not lower for it"
     )
+
+
+def settled(options: Options, target: Target) -> Options:
+    """Return ``options``: the target decides nothing here."""
+    return options
 
 
 def quantizer(scheme: Scheme, options: Options) -> Any:
@@ -40,11 +48,11 @@ def partitioners(precision: str, options: Options) -> list[Any]:
     raise unreachable("qnn", missing())
 
 
-def steps(options: Options) -> Steps:
+def steps(precision: str, options: Options) -> Steps:
     """Never comes to be called: rules refuse this delegate. Raises Failure ``tool-missing``."""
     raise unreachable("qnn", missing())
 
 
-def stand_in(program: Any, options: Options) -> Any:
+def stand_in(program: Any, precision: str, options: Options) -> Any:
     """Never comes to be called: rules refuse this delegate. Raises Failure ``tool-missing``."""
     raise unreachable("qnn", missing())

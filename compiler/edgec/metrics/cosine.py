@@ -38,4 +38,5 @@ def unit_vectors(values: NDArray[Any]) -> NDArray[Any]:
 
     rows = values.reshape(len(values), -1).astype("float64")
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(lengths > 0, lengths, 1.0)
+    unit: NDArray[Any] = rows / np.where(lengths > 0, lengths, 1.0)
+    return unit

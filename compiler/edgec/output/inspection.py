@@ -36,6 +36,10 @@ def _identity(record: dict[str, Json]) -> list[tuple[str, str]]:
     model = record["model"]
     lines = [("bundle", record["bundle_sha256"])] if "bundle_sha256" in record else []
     lines += [("model.pte", model["sha256"]), ("size", written(model["bytes"], "bytes"))]
+    if methods := record["program"].get("methods", ())[1:]:
+        lines.append(("methods", f"{record['program']['method']} (shown), {', '.join(methods)}"))
+    if not_run := record["program"].get("not_run"):
+        lines.append(("not run", f"on the machine that made it: {not_run}"))
     if "recipe" in model:
         lines.append(("made with", f"{model['recipe']} on {', '.join(model['delegates'])}"))
         lines.append(("made for", f"{record['hardware']['cpu']} ({record['hardware']['architecture']})"))
@@ -59,12 +63,21 @@ def _signature(record: dict[str, Json], colour: bool) -> str:
 def _operators(program: Json, colour: bool) -> str:
     if "operators" in program:
         found = program["operators"]
-        rows = [(op["name"], str(op["delegated"]), str(op["left"]), printable(op["reason"])) for op in found]
+        rows = [(op["name"], str(op["delegated"]), str(op["left"]), printable(_why(op))) for op in found]
         backends = ", ".join(program["backends"]) or "nothing"
         head = f"  {written(program['delegation'], 'share')} delegated to {backends}\n"
         return head + table(("operator", "delegated", "left", "why"), rows, colour)
-    calls = [(name, str(count)) for name, count in (*program["delegates"].items(), *program["kernels"].items())]
-    return table(("delegate or operator", "calls"), calls, colour) if calls else ""
+    calls = [
+        (name, str(count), program["runtime"].get(name) or "none in edgec's runtime")
+        for name, count in (*program["delegates"].items(), *program["kernels"].items())
+    ]
+    return table(("delegate or operator", "calls", "run by"), calls, colour) if calls else ""
+
+
+def _why(operator: Json) -> str:
+    """Why an operator was left, and where in the model's source it is."""
+    lines = ", ".join(operator.get("where", ()))
+    return "; ".join(part for part in (operator["reason"], lines) if part)
 
 
 def _rewrites(rewrites: Sequence[Json], colour: bool) -> str:

@@ -62,9 +62,10 @@ def quantize(program: Any, material: Material, delegate: Delegate, options: Opti
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     scheme = Scheme(per_channel=options.get("per_channel", True), observer=options.get("observer", "histogram"))
-    quantizer = delegate.quantizer(scheme, {})
+    quantizer = delegate.quantizer(scheme, material.delegate_options)
     prepared = prepare_pt2e(program.module(check_guards=False), quantizer)
     with torch.no_grad():
         for inputs in material.calibration():
             prepared(*inputs)
-    return torch.export.export(convert_pt2e(prepared), material.example, dynamic_shapes=material.graph_dynamic)
+    converted = convert_pt2e(prepared, fold_quantize=delegate.FOLDS)
+    return torch.export.export(converted, material.example, dynamic_shapes=material.graph_dynamic)

@@ -62,7 +62,7 @@ def quantize(program: Any, material: Material, delegate: Delegate, options: Opti
 
     kinds = ("linear", "conv") if options.get("convolutions", True) else ("linear",)
     wanted = Scheme(dynamic=True, quantized=lambda node: operator_kind(node).startswith(kinds) and not _of_permuted(node))
-    quantizer = delegate.quantizer(wanted, {})
+    quantizer = delegate.quantizer(wanted, material.delegate_options)
     prepared = prepare_pt2e(program.module(check_guards=False), quantizer)
     with torch.no_grad():
         prepared(*material.example)  # the observers of the weights look when the graph runs

@@ -141,7 +141,8 @@ def quantize(program: Any, material: Material, delegate: Delegate, options: Opti
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     plan = course(options, material.decides)
-    quantizer = delegate.quantizer(Scheme(per_channel=options.get("per_channel", True), training=True), {})
+    scheme = Scheme(per_channel=options.get("per_channel", True), training=True)
+    quantizer = delegate.quantizer(scheme, material.delegate_options)
     teacher = unguarded(program)
     # A program's module shares its tensors with the model that it was exported from.
     student = prepare_pt2e(copy.deepcopy(program.module(check_guards=False)), quantizer)

@@ -117,7 +117,8 @@ class _Task:
         out = inside([*self.always, *kept])
         per_channel = bool(self.options.get("per_channel", True))
         return self.delegate.quantizer(
-            Scheme(per_channel=per_channel, training=training, quantized=lambda node: not out(node)), {}
+            Scheme(per_channel=per_channel, training=training, quantized=lambda node: not out(node)),
+            self.material.delegate_options,
         )
 
 

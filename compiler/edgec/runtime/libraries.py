@@ -7,24 +7,30 @@ from functools import cache
 
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.resources import PACKAGE
+from edgec.runtime.packs import PINNED
 
 ALWAYS = ("libexecutorch.so", "libexecutorch_etdump.so", "libexecutorch_threadpool.so")
 """The core, the profiler (77 KB on x86-64, so that `--profile` works in every bundle) and the thread pool."""
 
-BACKENDS = {"XnnpackBackend": "libexecutorch_backend_xnnpack.so"}
+BACKENDS = {
+    "OpenvinoBackend": "libexecutorch_backend_openvino.so",
+    "XnnpackBackend": "libexecutorch_backend_xnnpack.so",
+}
 CORE = "libexecutorch.so"
 KERNELS = ("libexecutorch_kernels_optimized.so", "libexecutorch_kernels_quantized.so")
 
 
-def libraries_for(backends: Iterable[str], kernels: Iterable[str]) -> tuple[str, ...]:
+def libraries_for(backends: Iterable[str], kernels: Iterable[str], architecture: str = "x86_64") -> tuple[str, ...]:
     """Return the file names of the libraries to link and ship, sorted: ``backends`` and ``kernels`` as in Lowered.
 
-    Raises Failure ``backend-unavailable`` for a delegate that the runtime has no library for and
+    Raises Failure ``backend-unavailable`` for a delegate that the architecture's runtime has no library for and
     ``operator-unavailable`` for operators that no kernel library has; all of them at once.
     """
     backends, kernels = tuple(backends), tuple(kernels)
-    absent = sorted(set(backends) - set(BACKENDS))
-    wrong = [_no_backend(name) for name in absent] + [_no_kernel(name) for name in unavailable_kernels(kernels)]
+    shipped = PINNED[architecture].libraries
+    known = {name for name, library in BACKENDS.items() if library in shipped}
+    absent = sorted(set(backends) - known)
+    wrong = [_no_backend(name, known) for name in absent] + [_no_kernel(name) for name in unavailable_kernels(kernels)]
     if wrong:
         raise Failure(*wrong)
     needed = {BACKENDS[name] for name in backends}
@@ -37,6 +43,11 @@ def unavailable_kernels(kernels: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(kernels).difference(*(operators(library) for library in (CORE, *KERNELS)))))
 
 
+def library_of(name: str) -> str | None:
+    """Return the runtime's library that has this delegate (``XnnpackBackend``) or operator (``aten::add.out``), or None."""
+    return BACKENDS.get(name) or next((library for library in (CORE, *KERNELS) if name in operators(library)), None)
+
+
 @cache
 def operators(library: str) -> frozenset[str]:
     """Return the operators that one library registers, as ``edgec-run --info`` of a runner linked to it lists them.
@@ -47,11 +58,10 @@ def operators(library: str) -> frozenset[str]:
     return frozenset(path.read_text(encoding="ascii").split())
 
 
-def _no_backend(name: str) -> Diagnostic:
-    known = ", ".join(BACKENDS)
+def _no_backend(name: str, known: Iterable[str]) -> Diagnostic:
     return Diagnostic(
         code="backend-unavailable",
-        message=f"the artifact delegates to {name}, for which the runtime has no library; it has {known}",
+        message=f"the artifact delegates to {name}, for which the runtime has no library; it has {', '.join(sorted(known))}",
     )
 
 

@@ -63,6 +63,7 @@ PINNED: Mapping[str, Pinned] = {
         sha256="274c28c2fe2b76acb03f9fa381537425c40e0098dcf886baf6d97a1a55ffe300",
         libraries={
             "libexecutorch.so": "f4bfbb05fb940d250ba75ad7154b00789c4e301a14b87db2a4d1af4c2b50c86e",
+            "libexecutorch_backend_openvino.so": "c019a3dc90fcd0eb3659d4ce1b746d158f6cdd1bf0b4fcddaf7b313771b9e0a4",
             "libexecutorch_backend_xnnpack.so": "4e1076a6b1e7c600a21d7e07ea10d2f09c42e441c606f107f1a55dfd3878c816",
             "libexecutorch_etdump.so": "3662b8bc090e1a7c835bb6aa6733ef87c5eb982e832c1b3f7e79e9cb7ef3121e",
             "libexecutorch_kernels_optimized.so": "352aee939b8651e67628c1c3853805e760b068db9767edbe705436019bf4e3aa",

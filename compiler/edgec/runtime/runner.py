@@ -12,6 +12,7 @@ from edgec.artifacts.bundle import Runner
 from edgec.artifacts.target import Target
 from edgec.runtime.build import build_runner, runner_key
 from edgec.runtime.libraries import libraries_for
+from edgec.runtime.openvino import BACKEND, openvino_libraries
 from edgec.runtime.packs import Pack, runtime_pack
 from edgec.runtime.toolchain import toolchain
 from edgec.store.cache import Cache
@@ -20,12 +21,14 @@ from edgec.store.cache import Cache
 def runner_for(target: Target, backends: Iterable[str], kernels: Iterable[str], cache: Cache, offline: bool) -> Runner:
     """Return the runner for ``target`` with the libraries that ``backends`` and ``kernels`` need.
 
-    Raises Failure ``tool-missing`` or ``runtime-pack-missing`` (exit 6).
+    Raises Failure ``tool-missing``, ``backend-unavailable`` or ``runtime-pack-missing`` (exit 6).
     """
+    backends = tuple(backends)
     with cache.lock("runtime", target.architecture):
         pack = runtime_pack(target.architecture, cache.folder, offline)
+        beside = openvino_libraries(cache.folder) if BACKEND in backends else ()
     tools = toolchain(target.architecture, target.glibc)
-    libraries = libraries_for(tuple(backends), tuple(kernels))
+    libraries = libraries_for(backends, tuple(kernels), target.architecture)
     key = runner_key(target.architecture, target.glibc, libraries, pack, tools)
     with cache.lock("runner", key):
         entry = cache.read("runner", key)
@@ -33,7 +36,7 @@ def runner_for(target: Target, backends: Iterable[str], kernels: Iterable[str], 
             with tempfile.TemporaryDirectory(prefix="edgec-runner-") as name:
                 built = build_runner(target.architecture, target.glibc, libraries, pack, tools, Path(name))
                 entry = _keep(built, cache, key)
-    return _runner(entry, pack, libraries)
+    return _runner(entry, pack, libraries, beside)
 
 
 def _keep(built: Runner, cache: Cache, key: str) -> Path:
@@ -44,9 +47,9 @@ def _keep(built: Runner, cache: Cache, key: str) -> Path:
         return cache.write("runner", key, folder)
 
 
-def _runner(entry: Path, pack: Pack, libraries: tuple[str, ...]) -> Runner:
+def _runner(entry: Path, pack: Pack, libraries: tuple[str, ...], beside: tuple[Path, ...]) -> Runner:
     return Runner(
         executable=entry / "edgec-run",
-        libraries=tuple(pack.libraries / name for name in libraries),
+        libraries=(*(pack.libraries / name for name in libraries), *beside),
         toolchain=json.loads((entry / "toolchain.json").read_text()),
     )

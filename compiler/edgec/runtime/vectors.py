@@ -22,8 +22,9 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 def write_npz(path: Path, content: Mapping[str, NDArray[Any]]) -> None:
     """Write ``content`` as ``numpy.savez`` does, without the time of day that it puts into the archive."""
-    from numpy.lib.format import write_array
+    import numpy.lib.format
 
+    write_array: Any = numpy.lib.format.write_array  # typed from numpy 2.2 on
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, array in content.items():
             buffer = io.BytesIO()

@@ -168,6 +168,10 @@ def compare(
 
 
 def _spoken(name: str) -> str:
-    return {"eager": "the model itself", "pte": "the artifact", "exported": "the exported graph"}.get(
-        name, f"the {name} graph"
-    )
+    words = {
+        "eager": "the model itself",
+        "pte": "the artifact",
+        "exported": "the exported graph",
+        "reference": "what stands in for the artifact",
+    }
+    return words.get(name, f"the {name} graph")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
+import re
+import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgec.artifacts.lowered import Operator
 from edgec.artifacts.plan import Plan
+from edgec.artifacts.steps import Steps
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.registry import plugin
 from edgec.upstream.decompositions import decomposed_once
@@ -25,16 +29,22 @@ from edgec.upstream.retracing import retraced_when_changed
 UNTAKEN = "no partitioner takes this operator"
 """Partitioners explain a node that they know and refuse; of operators that they do not know they say nothing."""
 
+MOST_LINES = 5
+"""So many source lines are kept of one kind of operator."""
+
+SOURCE = re.compile(r'File "([^"]+)", line (\d+)')
+
 HELPERS = ("getitem", "alloc", "quantize_per_", "dequantize_per_", "choose_qparams", "executorch_call_delegate")
 """Not compute operators: tuple access, memory, delegate calls, and the conversions that quantization adds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lowering:
-    """The program's bytes and its compute operators, by name."""
+    """The program's bytes, its compute operators, by name, and what the delegate's compiler estimates (``Steps``)."""
 
     data: bytes
     operators: tuple[Operator, ...]
+    estimates: Mapping[str, float] = field(default_factory=dict)
 
 
 def lower(plan: Plan, program: Any, narrow: bool = True) -> Lowering:
@@ -52,8 +62,10 @@ def lower(plan: Plan, program: Any, narrow: bool = True) -> Lowering:
         import executorch.kernels.quantized  # noqa: F401 (out variants of what no delegate takes)
     half = narrowed(narrow and precision == "fp16")
     try:
-        with uncollected(), _sooner(), half, refusals() as reasons:
-            return _lowered(program, partitioners, reasons)
+        first = plan.delegates[0]
+        steps = plugin("delegates", first.name).steps(precision, first.options)
+        with uncollected(), _sooner(), half, refusals() as reasons, steps.estimating() as estimates:
+            return replace(_lowered(program, partitioners, steps, reasons), estimates=estimates)
     # The compiler raises whatever one of its passes trips over.
     except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
@@ -79,12 +91,14 @@ def narrowed(wanted: bool) -> Iterator[None]:
         yield
 
 
-def _lowered(program: Any, partitioners: list[Any], reasons: dict[str, str]) -> Lowering:
+def _lowered(program: Any, partitioners: list[Any], steps: Steps, reasons: dict[str, str]) -> Lowering:
     from executorch.exir import to_edge_transform_and_lower
 
-    edge = to_edge_transform_and_lower(program, partitioner=partitioners or None)
-    operators = compute_operators(edge.exported_program().graph_module, reasons)
-    return Lowering(data=bytes(edge.to_executorch().buffer), operators=operators)
+    edge = to_edge_transform_and_lower(program, partitioner=partitioners or None, compile_config=steps.edge)
+    if steps.after:
+        edge = steps.after(edge)
+    operators = compute_operators(edge.exported_program().graph_module, reasons, steps.kernels)
+    return Lowering(data=bytes(edge.to_executorch(steps.backend).buffer), operators=operators)
 
 
 @contextmanager
@@ -125,25 +139,53 @@ def refusals() -> Iterator[dict[str, str]]:
         logger.propagate = propagate
 
 
-def compute_operators(graph_module: Any, reasons: dict[str, str]) -> tuple[Operator, ...]:
+def compute_operators(graph_module: Any, reasons: dict[str, str], own: str = "") -> tuple[Operator, ...]:
     """Return the compute operators inside and outside the delegates of a lowered edge graph, sorted by name.
+
+    Operators of the namespace ``own`` are the delegate's, though each is a call of its own.
 
     The nodes that ``executorch.devtools.backend_debug.get_delegation_info`` counts (it imports pandas), less HELPERS.
     """
     delegated: Counter[str] = Counter()
     left: Counter[str] = Counter()
     why: dict[str, str] = {}
+    where: dict[str, dict[str, None]] = {}
     for node in graph_module.graph.nodes:
         if node.op == "get_attr" and node.name.startswith("lowered_module_"):
             delegated.update(_names(getattr(graph_module, node.name).original_module))
     for node in _calls(graph_module):
         name = operator_name(node)
+        if own and name.startswith(f"{own}::"):
+            delegated[name] += 1
+            continue
         left[name] += 1
         why.setdefault(name, reasons.get(node.name, UNTAKEN))
+        where.setdefault(name, {}).update(dict.fromkeys(filter(None, [source_line(node)])))
     return tuple(
-        Operator(name=name, delegated=delegated[name], left=left[name], reason=why.get(name, ""))
+        Operator(
+            name=name,
+            delegated=delegated[name],
+            left=left[name],
+            reason=why.get(name, ""),
+            where=tuple(where.get(name, {}))[:MOST_LINES],
+        )
         for name in sorted(delegated.keys() | left.keys())
     )
+
+
+def source_line(node: Any) -> str:
+    """Return ``package/module.py:12`` of the innermost line that torch traced a node from, "" where it kept none.
+
+    The path is relative to where Python imports from: artifacts hold no path of the machine that made them.
+    """
+    found = SOURCE.findall(str(node.meta.get("stack_trace") or ""))
+    own = [(name, line) for name, line in found if "/torch/" not in name] or found
+    if not own:
+        return ""
+    name, line = own[-1]
+    places = [place for entry in sys.path if entry and name.startswith(place := entry.rstrip(os.sep) + os.sep)]
+    short = name.removeprefix(max(places, key=len)) if places else os.path.basename(name)  # noqa: PTH119
+    return f"{short.replace(os.sep, '/')}:{line}"
 
 
 def _names(graph_module: Any) -> list[str]:

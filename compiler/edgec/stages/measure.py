@@ -41,10 +41,21 @@ def measure(plan: Plan, lowered: Lowered, folder: Path, runner: Runner) -> Measu
 
 def determined_figures(plan: Plan, lowered: Lowered, folder: Path) -> list[Figure]:
     """Return the figures that the job's folder alone determines: nothing is run for them."""
-    figures = artifact_figures(lowered)
+    figures = [*artifact_figures(lowered), *estimated_figures(lowered)]
     if lowered.evaluation:
-        figures += accuracy_figures(plan, folder / lowered.evaluation)
+        found = accuracy_figures(plan, folder / lowered.evaluation)
+        # The answers of what stands in for an artifact say nothing for certain about the artifact.
+        figures += [replace(figure, evidence="estimated") for figure in found] if lowered.not_run else found
     return figures
+
+
+def estimated_figures(lowered: Lowered) -> list[Figure]:
+    """Return what the delegate's compiler estimates of the device."""
+    units = {"cycles": "cycles", "latency": "s", "memory": "bytes"}
+    return [
+        Figure(name=name, value=value, unit=units[name.partition(".")[0]], evidence="estimated")
+        for name, value in sorted(lowered.estimates.items())
+    ]
 
 
 def artifact_figures(lowered: Lowered) -> list[Figure]:

@@ -20,10 +20,12 @@ from edgec.artifacts.manifest import Budget, Choice, Manifest
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
 from edgec.artifacts.slices import spelled_out
+from edgec.artifacts.target import Target
 from edgec.checks.candidates import Setting, settings
 from edgec.diagnostics import Diagnostic, Location
 from edgec.registry import plugin
 from edgec.resources import PACKAGE
+from edgec.runtime.extras import distribution
 from edgec.runtime.host import cpu_name
 from edgec.store import trust
 from edgec.targets.devices import device
@@ -99,19 +101,33 @@ def absent(plan: Plan) -> Diagnostic | None:
 
 def _resolved(common: Plan, manifest: Manifest, setting: Setting) -> Plan:
     choice = setting.target
-    target = device(choice)
-    assert target is not None, "a rule has refused unknown bases and CPUs"
+    row = device(choice)
+    assert row is not None, "a rule has refused unknown bases and CPUs"
+    target = replace(row, features=(*row.features, *_asked_of_cpu(setting.delegates, row)))
     resolved = replace(
         common,
         target=target,
         recipe=setting.recipe,
-        delegates=setting.delegates,
+        delegates=_settled(setting.delegates, target),
         threads=choice.threads or manifest.threads or target.threads,
         budgets=spelled_out(_merged(manifest.budgets, choice.budgets or ()), common.labels),
         search=manifest.search if setting.searched else None,
         target_files={name: common.target_files[name] for name in choice.files},
     )
     return replace(resolved, notes=_notes(resolved, manifest), lowering_key=lowering_key(resolved))
+
+
+def _settled(choices: tuple[Choice, ...], target: Target) -> tuple[Choice, ...]:
+    """The delegates with what the target decides of their options."""
+    return tuple(
+        replace(choice, options=plugin("delegates", choice.name).settled(choice.options, target)) for choice in choices
+    )
+
+
+def _asked_of_cpu(choices: tuple[Choice, ...], target: Target) -> tuple[str, ...]:
+    """What the delegates ask of the processor beyond the target's own features, so that a bundle's verify.sh asks it too."""
+    asked = (plugin("delegates", choice.name).CPU_FEATURES.get(target.architecture, ()) for choice in choices)
+    return tuple(dict.fromkeys(name for names in asked for name in names if name not in target.features))
 
 
 def _merged(general: tuple[Budget, ...], own: tuple[Budget, ...]) -> tuple[Budget, ...]:
@@ -161,6 +177,7 @@ def lowering_key(plan: Plan) -> str:
         **_model_fields(plan),
         "recipe": to_json(plan.recipe),
         "delegates": [to_json(item) for item in plan.delegates],
+        "delegate packages": _delegate_packages(plan),
         # What the recipe auto looks at beside the model.
         "hardware": [plan.target.architecture, *plan.target.features] if plan.recipe.name == "auto" else [],
         "accuracy": _limits(plan) if plan.budgets_decide else [],
@@ -220,6 +237,12 @@ def _packages(source: Any) -> dict[str, str]:
     if source.RUNS_CODE:
         return installed
     return {name: installed.get(name, "absent") for name in (*LOWERING_PACKAGES, *source.NEEDS)}
+
+
+def _delegate_packages(plan: Plan) -> dict[str, str]:
+    needs = {name for choice in plan.delegates for name in plugin("delegates", choice.name).NEEDS}
+    installed = _installed()
+    return {name: installed.get(name, "absent") for name in sorted(map(distribution, needs))}
 
 
 def _installed() -> dict[str, str]:

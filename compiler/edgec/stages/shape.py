@@ -14,6 +14,7 @@ import referencing
 from edgec.artifacts.document import Document, Json, Route
 from edgec.artifacts.quantity import QuantityError, quantity
 from edgec.diagnostics import Diagnostic, Failure, Location, nearest
+from edgec.registry import Kind, names, plugin
 from edgec.resources import resource
 from edgec.upstream.json_schema import Draft202012Validator, ValidationError, validators
 
@@ -123,11 +124,20 @@ def _unknown_keys(error: Error, route: Route) -> Iterator[Diagnostic]:
         near = nearest(key, allowed)
         meant = f"did you mean {near!r}? " if near else ""
         listed = f"allowed here: {', '.join(allowed)}" if allowed else "no key is allowed here"
+        if owners := _owners(key, error.schema.get("title", "")):
+            meant = f"it is an option of {', '.join(owners)}; "
         within = f" in {_name(route)}" if route else ""
         where = Location(file="", route=(*route, key), on="key")
         yield Diagnostic(
             code="unknown-key", message=f"unknown key {_echo(key)}{within}", where=where, hint=meant + listed
         )
+
+
+def _owners(key: str, title: str) -> list[str]:
+    """Return the plugins that have ``key`` as an option, of the kind of the one whose options have this title."""
+    kinds: tuple[Kind, ...] = ("delegates", "recipes", "metrics", "tasks")
+    kind = next((kind for kind in kinds if title in names(kind)), None)
+    return [name for name in names(kind) if key in plugin(kind, name).OPTIONS.get("properties", {})] if kind else []
 
 
 def _missing_keys(error: Error, route: Route) -> Iterator[Diagnostic]:

@@ -81,8 +81,8 @@ def cluster(folder: Path):
     made = Workers(folder=folder)
     try:
         made.start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(folder / "scheduler.json"))
-        until((folder / "scheduler.json").is_file)
-        made.address = json.loads((folder / "scheduler.json").read_text())["address"]
+        named = folder / "scheduler.json"
+        made.address = json.loads(until(lambda: named.is_file() and named.read_text()))["address"]
         yield made
     finally:
         made.stop()

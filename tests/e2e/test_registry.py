@@ -371,3 +371,5 @@ def test_two_releases_in_a_registry_are_compared(edgec: Edgec, registry: Registr
     found = said(edgec("diff", f"{reference}:1.0.0", f"{reference}:1.1.0", "--target", "jetson-nano"))
     assert "1.1.0" in json.dumps(found)
     assert codes(edgec("diff", f"{reference}:1.0.0", f"{reference}:2.0.0", check=2)) in (["target-unclear"], ["no-release"])
+    here = said(edgec("diff", f"{reference}:1.0.0", out / "camera/1.1.0/jetson-nano"))
+    assert (here["old"]["target"], here["figures"]) == ("jetson-nano", found["figures"]), "that of the side that lies here"

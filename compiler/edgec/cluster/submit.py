@@ -122,9 +122,7 @@ class Cluster(AbstractContextManager["Cluster"]):
                     return answer
         finally:
             del self._progress[name]
-        message = f"{ATTEMPTS} workers were lost, one after the other, while they lowered {plan.name}"
-        hint = "the kernel kills the largest process when memory runs out: bound each job with --job-memory"
-        raise Failure(Diagnostic(code="job-killed", message=message, hint=hint))
+        raise _given_up()
 
     def _answer(self, request: Json, fit: list[str], key: str) -> Json | None:
         """Submit once; None where the worker was lost. Raises CancelledError as soon as the build is stopped."""
@@ -142,10 +140,10 @@ class Cluster(AbstractContextManager["Cluster"]):
                         return None
             if future.status in ("cancelled", "lost"):
                 raise self._lost()
-            with contextlib.suppress(KilledWorker):
-                answer: Json = future.result()
-                return answer
-            return None
+            answer: Json = future.result()
+            return answer
+        except KilledWorker as error:  # the scheduler gave it to several, and lost them all
+            raise _given_up() from error
         finally:
             self._taken_back(future)
 
@@ -217,6 +215,12 @@ class Cluster(AbstractContextManager["Cluster"]):
         message = event[1]
         if progress := self._progress.get(message["job"]):
             progress(message["line"])
+
+
+def _given_up() -> Failure:
+    message = "one worker after the other was lost while it lowered this, and it is not begun again"
+    hint = "the kernel kills the largest process when memory runs out: bound each job with --job-memory"
+    return Failure(Diagnostic(code="job-killed", message=message, hint=hint))
 
 
 def there_is(client: Client, address: str) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from edgec.artifacts.difference import Difference
+from edgec.artifacts.release import Release
 from edgec.commands.options import common, output, plain_http_options
 from edgec.diagnostics import Diagnostic
 
@@ -27,7 +28,7 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--strict", is_flag=True, help="Hold limits against the whole 95 % interval of a change, not its figure alone.")
 @click.option("--old-measured", multiple=True, type=FILE, help="OLD's measurements.json or a device's verify.json.")
 @click.option("--new-measured", multiple=True, type=FILE, help="The same of NEW.")
-@click.option("--target", "targets", multiple=True, help="Compare this target's bundles, of releases in a registry.")
+@click.option("--target", "targets", multiple=True, help="Of a registry: this target's bundle (default: the other side's).")
 @plain_http_options
 @common("human", "json", "markdown", "github")
 def command(
@@ -48,6 +49,7 @@ def command(
     """
     from dataclasses import replace
 
+    from edgec.artifacts.reference import is_reference
     from edgec.releases.at_hand import at_hand
     from edgec.releases.compare import difference
     from edgec.releases.read import read_release
@@ -62,13 +64,14 @@ def command(
         raise click.UsageError("--strict says how --fail-on is held; name a threshold")
     if len(targets) > 1:
         raise click.UsageError("--target names the one target that is compared")
-    options = {"plain_http": plain_http, "insecure": insecure_plain_http}
-    with (
-        at_hand(old, targets, default_folder(), **options) as one,
-        at_hand(new, targets, default_folder(), **options) as other,
-    ):
-        before = replace(read_release(one, old_measured), path=old)
-        found = difference(before, replace(read_release(other, new_measured), path=new))
+    sides = {"old": (old, old_measured), "new": (new, new_measured)}
+    read: dict[str, Release] = {}
+    # What lies here first: its target is the one that is meant of a registry's release, unless --target names one.
+    for side, (text, measured) in sorted(sides.items(), key=lambda item: is_reference(item[1][0])):
+        meant = targets or tuple(release.target for release in read.values())
+        with at_hand(text, meant, default_folder(), plain_http=plain_http, insecure=insecure_plain_http) as path:
+            read[side] = replace(read_release(path, measured), path=text)
+    found = difference(read["old"], read["new"])
     found = replace(found, thresholds=held(limits, found, strict))
     diagnostics = _crossed(found)
     code = 7 if diagnostics else 0

@@ -75,3 +75,15 @@ def test_validate_loads_nothing_slow(tmp_path: Path) -> None:
         check=True,
     )
     assert not beside - set(bare.stdout.split())
+
+
+def test_signing_and_checking_signatures_load_no_torch(tmp_path: Path) -> None:
+    from bundle_parts import bundle
+    from edgec.stages.write import write
+    from keys import pair
+
+    tarball = write(bundle(tmp_path / "parts"), tmp_path / "out").tarball
+    key = pair(tmp_path / "keys", "release", "p256")
+    signing = loaded("sign", "--key", str(key.private), str(tarball), folder=tmp_path)
+    checking = loaded("verify", "--signature-only", "--key", str(key.public), str(tarball), folder=tmp_path)
+    assert not (signing | checking) & (TORCH | {"numpy", "jinja2", "cattrs"})

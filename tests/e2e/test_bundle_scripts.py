@@ -13,6 +13,7 @@ import pytest
 
 from edgec.store.bundles import SUMS, sums
 from edgec.store.files import sha256_of
+from keys import pair
 
 ROOT = Path(__file__).resolve().parents[2]
 HELD_OUT = ROOT / "manifests" / "data" / "digits" / "test"
@@ -80,6 +81,27 @@ def test_installed_verified_rolled_back(copy, tmp_path):
     assert call(current / "verify.sh", "--no-bench").returncode == 0
     assert call(copy / "install.sh", "--prefix", prefix, "--no-service", "--rollback").returncode == 8
     assert list(prefix.glob("camera/*.verify.json"))
+
+
+def test_what_this_device_measured_is_the_evidence_that_a_policy_asks_for(camera, edgec, tmp_path):
+    """The whole way with the real runner: built, signed, checked with openssl, measured here, activated."""
+    key = pair(tmp_path / "keys", "release", "p256")
+    out = tmp_path / "out"
+    shutil.copytree(camera.out, out)
+    bundle = next(out.glob(f"camera/*/{HOST}"))
+    policy = tmp_path / "edgec.toml"
+    rules = '[signatures]\nkeys = ["keys/release.pub.pem"]\n[evidence]\naccuracy = "host"\nsize = "artifact"\nlatency = '
+    policy.write_text(rules + '"device"\n')
+    given = ("--prefix", tmp_path / "opt", "--no-service", "--policy", policy)
+    assert call(bundle / "install.sh", *given).returncode == 7, "it is not signed"
+    done = edgec("sign", "--key", key.private, bundle)
+    assert done.returncode == 0, done.stderr
+    done = call(bundle / "install.sh", *given)
+    assert done.returncode == 0, done.stderr
+    assert edgec("verify", bundle, "--policy", policy).returncode == 7, "a build machine is not the device"
+    policy.write_text(rules + '"host"\n')
+    done = edgec("verify", bundle, "--policy", policy)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_missed_budget_is_not_activated(copy, tmp_path):

@@ -38,10 +38,10 @@ def sign_bundle(path: Path, key: PrivateKey, measurements: Path | None = None, a
     file is read back and verified. Raises Failure: those of ``opened``, ``no-measurements``, ``digest-mismatch``,
     ``unfit-to-sign``, or an environment error.
     """
-    with opened(path) as bundle:
+    with environment_errors(f"sign {path}"), opened(path) as bundle:
         places = beside(path, bundle.facts)
         places = replace(places, measurements=measurements) if measurements else places
-        with environment_errors(f"sign {path}"), exclusive(places.signature.parent / LOCK):
+        with exclusive(places.signature.parent / LOCK):
             given = papers(places)
             subjects = _subjects(bundle, places, given)
             if not allow_unfit:

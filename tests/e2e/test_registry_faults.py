@@ -177,7 +177,7 @@ def test_a_push_that_is_failed_anywhere(
     fresh = iter(range(10_000))
 
     def push() -> tuple[list[object], Reference]:
-        repository = f"faults-{name}-{fault[-4:].lower()}/{next(fresh)}"
+        repository = f"faults-{name}-{fault.partition('=')[2].lower()}/{next(fresh)}"
         where = Reference(host=registry.host, repository=repository, tag="1.0.0")
         shutil.rmtree(tmp_path / "cache", ignore_errors=True)
         return ["push", made[NEW] / "camera/1.0.0", where], where

@@ -123,7 +123,7 @@ ROWS = (
         sources=("Arm Architecture Reference Manual for A-profile: Advanced SIMD is part of Armv8-A as Linux asks for it",),
         generic=True,
     ),
-    _x86("x86-64", ("sse2",), "Nehalem"),
+    _x86("x86-64", ("sse2",), "Nehalem", "any 64-bit x86 core; Nehalem has SSE4.2 beside SSE2"),
     _x86("x86-64-v2", X86_V2, "Nehalem", beyond=("avx2", "avx512f")),
     _x86("x86-64-v3", X86_V3, "Haswell-noTSX", beyond=("avx512f",)),
     _x86("x86-64-v4", X86_V4, "", "qemu 7.2 does not emulate AVX-512; a machine that has it runs these programs itself"),

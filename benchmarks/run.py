@@ -9,11 +9,19 @@ sys.path.insert(0, str(Path(__file__).parent))
 import arm_instructions
 import build_time
 import frontend
+import incremental
 import lowering
 import runner
 import search
 
-PARTS = {"frontend": frontend, "lowering": lowering, "build": build_time, "search": search, "runner": runner}
+PARTS = {
+    "frontend": frontend,
+    "lowering": lowering,
+    "build": build_time,
+    "incremental": incremental,
+    "search": search,
+    "runner": runner,
+}
 
 
 def main() -> int:

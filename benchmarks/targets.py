@@ -159,7 +159,7 @@ def edgec(*arguments: str) -> Record:
 
 def digest() -> str:
     """Return the digest of edgec's source."""
-    from edgec.stages.plan import source_digest
+    from edgec.stages.inputs import source_digest
 
     return source_digest()
 

@@ -28,6 +28,8 @@ COMMANDS: dict[str, str] = {
     "pull": "Pull a release from a registry.",
     "list": "List sources, formats, recipes, delegates, targets, metrics and tasks.",
     "explain": "Explain a diagnostic code, a manifest field, a target or a plugin.",
+    "lock": "Write down what manifests are built from.",
+    "cache": "Look at, check or shrink the cache.",
     "schema": "Print the manifest's JSON Schema.",
     "doctor": "Check that this machine has what builds need.",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,13 @@ if TYPE_CHECKING:  # what only `build` needs is imported there: `validate` answe
     from edgec.artifacts.project import Project
     from edgec.artifacts.search import Searched, Trial
     from edgec.artifacts.settings import Settings
+    from edgec.store.cache import Cache
     from edgec.workshop import Workshop
 
     Work = tuple[Plan, Project]
 
 Progress = Callable[[str], None]
+Watch = Callable[["Plan", str], None]
 
 
 def front(path: Path, root: Path | None = None, *, offline: bool = False) -> Checked:
@@ -98,13 +100,14 @@ def planned(passed: Sequence[Checked], settings: Settings) -> tuple[list[Work], 
 
     What fails while hashing becomes diagnostics.
     """
-    from edgec.stages.plan import plan
+    from edgec.stages.plan import Seen, plan
 
+    seen = Seen()
     work: list[Work] = []
     failed: list[Diagnostic] = []
     for checked in passed:
         try:
-            plans = plan(checked, allow_code=settings.allow_code, policy=settings.policy, only=settings.targets)
+            plans = plan(checked, allow_code=settings.allow_code, policy=settings.policy, only=settings.targets, seen=seen)
         except Failure as failure:
             failed += failure.diagnostics
         else:
@@ -112,24 +115,82 @@ def planned(passed: Sequence[Checked], settings: Settings) -> tuple[list[Work], 
     return work, failed
 
 
-def build(work: Sequence[Work], settings: Settings, say: Progress) -> tuple[Outcome, ...]:
+def build(work: Sequence[Work], settings: Settings, say: Progress, watch: Watch | None = None) -> tuple[Outcome, ...]:
     """Build every target and return one Outcome each, in order; one that fails stops none of the others.
 
     A target with a search is built from the best of its candidates. Nothing is clocked before every job is done, so that
-    figures are not those of a busy machine. An interrupt kills the jobs.
+    figures are not those of a busy machine. An interrupt kills the jobs. A target whose bundle lies there whole, made from
+    the very same, is left as it is.
     """
+    import contextlib
     import tempfile
+
+    from edgec.artifacts.plan import by_target
+    from edgec.built import all_unchanged
+    from edgec.store.cache import Cache
+
+    damages: list[tuple[str, str]] = []
+    with contextlib.ExitStack() as stack:
+        folder = settings.cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgec-")))
+        cache = Cache(folder=folder, damaged=lambda entry, why: damages.append((entry, why)))
+        stack.enter_context(cache.lease())
+        groups = by_target(work)
+        there = all_unchanged(groups, settings, cache)
+        rest = [group for group, outcome in zip(groups, there, strict=True) if outcome is None]
+        for outcome in there:
+            if outcome and watch:
+                watch(outcome.plan, outcome.status)
+        made = iter(_made(rest, settings, cache, say, watch) if rest else ())
+        outcomes = [outcome or next(made) for outcome in there]
+    return _with_damages(outcomes, damages, settings.strict)
+
+
+def _made(
+    groups: Sequence[Sequence[Work]], settings: Settings, cache: Cache, say: Progress, watch: Watch | None
+) -> Iterator[Outcome]:
+    """Yield the outcome of each target that has something to do."""
     import threading
 
     from edgec.baseline import baselines
-    from edgec.store.cache import Cache
-    from edgec.workshop import Workshop, by_target, lowered
+    from edgec.workshop import Workshop, lowered, unwatched
 
-    with tempfile.TemporaryDirectory(prefix="edgec-") as scratch:
-        cache = Cache(folder=settings.cache or Path(scratch))
-        shop = Workshop(cache=cache, settings=settings, say=say, stop=threading.Event())
-        trials = iter(lowered([*work, *(baselines(work) if settings.baseline else [])], shop))
-        return tuple(_outcome([next(trials) for _ in group], group[0][1], shop) for group in by_target(work))
+    work = [entry for group in groups for entry in group]
+    shop = Workshop(
+        cache=cache,
+        settings=settings,
+        say=say,
+        stop=threading.Event(),
+        watch=watch or unwatched,
+        several=len({plan.manifest for plan, _ in work}) > 1,
+    )
+    trials = iter(lowered([*work, *(baselines(work) if settings.baseline else [])], shop))
+    for count, group in enumerate(groups, 1):
+        shop.watch(group[0][0], "measuring")
+        outcome = _outcome([next(trials) for _ in group], group[0][1], shop)
+        shop.watch(outcome.plan, outcome.status)
+        if shop.several:
+            say(f"{outcome.plan.name} for {outcome.plan.target.name}: {outcome.status} ({count} of {len(groups)})")
+        yield outcome
+
+
+def _with_damages(outcomes: list[Outcome], damages: Sequence[tuple[str, str]], strict: bool) -> tuple[Outcome, ...]:
+    """Tell of damaged entries of the cache, once, with the first outcome: what was made from them was made anew.
+
+    Under --strict it is a note: what a cache held decides no exit code.
+    """
+    from dataclasses import replace
+
+    told = tuple(
+        Diagnostic(
+            code="cache-damaged",
+            severity="note" if strict else "warning",
+            message=f"the cache entry {entry} was damaged, and is made anew: {why}",
+        )
+        for entry, why in dict(damages).items()
+    )
+    if outcomes and told:
+        outcomes[0] = replace(outcomes[0], diagnostics=(*outcomes[0].diagnostics, *told))
+    return tuple(outcomes)
 
 
 def _outcome(candidates: Sequence[Trial], project: Project, shop: Workshop) -> Outcome:
@@ -147,14 +208,18 @@ def _outcome(candidates: Sequence[Trial], project: Project, shop: Workshop) -> O
         diagnostics = refusals(trials, trial)
         if trial is None or diagnostics:
             return Outcome(plan=plan, diagnostics=diagnostics, searched=searched)
-        return _bundled(trial, searched, shop, shop.settings.out or project.root / "out")
+        return _bundled(trial, [item.plan for item in candidates], searched, shop, project)
     except Exception as error:
         return Outcome(plan=plan, diagnostics=diagnosed(plan, error))
 
 
-def _bundled(trial: Trial, searched: Searched | None, shop: Workshop, out: Path) -> Outcome:
-    from edgec.artifacts.outcome import Outcome
+def _bundled(
+    trial: Trial, plans: Sequence[Plan], searched: Searched | None, shop: Workshop, project: Project
+) -> Outcome:
+    from edgec.artifacts.outcome import Made, Outcome
     from edgec.baseline import pointless
+    from edgec.built import keep, note_last
+    from edgec.locking import refuse_other
     from edgec.registry import bundle_kind
     from edgec.runtime.runner import runner_for
     from edgec.search import findings
@@ -163,10 +228,11 @@ def _bundled(trial: Trial, searched: Searched | None, shop: Workshop, out: Path)
     from edgec.stages.measure import read_evaluation
     from edgec.stages.remember import remember
     from edgec.stages.render import render
-    from edgec.stages.write import write
+    from edgec.stages.write import digests_of, write
     from edgec.trials import settled
 
     plan, settings = trial.plan, shop.settings
+    out = settings.out or project.root / "out"
     lowered, folder, measured = settled(trial)
     runner = None
     if bundle_kind(plan.target.kind).RUNNER:
@@ -177,12 +243,16 @@ def _bundled(trial: Trial, searched: Searched | None, shop: Workshop, out: Path)
     answers = read_evaluation(folder / lowered.evaluation) if lowered.evaluation else None
     evaluated = remember(plan, measured, answers) if answers else None
     bundle = render(plan, lowered, folder, runner, measured, trial.verdicts, rejected, searched, evaluated)
+    if settings.locked:
+        refuse_other(plan, bundle.digests)
     front = write_front(searched, out) if searched and rejected else None
     written = write(bundle, out)
+    if settings.locked:
+        refuse_other(plan, bundle.digests, written.tarball_sha256)
     shop.forget(searched)
-    return Outcome(
+    outcome = Outcome(
         plan=plan,
-        lowered=lowered,
+        made=Made(recipe=lowered.recipe, reason=lowered.resolved.get("recipe", ""), sha256=lowered.pte_sha256),
         measured=measured,
         verdicts=trial.verdicts,
         written=written,
@@ -190,3 +260,6 @@ def _bundled(trial: Trial, searched: Searched | None, shop: Workshop, out: Path)
         searched=searched,
         front=front,
     )
+    keep(outcome, lowered, digests_of(bundle, written), bundle.digests, plans, settings, shop.cache)
+    note_last(outcome, trial.seconds, plans, project, settings, shop.cache)
+    return outcome

@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgec import job
-from edgec.artifacts.codec import from_json, to_json
+from edgec.artifacts.codec import to_json
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.profile import Profile
 from edgec.artifacts.project import Project
@@ -46,7 +45,7 @@ def keep(plan: Plan, profile: Profile, cache: Cache) -> None:
 def known(plan: Plan, cache: Cache) -> Profile | None:
     """Return the profile of the plan's model from an earlier build of the same inputs, or from ``count``."""
     found = cache.peek(KIND, reference_key(plan), FILE)
-    return from_json(Profile, json.loads(found)) if found else None
+    return Profile(**json.loads(found)) if found else None
 
 
 def count(
@@ -65,6 +64,8 @@ def count(
             if refusal := untrusted(plan, project, policy):
                 raise Failure(refusal)
             with tempfile.TemporaryDirectory(prefix="edgec-profile-") as name:
+                from edgec import job
+
                 keep(plan, job.profile(plan, project, Path(name)), cache)
         except Failure as failure:
             wrong += failure.diagnostics

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -21,7 +20,7 @@ from edgec import job, profiles
 from edgec.artifacts.codec import from_json, to_json
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.measured import written
-from edgec.artifacts.plan import Plan
+from edgec.artifacts.plan import Plan, by_target
 from edgec.artifacts.project import Project
 from edgec.artifacts.search import Searched, Trial
 from edgec.artifacts.settings import Settings
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from edgec.cluster.submit import Cluster
 
 Progress = Callable[[str], None]
+Watch = Callable[[Plan, str], None]
 Work = tuple[Plan, Project]
 
 JOB_BYTES = 1 << 30
@@ -57,14 +57,23 @@ class Place(Protocol):
         """Take note that ``plan`` needs no job any more."""
 
 
+def unwatched(plan: Plan, step: str) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Workshop:
-    """What every job needs. ``stop`` ends all jobs; ``begun`` is when each manifest's first job began (monotonic clock)."""
+    """What every job needs. ``stop`` ends all jobs; ``begun`` is when each manifest's first job began (monotonic clock).
+
+    ``watch`` is told which step a target has come to; ``several`` manifests are built.
+    """
 
     cache: Cache
     settings: Settings
     say: Progress
     stop: threading.Event
+    watch: Watch = unwatched
+    several: bool = False
     begun: dict[str, float] = field(default_factory=dict)
 
     def seconds(self, plan: Plan) -> float:
@@ -82,11 +91,6 @@ class Workshop:
         for trial in searched.trials if searched else ():
             if kept := unfinished(trial.plan, self.cache):
                 kept.forget(("failure", "clocks"))
-
-
-def by_target(work: Sequence[Work]) -> list[list[Work]]:
-    """Return the plans in groups: those of one target of one manifest, which stand side by side."""
-    return [list(group) for _, group in groupby(work, key=lambda entry: entry[0].goal)]
 
 
 def lowered(work: Sequence[Work], shop: Workshop) -> tuple[Trial, ...]:
@@ -186,6 +190,7 @@ def _tried(plan: Plan, project: Project, shop: Workshop, place: Place) -> Trial:
             if kept and (found := kept.kept("failure")):
                 shop.say(f"{_named(plan)}: failed before, in the search that this one goes on with")
                 raise Failure(*(from_json(Diagnostic, item) for item in found))
+            shop.watch(plan, "lowering")
             if shop.over(plan) and not first:
                 return replace(trial, untried="the time limit was reached before its turn")
             return _lowered(trial, project, shop, place)
@@ -205,8 +210,13 @@ def _lowered(trial: Trial, project: Project, shop: Workshop, place: Place) -> Tr
     if plan.search:
         shop.say(f"{name}: lowering")
     with tempfile.TemporaryDirectory(prefix="edgec-job-") as folder:
-        several = plan.search or shop.settings.scheduler
-        place.run(plan, project, Path(folder), lambda line: shop.say(f"{name}: {line}" if several else line))
+        several = plan.search or shop.settings.scheduler or shop.several
+
+        def say(line: str) -> None:
+            shop.say(f"{name}: {line}" if several else line)
+            shop.watch(plan, line)
+
+        place.run(plan, project, Path(folder), say)
         entry = shop.cache.write("lowered", plan.lowering_key, Path(folder))
     done = _finished(replace(trial, seconds=time.monotonic() - start), entry, shop)
     if plan.search and done.lowered:

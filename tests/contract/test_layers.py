@@ -12,7 +12,10 @@ SOURCE = Path(__file__).parents[2] / "compiler" / "edgec"
 LAYERS = (
     {"cli", "__main__"},
     {"commands", "output"},
-    {"pipeline", "search", "workshop", "trials", "baseline", "profiles", "releases", "cluster"},
+    {
+        *("pipeline", "search", "workshop", "trials", "baseline", "profiles", "releases", "cluster"),
+        *("built", "forecast", "locking"),
+    },
     {"job", "shared_job", "sharing"},
     {"lowering", "narrowing", "standing", "opening", "profiling"},
     {"stages", "checks"},
@@ -25,6 +28,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 STRANGERS = {"stages", "checks", "sources", "datasets", "recipes", "delegates", "metrics", "tasks", "rewrites", "kinds"}
 """Folders whose public modules do not import each other; a module shared by several is named in SHARED."""
 SHARED = {
+    "stages.inputs",
     "checks.places",
     "checks.candidates",
     "sources.given_weights",

@@ -74,7 +74,7 @@ def test_what_cannot_be_is_refused_before_the_build(cache: Cache) -> None:
 def test_a_build_leaves_out_what_cannot_be(cache: Cache, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     profiles.keep(plans()[0], HUGE, cache)
     asked: list[str] = []
-    monkeypatch.setattr("edgec.pipeline.build", lambda work, settings, say: asked.extend(p.target.name for p, _ in work) or ())
+    monkeypatch.setattr("edgec.pipeline.build", lambda work, *rest: asked.extend(p.target.name for p, _ in work) or ())
     arguments = ["build", str(ROOT / "manifests" / "camera.yaml"), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(group, arguments, standalone_mode=False)
     assert result.return_value == 5 and asked == ["linux-x86_64"]

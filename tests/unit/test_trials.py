@@ -16,6 +16,7 @@ from edgec.artifacts.search import Trial
 from edgec.artifacts.settings import Settings
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.search import concluded
+from edgec.store import unfinished
 from edgec.store.cache import Cache
 from edgec.workshop import Workshop
 
@@ -27,7 +28,7 @@ GOAL = Search(recipes=(), delegates=((Choice(name="xnnpack"),),), time_limit=60.
 
 def lowered(name, size):
     mine = plan(recipe=Choice(name=name), search=GOAL, budgets=(SIZE, P90), lowering_key=name)
-    artifact = SimpleNamespace(pte_bytes=size, backends=(), kernels=())
+    artifact = SimpleNamespace(pte_bytes=size, pte_sha256=name, backends=(), kernels=())
     return Trial(plan=mine, lowered=artifact, folder=Path(name))
 
 
@@ -124,9 +125,36 @@ def test_clocks_of_another_runner_are_not_taken_up(shop, clocked, tmp_path):
     assert clocked == ["int8", "int8"]
 
 
-def test_a_plain_build_always_clocks_anew(shop, clocked):
+def plainly(shop, **changes):
+    """Judge one plan without search, as a build does."""
     plain = lowered("int8", 1e6)
-    plain = replace(plain, plan=replace(plain.plan, search=None))
-    for _ in range(2):
-        stage.judged([plain], shop)
+    return stage.judged([replace(plain, plan=replace(plain.plan, search=None, **changes))], shop)[0]
+
+
+def test_another_limit_is_held_against_the_clocks_of_the_build_before(shop, clocked):
+    before = plainly(shop)
+    after = plainly(shop, budgets=(replace(P90, limit=0.005, text="5ms"),))
+    assert clocked == ["int8"]
+    assert after.standing == "passed" and after.figure("latency.p90") == before.figure("latency.p90")
+
+
+OTHERWISE = {
+    "they would miss": {"budgets": (replace(P90, limit=0.001, text="1ms"),)},
+    "more samples are asked": {"budgets": (replace(P90, statistic="p99"),)},
+    "other threads are asked": {"threads": 1},
+}
+
+
+@pytest.mark.parametrize("why", OTHERWISE)
+def test_a_plain_build_clocks_anew_where(why, shop, clocked):
+    plainly(shop)
+    plainly(shop, **OTHERWISE[why])
+    assert clocked == ["int8", "int8"]
+
+
+@pytest.mark.parametrize(("what", "value"), [("BOOT", Path("/proc/version")), ("MAX_AGE_SECONDS", -1.0)])
+def test_clocks_of_another_boot_or_day_are_not_taken_over(what, value, shop, clocked, monkeypatch):
+    plainly(shop)
+    monkeypatch.setattr(unfinished, what, value)
+    plainly(shop)
     assert clocked == ["int8", "int8"]

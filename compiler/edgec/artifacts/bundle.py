@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -36,8 +36,8 @@ class Requirement:
 class Bundle:
     """``files`` maps a relative POSIX path to its File, SHA256SUMS included; ``digest`` is the sha256 of SHA256SUMS.
 
-    ``measurements`` and ``report`` lie beside the tarball: they hold what a clock measured. So does ``signature``, the file
-    of a bundle that was signed elsewhere; a fresh build has none.
+    ``digests`` are the sha256 of each file but SHA256SUMS. ``measurements`` and ``report`` lie beside the tarball: they hold
+    what a clock measured. So does ``signature``, the file of a bundle that was signed elsewhere; a fresh build has none.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Bundle:
     report: bytes
     rejected: bool
     signature: bytes | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

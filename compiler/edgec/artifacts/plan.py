@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from edgec.artifacts.manifest import Budget, Choice, Data, Input, Search
+from edgec.artifacts.project import Project
 from edgec.artifacts.target import Target
 
 
@@ -65,6 +67,11 @@ class Plan:
     def dataset(self, role: str) -> Data | None:
         """Return the data set of that role, or None."""
         return next((data for data in self.data if data.role == role), None)
+
+
+def by_target(work: Sequence[tuple[Plan, Project]]) -> list[list[tuple[Plan, Project]]]:
+    """Return the plans in groups: those of one target of one manifest, which stand side by side."""
+    return [list(group) for _, group in groupby(work, key=lambda entry: entry[0].goal)]
 
 
 def _called(choice: Choice) -> str:

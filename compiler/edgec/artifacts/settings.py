@@ -14,6 +14,8 @@ class Settings:
     ``jobs`` is None where nothing was said: one lowering at a time, in a search one a core, on a cluster one a thread.
     ``scheduler`` is the address of a cluster that lowers, ``store`` the folder that it shares with this machine, and
     ``job_memory`` what each job may take there in bytes, None for what its worker has.
+    ``locked`` refuses inputs, and bundles, that are not what the lock beside the manifest says.
+    ``since`` is a git revision: only manifests are meant of which something has changed since.
     """
 
     out: Path | None = None
@@ -25,6 +27,8 @@ class Settings:
     offline: bool = False
     baseline: bool = False
     jobs: int | None = None
+    since: str | None = None
+    locked: bool = False
     cache: Path | None = None
     scheduler: str | None = None
     store: Path | None = None

@@ -27,9 +27,9 @@ RUNNING = ("executing", "long-running", "resumed")
 
 def conditions(plan: Json) -> Json:
     """Return what must be equal wherever the plan (as JSON) is lowered: edgec's code, packages, platform."""
-    from edgec.stages import plan as stage
+    from edgec.stages import inputs
 
-    return stage.conditions(from_json(Plan, plan))
+    return inputs.conditions(from_json(Plan, plan))
 
 
 def serve(request: Json) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -23,7 +24,9 @@ from edgec.diagnostics import Diagnostic
 @click.option("--policy", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Use this edgec.toml.")
 @click.option("--strict", is_flag=True, help="Warnings and inconclusive budgets fail the build.")
 @click.option("--offline", is_flag=True, help="Fetch nothing.")
+@click.option("--locked", is_flag=True, help="Refuse what is not as MANIFEST.lock has it; `edgec lock` writes one.")
 @click.option("--jobs", type=click.IntRange(1, 64), help="Lower this many at once (default: 1; in a search, one a core).")
+@click.option("--since", metavar="REV", help="Only manifests that changed, or whose inputs did, since this git revision.")
 @click.option("--baseline", is_flag=True, help="Lower fp32 too, and warn where quantization gains no time here.")
 @click.option("--scheduler", metavar="ADDRESS", help="Lower on the dask.distributed cluster of this scheduler (tcp://…).")
 @click.option(
@@ -44,7 +47,9 @@ def command(
     policy: Path | None,
     strict: bool,
     offline: bool,
+    locked: bool,
     jobs: int | None,
+    since: str | None,
     baseline: bool,
     scheduler: str | None,
     store: Path | None,
@@ -56,6 +61,7 @@ def command(
     Exit code 0 means that each bundle was written and read back, that its artifact agrees with the model on real
     inputs, and that no budget is missed. What only the device can tell is judged there, by the bundle.
     """
+    from edgec.output.board import board
     from edgec.pipeline import build
     from edgec.store.cache import default_folder
 
@@ -72,6 +78,8 @@ def command(
         strict=strict,
         offline=offline,
         jobs=jobs,
+        since=since,
+        locked=locked,
         baseline=baseline,
         cache=None if no_cache else default_folder(),
         scheduler=scheduler,
@@ -79,10 +87,15 @@ def command(
         job_memory=_memory(job_memory),
     )
     found = plans(paths, settings)
+    if locked:
+        found = _locked(found, settings)
     refused = strict and exit_code(found.diagnostics, strict=True) != 0
     if refused:
         output().say("nothing is built: --strict makes errors of warnings")
-    outcomes = () if refused else build(found.possible, settings, output().say)
+    outcomes: tuple[Outcome, ...] = ()
+    if not refused:
+        with board([plan for plan, _ in found.possible], output()) as (say, watch):
+            outcomes = build(found.possible, settings, say, watch)
     told = [item for item in found.diagnostics if not (allow_code and item.code == "runs-code")]
     told += [item for outcome in outcomes for item in outcome.diagnostics]
     diagnostics = list(dict.fromkeys(told))  # targets that share a job share its failure
@@ -101,13 +114,23 @@ def _memory(text: str | None) -> int | None:
         raise click.BadParameter(f"{error}; {error.hint}", param_hint="--job-memory") from None
 
 
+def _locked(found: Planned, settings: Settings) -> Planned:
+    """Leave out the manifests whose inputs are not what was locked."""
+    from edgec.locking import refused
+    from edgec.store.cache import Cache, default_folder
+
+    work, wrong = refused(found.work, Cache(folder=settings.cache or default_folder()))
+    return replace(found, work=work, diagnostics=[*found.diagnostics, *wrong])
+
+
 def _tell(found: Planned, outcomes: tuple[Outcome, ...], diagnostics: list[Diagnostic], code: int) -> None:
     out = output()
     if out.format == "json":
         from edgec.output import json
-        from edgec.output.outcomes import records
+        from edgec.output.outcomes import counts, records
 
-        out.data(json.render(diagnostics, found.documents, code, outcomes=records(outcomes)))
+        summary = {"targets": len(outcomes), **counts(outcomes)}
+        out.data(json.render(diagnostics, found.documents, code, outcomes=records(outcomes), summary=summary))
         return
     from edgec.output.outcomes import human
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from edgec.artifacts.document import Json
-from edgec.artifacts.plan import Plan
 from edgec.artifacts.settings import Settings
-from edgec.commands.options import common, exit_code, output
-from edgec.commands.planning import plans
+from edgec.commands.options import common, exit_code, output, put
+from edgec.commands.planning import Planned, plans
+
+if TYPE_CHECKING:
+    from edgec.forecast import Forecast
 
 
 @click.command("plan")
@@ -21,6 +23,8 @@ from edgec.commands.planning import plans
 @click.option("--allow-code", is_flag=True, help="As `edgec build --allow-code`.")
 @click.option("--policy", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Use this edgec.toml.")
 @click.option("--profile", is_flag=True, help="Load each model once, in a process of its own, and count what it computes.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where bundles go, as `edgec build --out`.")
+@click.option("--since", metavar="REV", help="Only manifests that changed, or whose inputs did, since this git revision.")
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
 @common("human", "json", "github")
 def command(
@@ -30,52 +34,65 @@ def command(
     allow_code: bool,
     policy: Path | None,
     profile: bool,
+    out: Path | None,
+    since: str | None,
     strict: bool,
 ) -> int:
-    """Print the resolved plan of every manifest of PATH... (default: manifests/), one per target and candidate.
+    """Print what a build of every manifest of PATH... (default: manifests/) would do, and why.
 
-    What the target's figures allow is told once the model is counted: by an earlier build, or by --profile.
+    For each target: the resolved plan, what would run (nothing, judge and render, lower), which input or field has changed
+    since its last build on this cache, the size and time to expect, and how each budget stands with the last build's
+    figures. What the target's figures allow is told once the model is counted: by an earlier build, or by --profile.
+    `--output github` prints Markdown for a comment on a pull request, and findings as annotations on standard error.
     """
-    from edgec.store.cache import default_folder
+    from edgec.forecast import forecasts
+    from edgec.store.cache import Cache, default_folder
 
-    settings = Settings(root=root, targets=targets, allow_code=allow_code, policy=policy, cache=default_folder())
+    settings = Settings(
+        root=root,
+        targets=targets,
+        allow_code=allow_code,
+        policy=policy,
+        out=out,
+        strict=strict,
+        since=since,
+        cache=default_folder(),
+    )
     found = plans(paths, settings, count=profile)
-    out, code = output(), exit_code(found.diagnostics, strict=strict)
-    if out.format == "json":
-        from edgec.artifacts.codec import to_json
-        from edgec.output import json
-
-        records = [to_json(plan) for plan, _ in found.work]
-        predictions = [to_json(item) for item in found.foreseen.predictions]
-        profiles = [to_json(item) for item in found.foreseen.profiles]
-        more = {"plans": records, "profiles": profiles, "predictions": predictions}
-        out.data(json.render(found.diagnostics, found.documents, code, **more))
-    else:
-        import sys
-
-        from edgec.output import plans as blocks
-
-        out.findings(found.diagnostics, found.documents)
-        told = zip(found.work, found.foreseen.profiles, found.foreseen.predictions, strict=True)
-        known = [
-            blocks.Known(plan=plan, facts=_facts(plan), profile=profile, prediction=prediction)
-            for (plan, _), profile, prediction in told
-        ]
-        groups = [list(group) for _, group in groupby(known, key=lambda item: item.plan.goal)]
-        if out.format == "github":
-            shown = [blocks.markdown(group) for group in groups]
-        else:
-            colour = out.colour(sys.stdout)
-            shown = [blocks.human(group, colour) for group in groups]
-        out.data("\n".join(shown))
+    code = exit_code(found.diagnostics, strict=strict)
+    _tell(found, forecasts(found.work, settings, Cache(folder=default_folder())), code)
     return code
 
 
-def _facts(plan: Plan) -> Json:
-    """Return the record of an earlier lowering of the same inputs, or None."""
-    import json
+def _tell(found: Planned, groups: list[list[Forecast]], code: int) -> None:
+    out = output()
+    if out.format == "json":
+        from edgec.artifacts.codec import to_json
+        from edgec.output import json
+        from edgec.output.comment import record
 
-    from edgec.store.cache import Cache, default_folder
+        more = {
+            "plans": [to_json(plan) for plan, _ in found.work],
+            "profiles": [to_json(item) for item in found.foreseen.profiles],
+            "predictions": [to_json(item) for item in found.foreseen.predictions],
+            "forecasts": [record(item) for group in groups for item in group],
+        }
+        out.data(json.render(found.diagnostics, found.documents, code, **more))
+        return
+    from edgec.output.plans import Known, human
 
-    record = Cache(folder=default_folder()).peek("lowered", plan.lowering_key, "lowered.json")
-    return json.loads(record) if record else None
+    def known_of(item: Forecast) -> Known:
+        profile, prediction = next(beside)
+        return Known(forecast=item, profile=profile, prediction=prediction)
+
+    beside = iter(zip(found.foreseen.profiles, found.foreseen.predictions, strict=True))
+    known = [[known_of(item) for item in group] for group in groups]
+    if out.format == "github":
+        from edgec.output import github
+        from edgec.output.comment import comment
+
+        put(sys.stderr, github.render(found.diagnostics, found.documents))
+        out.data(comment(groups, found.diagnostics, [human(group, False) for group in known]))
+    else:
+        out.findings(found.diagnostics, found.documents)
+        out.data("\n".join(human(group, out.colour(sys.stdout)) for group in known))

@@ -44,6 +44,8 @@ def plans(paths: tuple[Path, ...], settings: Settings, count: bool = False) -> P
     from edgec.store.cache import Cache
 
     passed, diagnostics, documents = fronts(paths or (Path("manifests"),), settings.root, offline=settings.offline)
+    if settings.since is not None:
+        passed = _changed(passed, settings.since)
     if passed:
         _refuse_unknown(settings.targets, passed)
     work, failed = planned(passed, settings)
@@ -54,6 +56,17 @@ def plans(paths: tuple[Path, ...], settings: Settings, count: bool = False) -> P
     return Planned(
         work=work, diagnostics=[*diagnostics, *failed, *foreseen.refused], documents=documents, foreseen=foreseen
     )
+
+
+def _changed(passed: list[Checked], revision: str) -> list[Checked]:
+    """Return the manifests of which something has changed since ``revision``, each asked of its own repository."""
+    from edgec.stages.since import touched
+    from edgec.store.git import changed_since
+
+    changed = {root: changed_since(revision, root) for root in {checked.project.root for checked in passed}}
+    kept = [checked for checked in passed if touched(checked, changed[checked.project.root])]
+    output().say(f"--since {revision}: {len(kept)} of {len(passed)} manifests have changed, or what they read has")
+    return kept
 
 
 def _refuse_unknown(wanted: tuple[str, ...], passed: list[Checked]) -> None:

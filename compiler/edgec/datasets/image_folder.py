@@ -110,15 +110,16 @@ def _pictures(options: Options, project: Project) -> list[tuple[str, str | None]
 def _chosen(
     entries: Sequence[os.DirEntry[str]], folder: Path, options: Options, project: Project
 ) -> list[tuple[str, str | None]]:
-    found = [_picture(entry, folder, project) for entry in entries if entry.name.lower().endswith(SUFFIXES)]
+    start = len(str(folder)) + 1
+    found = [_picture(entry, start, project) for entry in entries if entry.name.lower().endswith(SUFFIXES)]
     if not found:
         hint = "pictures end in " + ", ".join(SUFFIXES)
         raise Failure(wrong("data-empty", f"{options['path']!r} holds no PNG or JPEG picture", hint=hint))
     return choose(found, [name for _, name in found], options.get("samples"))
 
 
-def _picture(entry: os.DirEntry[str], folder: Path, project: Project) -> tuple[str, str | None]:
-    inside = entry.path[len(str(folder)) + 1 :]
+def _picture(entry: os.DirEntry[str], start: int, project: Project) -> tuple[str, str | None]:
+    inside = entry.path[start:]
     if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(project.root):
         message = f"{inside!r} is a symbolic link out of the project's root"
         raise Failure(wrong("path-outside-root", message, hint="copy the picture into the project"))

@@ -17,10 +17,34 @@ from edgec.output.human import printable
 from edgec.output.table import BOLD, paint, table
 from edgec.output.verification import SIDES
 
+STATUSES = ("built", "unchanged", "rejected", "failed")
+
 
 def human(outcomes: Sequence[Outcome], colour: bool) -> str:
-    """Return one block per outcome: what it is, its budgets held against their figures, and where the bundle lies."""
-    return "\n".join(_block(outcome, colour) for outcome in outcomes)
+    """Return one block per outcome: what it is, its budgets held against their figures, and where the bundle lies.
+
+    Of several manifests a table of all outcomes follows, and those to which nothing was done have no block.
+    """
+    several = len({outcome.plan.manifest for outcome in outcomes}) > 1
+    blocks = [_block(outcome, colour) for outcome in outcomes if not (several and outcome.since)]
+    return "\n".join([*blocks, *([_summary(outcomes, colour)] if several else [])])
+
+
+def counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """Return how many outcomes there are of each status."""
+    return {status: sum(outcome.status == status for outcome in outcomes) for status in STATUSES}
+
+
+def _summary(outcomes: Sequence[Outcome], colour: bool) -> str:
+    rows = []
+    for outcome in outcomes:
+        plan, size = outcome.plan, outcome.measured.get("size") if outcome.measured else None
+        errors = [item for item in outcome.diagnostics if item.severity == "error"]
+        cells = (plan.name, plan.version, plan.target.name, outcome.status, _value(size) if size else "-")
+        rows.append((*map(printable, cells), f"exit {outcome.exit_code}: {errors[0].code}" if errors else ""))
+    found = ", ".join(f"{count} {status}" for status, count in counts(outcomes).items() if count)
+    text = table(("manifest", "version", "target", "result", "size", ""), rows, colour)
+    return f"{text}{len(outcomes)} targets: {found}\n"
 
 
 def records(outcomes: Sequence[Outcome]) -> list[Json]:
@@ -31,7 +55,7 @@ def records(outcomes: Sequence[Outcome]) -> list[Json]:
 def _block(outcome: Outcome, colour: bool) -> str:
     plan = outcome.plan
     delegates = "+".join(choice.name for choice in plan.delegates)
-    recipe = outcome.lowered.recipe if outcome.lowered else plan.recipe.name
+    recipe = outcome.made.recipe if outcome.made else plan.recipe.name
     what = plan.label if outcome.searched else f"{recipe} on {delegates}"
     head = f"{plan.name} {plan.version} for {plan.target.name}: {what}, {plan.threads} threads"
     lines = [paint(printable(head), BOLD, colour)]
@@ -67,7 +91,7 @@ def _value(figure: Figure | None) -> str:
 
 def _chosen(outcome: Outcome) -> list[tuple[str, str]]:
     """Why that recipe, where the manifest left it open."""
-    reason = outcome.lowered.resolved.get("recipe") if outcome.lowered else None
+    reason = outcome.made.reason if outcome.made else ""
     return [("auto", printable(reason))] if reason else []
 
 
@@ -77,6 +101,7 @@ def _results(outcome: Outcome) -> list[tuple[str, str]]:
         return [("bundle", "none")]
     size = written(place.tarball.stat().st_size, "bytes")
     return [
+        *([("since", f"{outcome.since}: nothing changed, so nothing was built or clocked anew")] if outcome.since else []),
         ("bundle", str(_near(place.folder))),
         ("tarball", f"{_near(place.tarball)} ({size}, sha256 {place.tarball_sha256[:12]}…)"),
         ("report", str(_near(place.report))),
@@ -97,9 +122,11 @@ def _record(outcome: Outcome) -> Json:
         "target": plan.target.name,
         "manifest": plan.manifest,
         "exit_code": outcome.exit_code,
-        "recipe": outcome.lowered.recipe if outcome.lowered else plan.recipe.name,
+        "status": outcome.status,
+        "since": outcome.since or None,
+        "recipe": outcome.made.recipe if outcome.made else plan.recipe.name,
         "lowering_key": plan.lowering_key,
-        "model_sha256": outcome.lowered.pte_sha256 if outcome.lowered else None,
+        "model_sha256": outcome.made.sha256 if outcome.made else None,
         "figures": [to_json(figure) for figure in outcome.measured.figures] if outcome.measured else [],
         "verdicts": [to_json(verdict) for verdict in outcome.verdicts],
         "folder": str(place.folder) if place else None,

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edgec.artifacts.document import Json
-from edgec.artifacts.manifest import Budget, Choice, Input, Search
+from edgec.artifacts.manifest import Choice, Input, Search
 from edgec.artifacts.measured import written
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.profile import Profile
 from edgec.artifacts.slices import short_name
+from edgec.forecast import Forecast, Risk
+from edgec.output.comment import action, because, expected, standing
 from edgec.output.human import printable
 from edgec.output.table import BOLD, paint, table
 
@@ -20,12 +22,21 @@ SENSES = {"min": "at least", "max": "at most", "max_drop": "drop at most", "max_
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """A plan, the lowered.json of an earlier build of the same inputs, and what its model is known to compute; else None."""
+    """What a build would do for a plan, and what its model is known to compute; else None."""
 
-    plan: Plan
-    facts: Json
+    forecast: Forecast
     profile: Profile | None
     prediction: Foretold | None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan itself."""
+        return self.forecast.plan
+
+    @property
+    def facts(self) -> Json:
+        """The lowered.json of an earlier build of the same inputs, or None."""
+        return self.forecast.facts
 
 
 class Foretold(Protocol):
@@ -39,10 +50,11 @@ class Foretold(Protocol):
 
 
 def human(known: Sequence[Known], colour: bool) -> str:
-    """Return one block: what will be built, from which inputs, under which budgets, and what the plan has to say.
+    """Return one block: what will be built and why, from which inputs, under which budgets, and what the plan has to say.
 
     ``known`` are a target's candidates, mostly one.
     """
+    group = [item.forecast for item in known]
     plans, facts = [item.plan for item in known], [item.facts for item in known]
     plan = plans[0]
     title = paint(printable(f"{plan.name} {plan.version} for {plan.target.name}"), BOLD, colour)
@@ -56,6 +68,8 @@ def human(known: Sequence[Known], colour: bool) -> str:
         ("files", f"{len(plan.files)} input files, hashed"),
         *(_sought(plan.search, len(plans)) if plan.search else _made(plan, facts[0])),
         *_foretold(known[0]),
+        ("build", f"{action(group)}: {because(group[0])}"),
+        *(("expected", text) for text in ([] if plan.search else expected(group[0]))),
         *(("note", note) for note in dict.fromkeys(note for item in plans for note in item.notes)),
     ]
     lines = [title, *(f"  {name:<12} {printable(text)}" for name, text in rows)]
@@ -63,8 +77,8 @@ def human(known: Sequence[Known], colour: bool) -> str:
         candidates = [_candidate(item) for item in known]
         lines.append(table(("candidate", "artifact", "at least", "key"), candidates, colour).rstrip("\n"))
     if plan.budgets:
-        budgets = list(dict.fromkeys(_budget(item) for item in plan.budgets))
-        lines.append(table(("budget", "limit"), budgets, colour).rstrip("\n"))
+        budgets = list(dict.fromkeys(_budget(risk) for risk in group[0].risks))
+        lines.append(table(("budget", "limit", "last build"), budgets, colour).rstrip("\n"))
     return "\n".join(lines) + "\n"
 
 
@@ -75,12 +89,13 @@ def _target(plan: Plan) -> str:
     return ", ".join(part for part in (*parts, threads) if part)
 
 
-def _budget(budget: Budget) -> tuple[str, str]:
+def _budget(risk: Risk) -> tuple[str, str, str]:
     """A row; limits on classes are one row together."""
+    budget = risk.budget
     limit = f"{SENSES[budget.sense]} {budget.text}"
     if budget.slice and budget.slice.by == "class":
-        return f"accuracy {budget.statistic}, by class", limit
-    return printable(short_name(budget)), limit
+        return f"accuracy {budget.statistic}, by class", limit, ""
+    return printable(short_name(budget)), limit, standing(risk)
 
 
 def _what(plan: Plan, facts: Json) -> list[tuple[str, str]]:
@@ -129,12 +144,6 @@ def _artifact(facts: Json) -> str:
     inside, outside = sum(count[0] for count in counts), sum(count[1] for count in counts)
     size = written(facts["pte_bytes"], "bytes")
     return f"{size}, {facts['parameters']:,} parameters, {inside} of {inside + outside} operators delegated (an earlier build)"
-
-
-def markdown(known: Sequence[Known]) -> str:
-    """Return the same as Markdown, for a comment on a pull request."""
-    plan = known[0].plan
-    return f"### {plan.name} {plan.version} for {plan.target.name}\n\n```\n{human(known, False)}```\n"
 
 
 def _choice(choice: Choice) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 GREEN, RED, YELLOW, CYAN, BOLD, RESET = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[36m", "\x1b[1m", "\x1b[0m"
 STATUS = {
-    **dict.fromkeys(("winner", "met", "kept"), GREEN),
-    **dict.fromkeys(("failed", "missed", "crossed", "unknown"), RED),
+    **dict.fromkeys(("winner", "met", "kept", "built", "unchanged"), GREEN),
+    **dict.fromkeys(("failed", "rejected", "missed", "crossed", "unknown"), RED),
     "inconclusive": YELLOW,
     "deferred": CYAN,
 }

@@ -41,7 +41,7 @@ CEILINGS: tuple[tuple[str, dict[str, str]], ...] = (
 )
 
 
-def runner_key(architecture: str, glibc: str, libraries: tuple[str, ...], pack: Pack, toolchain: Toolchain) -> str:
+def runner_key(architecture: str, glibc: str, libraries: tuple[str, ...], wheel_sha256: str, toolchain: Toolchain) -> str:
     """Return the sha256 of everything that the runner's bytes depend on."""
     parts = {
         "sources": {path.relative_to(_sources()).as_posix(): sha256_of(path) for path in _files()},
@@ -49,7 +49,7 @@ def runner_key(architecture: str, glibc: str, libraries: tuple[str, ...], pack: 
         "architecture": architecture,
         "glibc": glibc,
         "libraries": list(libraries),
-        "pack": pack.wheel_sha256,
+        "pack": wheel_sha256,
         "toolchain": dict(toolchain.identity),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -112,6 +112,11 @@ def present(architecture: str, cache: Path) -> Pack | None:
     return next((_pack(folder, pinned) for folder in places if whole(folder, pinned)), None)
 
 
+def pinned_sha256(architecture: str) -> str:
+    """Return the sha256 of the wheel that the runtime for ``architecture`` is taken from. Raises ``runtime-pack-missing``."""
+    return _pinned(architecture).sha256
+
+
 def whole(folder: Path, pinned: Pinned) -> bool:
     """Whether ``folder`` (laid out like the installed package) holds exactly the pinned headers and libraries."""
     libraries = folder / "lib"

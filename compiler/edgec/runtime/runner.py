@@ -11,10 +11,10 @@ from pathlib import Path
 from edgec.artifacts.bundle import Runner
 from edgec.artifacts.target import Target
 from edgec.runtime.build import build_runner, runner_key
+from edgec.runtime.identity import known_toolchain
 from edgec.runtime.libraries import libraries_for
 from edgec.runtime.openvino import BACKEND, openvino_libraries
 from edgec.runtime.packs import Pack, runtime_pack
-from edgec.runtime.toolchain import toolchain
 from edgec.store.cache import Cache
 
 
@@ -27,9 +27,9 @@ def runner_for(target: Target, backends: Iterable[str], kernels: Iterable[str], 
     with cache.lock("runtime", target.architecture):
         pack = runtime_pack(target.architecture, cache.folder, offline)
         beside = openvino_libraries(cache.folder) if BACKEND in backends else ()
-    tools = toolchain(target.architecture, target.glibc)
+    tools = known_toolchain(target.architecture, target.glibc, cache)
     libraries = libraries_for(backends, tuple(kernels), target.architecture)
-    key = runner_key(target.architecture, target.glibc, libraries, pack, tools)
+    key = runner_key(target.architecture, target.glibc, libraries, pack.wheel_sha256, tools)
     with cache.lock("runner", key):
         entry = cache.read("runner", key)
         if entry is None:

@@ -65,6 +65,12 @@ def toolchain(architecture: str, glibc: str) -> Toolchain:
     )
 
 
+def compiler(architecture: str) -> tuple[str, str]:
+    """Return the paths of the g++ and of the zig that ``toolchain`` would take, "" where there is none."""
+    zig = importlib.util.find_spec(ZIG)
+    return _gcc(architecture) or "", (zig.origin or "") if zig else ""
+
+
 def _gcc(architecture: str) -> str | None:
     names = [f"{architecture}-linux-gnu-g++", *(["g++"] if platform.machine() == architecture else [])]
     return next((found for name in names if (found := shutil.which(name))), None)

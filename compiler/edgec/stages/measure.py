@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -226,7 +227,8 @@ def clocked_figures(plan: Plan, lowered: Lowered, folder: Path, runner: Runner) 
     asked = [SAMPLES_FOR.get(budget.statistic, 0) for budget in plan.budgets if budget.kind == "latency"]
     samples = max([256, *asked])
     result = bench(plan, lowered, folder, runner, samples)
-    detail = {"threads": result["threads"], "cpu": cpu_name(), "warmup": result["warmup"]}
+    when = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    detail = {"threads": result["threads"], "cpu": cpu_name(), "warmup": result["warmup"], "clocked": when}
 
     def figure(name: str, value: float, unit: str, bounds: Sequence[float] = ()) -> Figure:
         interval = (bounds[0], bounds[1]) if bounds else None

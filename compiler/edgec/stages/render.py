@@ -70,6 +70,7 @@ def render(
         version=plan.version,
         target=plan.target.name,
         files=files,
+        digests=digests,
         digest=digest,
         measurements=records.json_bytes(measurements),
         report=_report(record, measurements, digests, searched),

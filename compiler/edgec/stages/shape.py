@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -36,10 +37,15 @@ _TYPES = {
 }
 
 
+@functools.cache
+def _committed(kind: str) -> Json:
+    """The committed schema, read once: nothing changes it."""
+    return json.loads(resource("schemas", f"{kind}.schema.json").read_text(encoding="utf-8"))
+
+
 def shape(document: Document, kind: Literal["manifest", "target"] = "manifest") -> None:
     """Raise Failure with all that is wrong in ``document`` by the committed schema of manifests or of target files."""
-    schema = json.loads(resource("schemas", f"{kind}.schema.json").read_text(encoding="utf-8"))
-    found = against(document.data, schema)
+    found = against(document.data, _committed(kind))
     if found:
         shown = document.path
         ordered = sorted(found, key=lambda finding: _position(finding, document))

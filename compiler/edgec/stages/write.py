@@ -6,12 +6,13 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgec.artifacts.bundle import Bundle, File, Written
 from edgec.artifacts.document import Json
+from edgec.artifacts.plan import Plan
 from edgec.artifacts.signed import SIGNATURE_ENDING
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import archive, bundles
@@ -49,6 +50,35 @@ def write(bundle: Bundle, out: Path) -> Written:
             finally:
                 _discard(base / STAGING)
         return _written(bundle, base, moves)
+
+
+def placed(plan: Plan, digests: Mapping[str, str], out: Path) -> Written | None:
+    """Return where the bundle of ``plan`` lies below ``out`` when it is there, whole and with these digests; else None.
+
+    ``digests`` are those of ``bundle``, ``tarball``, ``measurements`` and ``report``; every file is hashed.
+    """
+    top = f"{plan.name}-{plan.version}-{plan.target.name}"
+    found = Written(
+        folder=out / plan.name / plan.version / plan.target.name,
+        tarball=out / f"{top}.tar.gz",
+        tarball_sha256=digests["tarball"],
+        measurements=out / f"{top}.measurements.json",
+        report=out / f"{top}.report.html",
+    )
+    if (out / STAGING).exists() or not found.folder.is_dir():
+        return None
+    places = (("bundle", found.folder), *((name, getattr(found, name)) for name in ("tarball", "measurements", "report")))
+    return found if all(_fingerprint(path) == digests[name] for name, path in places) else None
+
+
+def digests_of(bundle: Bundle, written: Written) -> dict[str, str]:
+    """Return the digests that ``placed`` compares, of a bundle that was just written."""
+    return {
+        "bundle": bundle.digest,
+        "tarball": written.tarball_sha256,
+        "measurements": _digest(bundle.measurements),
+        "report": _digest(bundle.report),
+    }
 
 
 def stem(bundle: Bundle) -> str:

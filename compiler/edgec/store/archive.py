@@ -16,6 +16,8 @@ from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.atomic import finish, inside, mode, sha256_stream
 
 MOST_MEMBERS = 100_000
+LEVEL = 6
+"""gzip's; 9 takes 3.5 times as long for 0.7 % fewer bytes of a bundle (weights and machine code)."""
 
 
 def pack(folder: Path, top: str, tarball: Path) -> None:
@@ -31,7 +33,7 @@ def pack_files(files: Mapping[str, Path], tarball: Path) -> None:
     """
     with tarball.open("xb") as raw:
         with (
-            gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=raw, mtime=0) as packed,
+            gzip.GzipFile(filename="", mode="wb", compresslevel=LEVEL, fileobj=raw, mtime=0) as packed,
             tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
         ):
             for name, path in sorted(files.items()):

@@ -1,8 +1,13 @@
-"""A content-addressed cache of folders: put under a key that digests every input, re-hashed whenever one is read."""
+"""A content-addressed cache of folders: put under a key that digests every input, re-hashed whenever one is read.
+
+Many processes may use one folder. Locks are advisory and die with the process that holds them; what is being written has a
+name that begins with a dot until it is whole.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -10,32 +15,51 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from edgec.diagnostics import Failure
+from edgec.store.atomic import environment_failure, exchange, sync_folder
 from edgec.store.files import sha256_of
 
 INDEX = "entry.json"
+LOCKS = "locks"
+LEASES = "leases"
 POLL_SECONDS = 0.05
+REFUSED = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
+)
+"""What the machine refuses; any other error of the operating system is a mistake of this program."""
+
+
+def untold(entry: str, why: str) -> None:
+    """Say nothing of a damaged entry."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cache:
-    """``folder`` holds ``<kind>/<key>/`` with the entry's files and ``entry.json``, the sha256 of each."""
+    """``folder`` holds ``<kind>/<key>/`` with the entry's files and ``entry.json``, the sha256 of each.
+
+    ``damaged`` is called with ``<kind>/<key>`` and the reason when an entry is found damaged, and so removed.
+    """
 
     folder: Path
+    damaged: Callable[[str, str], None] = untold
 
     def read(self, kind: str, key: str) -> Path | None:
         """Return the entry's folder when it is whole; a damaged entry is removed, and None returned."""
         entry = self.folder / kind / key
-        if not (entry / INDEX).is_file():
-            return None
-        if _digests(entry) == _index(entry):
-            return entry
-        shutil.rmtree(entry)
-        return None
+        with refusals(f"read {entry}"):
+            if not entry.is_dir():
+                return None
+            if wrong := damage(entry):
+                self.damaged(f"{kind}/{key}", wrong)
+                discard(entry)
+                return None
+            _used(entry)
+        return entry
 
     def peek(self, kind: str, key: str, name: str) -> bytes | None:
         """Return one file of an entry when it is the one that was put in, without hashing the others."""
@@ -43,30 +67,39 @@ class Cache:
         if not (entry / name).is_file():
             return None
         content = (entry / name).read_bytes()
-        return content if (_index(entry) or {}).get(name) == hashlib.sha256(content).hexdigest() else None
+        return content if (index(entry) or {}).get(name) == hashlib.sha256(content).hexdigest() else None
 
     def write(self, kind: str, key: str, folder: Path) -> Path:
-        """Copy ``folder`` into the cache as one entry, whole or not at all, and return the entry's folder."""
+        """Copy ``folder`` into the cache as one entry, whole or not at all, and return the entry's folder.
+
+        Raises Failure ``disk-full`` or ``not-writable``.
+        """
         entry = self.folder / kind / key
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{key[:12]}-", dir=entry.parent))
-        try:
-            shutil.copytree(folder, staging, dirs_exist_ok=True)
-            (staging / INDEX).write_text(json.dumps(_digests(staging), indent=1, sort_keys=True))
-            _sync(staging)
-            if entry.exists():
-                shutil.rmtree(entry)
-            staging.rename(entry)
-        finally:
-            if staging.exists():
-                shutil.rmtree(staging)
+        with refusals(f"keep {entry} in the cache"):
+            entry.parent.mkdir(parents=True, exist_ok=True)
+            with _staging(entry) as staging:
+                expected = digests(folder)
+                _copy(folder, staging)
+                (staging / INDEX).write_text(json.dumps(expected, indent=1, sort_keys=True))
+                if wrong := damage(staging):
+                    raise OSError(errno.EIO, f"it read back differently from what was written: {wrong}", str(entry))
+                staging.chmod(0o755)
+                _sync(staging)
+                exchange(staging, entry)
+                sync_folder(entry.parent)
         return entry
+
+    def keep(self, kind: str, key: str, name: str, content: bytes) -> None:
+        """Write an entry of one file, under its lock."""
+        with tempfile.TemporaryDirectory(prefix="edgec-keep-") as folder, self.lock(kind, key):
+            (Path(folder) / name).write_bytes(content)
+            self.write(kind, key, Path(folder))
 
     def remove(self, kind: str, key: str) -> None:
         """Remove an entry, where there is one."""
         entry = self.folder / kind / key
         if entry.exists():
-            shutil.rmtree(entry)
+            discard(entry)
 
     @contextlib.contextmanager
     def lock(self, kind: str, key: str, stop: threading.Event | None = None) -> Iterator[None]:
@@ -76,17 +109,62 @@ class Cache:
         """
         from concurrent.futures import CancelledError
 
-        path = self.folder / "locks" / f"{kind}-{key}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as handle:
-            while not _locked(handle):
-                if stop and stop.is_set():
-                    raise CancelledError
-                time.sleep(POLL_SECONDS)
+        path = self.folder / LOCKS / f"{kind}-{key}"
+        with refusals(f"lock {path}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        while not (handle := locked(path)):
+            if stop and stop.is_set():
+                raise CancelledError
+            time.sleep(POLL_SECONDS)
+        with handle:
             yield
 
+    @contextlib.contextmanager
+    def lease(self) -> Iterator[None]:
+        """Say, while the block runs, that entries read or written from now on are in use: no collector takes them."""
+        with refusals(f"use the cache {self.folder}"):
+            (self.folder / LEASES).mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=self.folder / LEASES)
+        with os.fdopen(descriptor, "w") as handle:
+            _lock(handle)
+            try:
+                yield
+            finally:
+                with refusals(f"use the cache {self.folder}"):
+                    Path(name).unlink(missing_ok=True)
 
-def _locked(handle: IO[str]) -> bool:
+
+@contextlib.contextmanager
+def refusals(what: str) -> Iterator[None]:
+    """Turn what the machine refuses inside the block into a Failure with exit code 8; a mistake of ours stays one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
+        raise Failure(environment_failure(error, what)) from error
+
+
+def locked(path: Path) -> IO[str] | None:
+    """Return the open lock file ``path``, now held, or None while somebody else holds it; closing it lets go.
+
+    A file that a collector removed meanwhile locks nothing: it does not count as held.
+    """
+    with refusals(f"lock {path}"):
+        handle = path.open("a")
+    try:
+        if _lock(handle) and path.exists() and os.path.samestat(os.fstat(handle.fileno()), path.stat()):
+            return handle
+    except FileNotFoundError:  # removed between the two looks at it
+        pass
+    except BaseException:
+        handle.close()
+        raise
+    handle.close()
+    return None
+
+
+def _lock(handle: IO[str] | int) -> bool:
     import fcntl
 
     try:
@@ -105,7 +183,21 @@ def default_folder() -> Path:
     return Path(platformdirs.user_cache_dir("edgec"))
 
 
-def _digests(entry: Path) -> dict[str, str]:
+def damage(entry: Path) -> str | None:
+    """Return what is wrong with an entry's folder, every file hashed, or None where it is whole."""
+    listed = index(entry)
+    if listed is None:
+        return f"{INDEX} is missing or cannot be read"
+    found = digests(entry)
+    changed = [name for name in sorted(listed.keys() | found.keys()) if listed.get(name) != found.get(name)]
+    if not changed:
+        return None
+    name = changed[0]
+    return f"{name} is missing" if name not in found else f"{name} is not what was put in"
+
+
+def digests(entry: Path) -> dict[str, str]:
+    """Return the sha256 of every file below ``entry`` but its index, by relative path."""
     return {
         path.relative_to(entry).as_posix(): sha256_of(path)
         for path in sorted(entry.rglob("*"))
@@ -113,12 +205,75 @@ def _digests(entry: Path) -> dict[str, str]:
     }
 
 
-def _index(entry: Path) -> dict[str, str] | None:
+def index(entry: Path) -> dict[str, str] | None:
+    """Return an entry's index, None where there is none that can be read."""
     try:
         found = json.loads((entry / INDEX).read_text())
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def discard(entry: Path) -> None:
+    """Remove an entry: in one step it is none any more, and what is left of it begins with a dot."""
+    aside = Path(tempfile.mkdtemp(prefix=f".{entry.name[:12]}-", dir=entry.parent))
+    try:
+        entry.rename(aside / "entry")
+    except FileNotFoundError:  # another process was faster
+        pass
+    finally:
+        shutil.rmtree(aside)
+
+
+@contextlib.contextmanager
+def _staging(entry: Path) -> Iterator[Path]:
+    """Give an empty folder beside ``entry``, locked as long as it is written; those that the killed left go."""
+    prefix = f".{entry.name[:12]}-"
+    for left in entry.parent.glob(f"{prefix}*"):
+        if abandoned(left):
+            shutil.rmtree(left)
+    staging = Path(tempfile.mkdtemp(prefix=prefix, dir=entry.parent))
+    descriptor = os.open(staging, os.O_RDONLY)
+    try:
+        _lock(descriptor)
+        yield staging
+    finally:
+        os.close(descriptor)
+        if staging.exists():
+            shutil.rmtree(staging)
+
+
+def abandoned(staging: Path) -> bool:
+    """Whether nobody writes into a staging folder any more."""
+    try:
+        descriptor = os.open(staging, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        return _lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _used(entry: Path) -> None:
+    """Note when an entry was last of use; a cache that can only be read has no collector."""
+    try:
+        os.utime(entry / INDEX)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+
+
+def _copy(folder: Path, staging: Path) -> None:
+    """Copy what ``folder`` holds, with its permissions. ``shutil.copytree`` would hide what the machine refused."""
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+    for path in sorted(folder.rglob("*")):
+        place = staging / path.relative_to(folder)
+        if path.is_dir():
+            place.mkdir()
+        else:
+            shutil.copy(path, place)
 
 
 def _sync(folder: Path) -> None:
@@ -126,3 +281,5 @@ def _sync(folder: Path) -> None:
         if path.is_file():
             with path.open("rb") as handle:
                 os.fsync(handle.fileno())
+        elif path.is_dir():
+            sync_folder(path)

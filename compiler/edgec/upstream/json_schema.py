@@ -1,8 +1,8 @@
-"""jsonschema imported at once, also where the package that checks its format ``iri`` is installed.
+"""jsonschema imported at once, also where the packages that check its formats are installed.
 
-``jsonschema._format`` (4.26) imports ``rfc3987_syntax`` where it finds it, which compiles 39 grammars on import: 2 s, for
-formats that a manifest's schema does not have. Without the package jsonschema leaves ``iri`` unchecked, and so it does here.
-Goes away when that package compiles a grammar only when it is used; tests/unit/upstream/test_json_schema.py times it.
+``jsonschema._format`` (4.26) imports every package that it finds for a format: ``rfc3987_syntax`` compiles 39 grammars then
+(2 s), ``isoduration`` brings arrow (40 ms). A manifest's schema has no format, and without a package jsonschema leaves its
+format unchecked; so it does here. Goes away when those are imported when they are used.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-SLOW = "rfc3987_syntax"
+FORMATS = ("rfc3987", "rfc3987_syntax", "rfc3986_validator", "rfc3339_validator", "isoduration", "webcolors", "uri_template",
+           "fqdn", "jsonpointer")  # fmt: skip
 
 
 @contextlib.contextmanager
-def _not_found(name: str) -> Iterator[None]:
-    """Inside it ``import name`` raises ImportError, unless it was imported before."""
-    if name in sys.modules:
-        yield
-        return
-    sys.modules[name] = None  # type: ignore[assignment]
+def _not_found(names: tuple[str, ...]) -> Iterator[None]:
+    """Inside it ``import name`` raises ImportError, for those that were not imported before."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
     try:
         yield
     finally:
-        del sys.modules[name]
+        for name in hidden:
+            del sys.modules[name]
 
 
-with _not_found(SLOW):
+with _not_found(FORMATS):
     from jsonschema import Draft202012Validator, ValidationError, validators
 
 __all__ = ["Draft202012Validator", "ValidationError", "validators"]

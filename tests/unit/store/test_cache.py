@@ -1,10 +1,12 @@
 """An entry is whole or absent: damage of any kind makes a read miss, never a wrong answer."""
 
+import errno
 import threading
 from concurrent.futures import CancelledError
 
 import pytest
 
+from edgec.diagnostics import Failure
 from edgec.store.cache import Cache
 
 
@@ -50,8 +52,10 @@ def test_damage_is_a_miss_and_the_entry_goes(cache, entry, damage):
         "add": lambda: (entry / "golden" / "1.bin").write_bytes(b"x"),
         "index": lambda: (entry / "entry.json").write_text("{"),
     }[damage]()
-    assert cache.read("lowered", "k1") is None
-    assert not entry.exists()
+    told = []
+    noisy = Cache(folder=cache.folder, damaged=lambda entry, why: told.append(entry))
+    assert noisy.read("lowered", "k1") is None
+    assert not entry.exists() and told == ["lowered/k1"]
 
 
 def test_writing_again_replaces(cache, entry, tmp_path):
@@ -71,6 +75,25 @@ def test_waiting_for_another_holder_ends_when_told_to(cache):
     stop.set()
     with cache.lock("lowered", "k1"), pytest.raises(CancelledError), cache.lock("lowered", "k1", stop):
         pass
+
+
+def test_a_full_disk_is_said_to_be_full(cache, entry, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("edgec.store.cache.shutil.copy", full)
+    with pytest.raises(Failure) as refused:
+        cache.write("lowered", "k1", entry)
+    assert refused.value.diagnostics[0].code == "disk-full"
+    assert cache.read("lowered", "k1") == entry
+    assert sorted(path.name for path in entry.parent.iterdir()) == ["k1"]
+
+
+def test_a_copy_that_differs_is_not_kept(cache, entry, monkeypatch):
+    monkeypatch.setattr("edgec.store.cache.shutil.copy", lambda source, place: place.write_bytes(b"progra"))
+    with pytest.raises(Failure, match="read back differently"):
+        cache.write("lowered", "k1", entry)
+    assert (cache.read("lowered", "k1") / "model.pte").read_bytes() == b"program"
 
 
 def test_one_holder_at_a_time(cache):

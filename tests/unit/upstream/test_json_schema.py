@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-LOADED = "import sys; {}; print('rfc3987_syntax' in sys.modules, 'lark' in sys.modules)"
+LOADED = "import sys; {}; print('rfc3987_syntax' in sys.modules, 'arrow' in sys.modules)"
 
 
 def told(statement: str) -> list[str]:
@@ -19,4 +19,4 @@ def test_the_grammars_of_a_format_that_no_schema_has_are_not_compiled() -> None:
 
 def test_the_package_can_still_be_imported_afterwards() -> None:
     pytest.importorskip("rfc3987_syntax")
-    assert told("import edgec.stages.shape, rfc3987_syntax") == ["True", "True"]
+    assert told("import edgec.stages.shape, rfc3987_syntax")[0] == "True"

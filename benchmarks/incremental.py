@@ -1,0 +1,133 @@
+"""What the second build costs: nothing to do, another budget, many manifests, another target; in seconds and in memory."""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import build_time
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+CAMERA = ROOT / "manifests" / "camera.yaml"
+MANY = 200
+SIDE_BY_SIDE = 8
+NO_OP_S, MANY_S, BUDGET_S = 0.3, 5.0, 1.0
+"""Seconds that a build may take: nothing to do for one manifest, and for MANY; and one that changes only a budget."""
+PARTS = ("again", "many", "target", "jobs")
+PARTS = ("again", "many", "target", "jobs")
+JOBS_LIMIT, TARGET_LIMIT, MEMORY_LIMIT = 0.6, 0.15, 1.5
+
+
+class Project:
+    """A copy of the camera's manifest, weights and data, with a cache and an output folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.manifests = folder, folder / "manifests"
+        for name in ("weights", "data", "labels"):
+            shutil.copytree(CAMERA.parent / name, self.manifests / name)
+        (folder / ".git").mkdir()
+        self.document = yaml.safe_load(CAMERA.read_text())
+
+    def write(self, name: str, **changes: object) -> Path:
+        """Write one manifest, the camera's with these changes."""
+        path = self.manifests / f"{name}.yaml"
+        path.write_text(yaml.safe_dump({**self.document, "name": name, **changes}, sort_keys=False))
+        return path
+
+    def build(self, *arguments: object, cache: str = "cache") -> tuple[float, float]:
+        """Return wall seconds and the largest memory, in bytes, of one build."""
+        command = [sys.executable, "-m", "edgec", "build", *map(str, arguments), "--out", str(self.folder / "out"), "-q"]
+        return build_time.timed(command, cache=str(self.folder / cache))
+
+
+def no_op_and_budget(project: Project, rounds: int) -> list[tuple[str, float, float, float]]:
+    """One manifest of two targets: built, then built again, then with one limit changed at a time."""
+    manifest = project.write("camera")
+    project.build(manifest)
+    again = [seconds(project, manifest) for _ in range(rounds)]
+    changed = []
+    for number in range(rounds):
+        budgets = {**project.document["budgets"], "size": f"{3 + number}MB"}
+        project.write("camera", budgets=budgets)
+        changed.append(seconds(project, manifest))
+    return [
+        ("build with nothing to do, one manifest of two targets / 0.3 s (s)", statistics.median(again), NO_OP_S, 1.0),
+        ("build after a budget changed, two targets / 1 s (s)", statistics.median(changed), BUDGET_S, 1.0),
+    ]
+
+
+def many(project: Project, rounds: int) -> list[tuple[str, float, float, float]]:
+    """MANY manifests, which share a lowering, with nothing to do; and its memory beside that of one."""
+    shutil.rmtree(project.folder / "out")
+    for path in project.manifests.glob("*.yaml"):
+        path.unlink()
+    paths = [project.write(f"camera-{number:03}", targets=["linux-x86_64"]) for number in range(MANY)]
+    project.build(project.manifests)
+    taken = [project.build(project.manifests) for _ in range(rounds)]
+    # One build with nothing to do ends before its memory is sampled: ten of them are as good as one.
+    ten = [project.build(*paths[:10])[1] for _ in range(rounds)]
+    fewest, most = max(ten) / 1e6, max(peak for _, peak in taken) / 1e6
+    return [
+        (f"build with nothing to do, {MANY} manifests / 5 s (s)", min(item for item, _ in taken), MANY_S, 1.0),
+        ("largest memory of it / with 10 manifests (MB)", most, fewest, MEMORY_LIMIT),
+    ]
+
+
+def jobs(project: Project) -> list[tuple[str, float, float, float]]:
+    """SIDE_BY_SIDE manifests, each with a lowering of its own: one command with two jobs, and one build after the other."""
+    paths = []
+    for number in range(SIDE_BY_SIDE):
+        calibration = {**project.document["data"]["calibration"], "samples": 32 + number}
+        data = {**project.document["data"], "calibration": calibration}
+        paths.append(project.write(f"job-{number}", data=data, targets=["linux-x86_64"]))
+    single = sum(project.build(path, cache="single")[0] for path in paths)
+    shutil.rmtree(project.folder / "out")
+    together = project.build(*paths, "--jobs", 2, cache="together")[0]
+    return [(f"{SIDE_BY_SIDE} manifests with --jobs 2 / one by one (s)", together, single, JOBS_LIMIT)]
+
+
+def second_target(project: Project) -> list[tuple[str, float, float, float]]:
+    """What the second target of a manifest adds to a build with an empty cache."""
+    manifest = project.write("camera", targets=["linux-x86_64"])
+    first = project.build(manifest, cache="first")[0]
+    project.write("camera", targets=["linux-x86_64", "jetson-nano"])
+    both = project.build(manifest, cache="both")[0]
+    return [("second target of a manifest / its first, cold (s)", max(both - first, 0.0), first, TARGET_LIMIT)]
+
+
+def seconds(project: Project, manifest: Path) -> float:
+    """Return wall seconds of one build, without the sampling of its memory."""
+    command = [sys.executable, "-m", "edgec", "build", str(manifest), "--out", str(project.folder / "out"), "-q"]
+    start = time.perf_counter()
+    environment = {**os.environ, "EDGEC_CACHE": str(project.folder / "cache")}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    return time.perf_counter() - start
+
+
+def measure(rounds: int = 5, parts: tuple[str, ...] = PARTS) -> list[tuple[str, float, float, float]]:
+    """Return the rows; figures in seconds are medians, with MANY manifests the best."""
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        project = Project(Path(name))
+        rows += no_op_and_budget(project, rounds) if "again" in parts else []
+        rows += many(project, rounds) if "many" in parts else []
+    for part, run in (("target", second_target), ("jobs", jobs)):
+        if part in parts:
+            with tempfile.TemporaryDirectory() as name:
+                rows += run(Project(Path(name)))
+    return rows
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("parts", nargs="*", default=PARTS)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    for row in measure(arguments.rounds, tuple(arguments.parts)):
+        print(*row)

@@ -1,0 +1,87 @@
+"""What a manifest's lock holds: every input of its targets by digest or version, and the artifacts that came of them."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from pathlib import PurePath
+
+import edgec
+from edgec.artifacts.document import Json
+from edgec.artifacts.plan import Plan
+from edgec.artifacts.project import Project
+from edgec.diagnostics import Diagnostic, Location
+from edgec.registry import bundle_kind, plugin
+from edgec.runtime.identity import known_toolchain
+from edgec.runtime.packs import pinned_sha256
+from edgec.stages.inputs import bundle_parts, lowering_parts, source_digest, templates_digest
+from edgec.store.cache import Cache
+from edgec.store.lockfile import Drift, drifts
+
+TOLD = 12
+"""So many drifts of one manifest are told one by one, and the rest counted."""
+PACKAGE = "package "
+
+
+def locked_inputs(plans: Sequence[Plan], project: Project, cache: Cache) -> dict[str, Json]:
+    """Return the inputs of all plans of one manifest, as its lock has them.
+
+    Weights that the source names without their whole sha256 are fetched, unless they are in the cache. Raises Failure
+    ``offline``, ``download-failed``, ``digest-mismatch``, ``tool-missing`` or ``runtime-pack-missing``.
+    """
+    plan = plans[0]
+    source = plugin("sources", plan.model.name)
+    of_model = {project.relative(path) for path in source.files(plan.model.options, project)}
+    files = {posixpath.relpath(name, plan.folder): (name in of_model, digest) for name, digest in plan.files.items()}
+    entry = source.trust(plan.model.options)
+    return {
+        "manifest": {PurePath(plan.manifest).name: plan.manifest_sha256},
+        "weights": source.weights_digest(plan.model.options, project) or None,
+        "code": {entry: source.trust_digest(plan.model.options, project)} if entry else None,
+        "model": {name: digest for name, (mine, digest) in files.items() if mine},
+        "data": {name: digest for name, (mine, digest) in files.items() if not mine},
+        "targets": {posixpath.relpath(name, plan.folder): found for item in plans for name, found in item.target_files.items()},
+        "packages": _packages(plans),
+        "edgec": {"version": edgec.__version__, "code": source_digest(), "templates": templates_digest()},
+        "runtime": _runtime(plans, cache),
+    }
+
+
+def drifted(plan: Plan, locked: Json, found: Json) -> tuple[Diagnostic, ...]:
+    """Return an error for each input that is not what was locked, at the manifest of ``plan``."""
+    different = drifts(locked["inputs"], found)
+    told = [_drift(plan, item) for item in different[:TOLD]]
+    if len(different) > TOLD:
+        message = f"{len(different) - TOLD} more inputs are not what was locked"
+        told.append(Diagnostic(code="lock-drift", message=message, where=Location(file=plan.manifest)))
+    return tuple(told)
+
+
+def _drift(plan: Plan, drift: Drift) -> Diagnostic:
+    if drift.found is None:
+        message = f"{drift.name} is gone, and was locked as {drift.locked}"
+    elif drift.locked is None:
+        message = f"{drift.name} is new: {drift.found}"
+    else:
+        message = f"{drift.name} is {drift.found}, and was locked as {drift.locked}"
+    hint = "put it back, or accept it with `edgec lock`"
+    return Diagnostic(code="lock-drift", message=message, where=Location(file=plan.manifest), hint=hint)
+
+
+def _packages(plans: Sequence[Plan]) -> dict[str, Json]:
+    parts = {**lowering_parts(plans[0]), **bundle_parts(plans[:1], False, False)}
+    named = {name.removeprefix(PACKAGE): part for name, part in parts.items() if name.startswith(PACKAGE)}
+    return {**named, "python": parts["python"], "zlib": parts["zlib"]}
+
+
+def _runtime(plans: Sequence[Plan], cache: Cache) -> dict[str, Json]:
+    """Return, by architecture and C library, the pinned runtime pack and what the runner is compiled with."""
+    shipping = [plan for plan in plans if bundle_kind(plan.target.kind).RUNNER]
+    floors = {(plan.target.architecture, plan.target.glibc) for plan in shipping}
+    return {
+        f"{architecture} glibc {glibc}": {
+            "executorch": pinned_sha256(architecture),
+            **known_toolchain(architecture, glibc, cache).identity,
+        }
+        for architecture, glibc in sorted(floors)
+    }

@@ -1,0 +1,56 @@
+"""Whether a manifest, or anything that it reads, is among files that changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Set
+from pathlib import Path
+
+from edgec.artifacts.checked import Checked
+from edgec.artifacts.document import Json
+from edgec.registry import plugin
+from edgec.store.policy import POLICY
+
+
+def touched(checked: Checked, changed: Set[Path]) -> bool:
+    """Return whether one of the ``changed`` files (absolute) is read by a build of the manifest, or was, and is gone.
+
+    Nothing is hashed. Too much is named rather than too little: a file that is new or gone below a folder that the manifest
+    names counts, and so does any Python file of the project where the source runs the project's code.
+    """
+    manifest, project = checked.manifest, checked.project
+    source = plugin("sources", manifest.model.name)
+    read = {Path(checked.document.path).resolve(), project.root / POLICY, *source.files(manifest.model.options, project)}
+    read |= {project.root / name for choice in manifest.targets for name in choice.files}
+    for data in manifest.data:
+        read |= set(plugin("datasets", data.format).files(data.options, project))
+    if not read.isdisjoint(changed):
+        return True
+    places = {Path(os.path.normpath(project.folder / text)) for text in _texts(manifest)}
+    named = places | {place.resolve() for place in places}
+    code = source.RUNS_CODE
+    return any(
+        path in named or not named.isdisjoint(path.parents) or (code and path.suffix == ".py" and project.root in path.parents)
+        for path in changed
+    )
+
+
+def _texts(manifest: object) -> Iterator[str]:
+    """Every text among the options of model, task and data: those that name something name it from the manifest's folder."""
+    from edgec.artifacts.codec import to_json
+
+    facts = to_json(manifest)
+    for part in (facts["model"]["options"], facts["task"]["options"], *(data["options"] for data in facts["data"])):
+        yield from _strings(part)
+
+
+def _strings(value: Json) -> Iterator[str]:
+    if isinstance(value, str) and value and "\0" not in value:
+        if value.strip("./"):
+            yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)

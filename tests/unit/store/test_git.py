@@ -1,0 +1,79 @@
+"""What git says has changed: committed on this branch, staged, edited, new and deleted, and nothing else."""
+
+import subprocess
+
+import pytest
+
+from edgec.diagnostics import Failure
+from edgec.store.git import changed_since
+
+
+@pytest.fixture
+def repository(tmp_path):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main")
+    for name in ("one.txt", "two.txt", "three.txt", "four.txt"):
+        (folder / name).write_text(name)
+    commit(folder, "first")
+    return folder
+
+
+def git(folder, *arguments):
+    command = ["git", "-C", str(folder), "-c", "user.name=n", "-c", "user.email=e@example.org", *arguments]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def commit(folder, message):
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", message)
+
+
+def names(folder, revision="main"):
+    return sorted(path.relative_to(folder).as_posix() for path in changed_since(revision, folder))
+
+
+def test_every_way_to_change_a_file_counts(repository):
+    git(repository, "checkout", "-q", "-b", "mine")
+    (repository / "one.txt").write_text("committed")
+    commit(repository, "second")
+    (repository / "two.txt").write_text("staged")
+    git(repository, "add", "-A")
+    (repository / "three.txt").write_text("edited")
+    (repository / "four.txt").unlink()
+    (repository / "fünf \n.txt").write_text("new")
+    (repository / ".gitignore").write_text("out/\n")
+    (repository / "out").mkdir()
+    (repository / "out" / "bundle").write_text("ignored")
+    assert names(repository) == [".gitignore", "four.txt", "fünf \n.txt", "one.txt", "three.txt", "two.txt"]
+
+
+def test_what_the_other_branch_gained_is_no_change_here(repository):
+    git(repository, "checkout", "-q", "-b", "mine")
+    (repository / "one.txt").write_text("mine")
+    commit(repository, "mine")
+    git(repository, "checkout", "-q", "main")
+    (repository / "two.txt").write_text("theirs")
+    commit(repository, "theirs")
+    git(repository, "checkout", "-q", "mine")
+    assert names(repository) == ["one.txt"]
+
+
+def test_a_folder_below_the_top_sees_all_of_the_repository(repository):
+    (repository / "below").mkdir()
+    (repository / "one.txt").write_text("edited")
+    assert changed_since("HEAD", repository / "below") == {repository / "one.txt"}
+
+
+@pytest.mark.parametrize("revision", ["nowhere", "--output=x", "", "HEAD:one.txt"])
+def test_a_revision_that_git_does_not_know_is_refused(revision, repository):
+    with pytest.raises(Failure) as refused:
+        changed_since(revision, repository)
+    assert refused.value.diagnostics[0].code == "since-unknown" and refused.value.exit_code == 2
+    assert not (repository / "x").exists()
+
+
+def test_without_a_repository_there_is_no_since(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(Failure, match="no git repository"):
+        changed_since("HEAD", tmp_path)

@@ -1,0 +1,210 @@
+"""What a second build does, by the real command line around a stand-in for the lowering: only what changed, and why."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import stub_builds
+from edgec.cli import group
+
+
+class Place:
+    """A project, its cache, and the command line with the stand-ins."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.out = folder / "project", folder / "project" / "out"
+        self.manifests = stub_builds.project(self.folder, "one")
+        self.log = folder / "lowerings"
+        self.log.touch()
+
+    def run(self, verb: str, *arguments: object, paths: tuple[str, ...] = ()) -> dict:
+        named = [str(self.manifests / path) for path in paths] or [str(self.manifests)]
+        done = CliRunner().invoke(
+            group, [verb, *named, *map(str, arguments), "--output", "json"], standalone_mode=False, catch_exceptions=False
+        )
+        return json.loads(done.stdout)
+
+    def statuses(self, *arguments: object, **named: tuple[str, ...]) -> list[str]:
+        return [outcome["status"] for outcome in self.run("build", *arguments, **named)["outcomes"]]
+
+    def lowered(self) -> list[str]:
+        """Names of what was lowered since the last look."""
+        names = [line.split()[0] for line in self.log.read_text().splitlines()]
+        self.log.write_text("")
+        return names
+
+    def edit(self, old: str, new: str, name: str = "one") -> None:
+        path = self.manifests / f"{name}.yaml"
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv("EDGEC_CACHE", str(tmp_path / "cache"))
+    found = Place(tmp_path)
+    stub_builds.install(monkeypatch.setattr, found.log)
+    return found
+
+
+def test_the_second_build_does_nothing_and_says_since_when(place: Place) -> None:
+    first = place.run("build")
+    again = place.run("build")
+    assert place.lowered() == ["one"]
+    (before,), (after,) = first["outcomes"], again["outcomes"]
+    assert (before["status"], after["status"], again["summary"]["unchanged"]) == ("built", "unchanged", 1)
+    assert after["since"] and {**after, "since": None, "status": "built"} == before
+
+
+def test_a_changed_budget_is_judged_without_lowering(place: Place) -> None:
+    place.run("build")
+    place.lowered()
+    place.edit("2MB", "1kB")
+    done = place.run("build")
+    assert place.lowered() == [] and done["exit_code"] == 5
+    assert done["outcomes"][0]["status"] == "rejected"
+    assert place.statuses() == ["rejected"]  # never taken for done
+    place.edit("1kB", "2MB")
+    assert place.statuses() == ["unchanged"]  # what was accepted lies there still
+    place.edit("2MB", "3MB")
+    assert place.statuses() == ["built"] and place.lowered() == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("version: 1.0.0", "version: 1.0.1"), ("name: one", "name: two"), ("targets", "description: Sees.\ntargets"),
+     ("targets", "# a remark\ntargets"), ("targets", "runtime: {threads: 1}\ntargets")],
+)  # fmt: skip
+def test_what_the_lowering_does_not_read_renders_anew(place: Place, old: str, new: str) -> None:
+    place.run("build")
+    place.lowered()
+    place.edit(old, new)
+    assert place.statuses() == ["built"] and place.lowered() == []
+
+
+def test_another_target_of_the_same_lowering_only_renders(place: Place) -> None:
+    place.run("build")
+    place.lowered()
+    place.edit("[linux-x86_64]", "[linux-x86_64, jetson-nano]")
+    assert place.statuses() == ["built", "built"] and place.lowered() == []
+
+
+def test_other_weights_lower_anew(place: Place) -> None:
+    place.run("build")
+    (place.manifests / "weights.safetensors").write_bytes(b"other weights")
+    stub_builds.write_manifest(place.manifests, "one")
+    assert place.statuses() == ["built"] and place.lowered() == ["one", "one"]
+
+
+def test_a_damaged_lowering_is_made_anew_with_a_warning(place: Place, tmp_path: Path) -> None:
+    place.run("build")
+    place.lowered()
+    (model,) = (tmp_path / "cache" / "lowered").glob("*/model.pte")
+    model.write_bytes(b"flipped")
+    place.edit("2MB", "3MB")
+    done = place.run("build")
+    assert place.lowered() == ["one"] and done["exit_code"] == 0
+    assert [(found["code"], found["severity"]) for found in done["diagnostics"]] == [("cache-damaged", "warning")]
+    model.write_bytes(b"flipped")
+    place.edit("3MB", "4MB")
+    assert [found["severity"] for found in place.run("build", "--strict")["diagnostics"]] == ["note"]
+
+
+def test_a_bundle_that_is_gone_is_put_together_again(place: Place) -> None:
+    first = place.run("build")["outcomes"][0]
+    Path(first["tarball"]).unlink()
+    again = place.run("build")["outcomes"][0]
+    assert (again["status"], again["tarball_sha256"]) == ("built", first["tarball_sha256"])
+    assert place.lowered() == ["one"]
+
+
+def test_without_a_cache_everything_is_made(place: Place) -> None:
+    place.run("build")
+    assert place.statuses("--no-cache") == ["built"] and place.lowered() == ["one", "one"]
+
+
+def test_one_failure_stops_nothing_else(place: Place) -> None:
+    (place.manifests / "broken.bin").write_bytes(b"broken")
+    stub_builds.write_manifest(place.manifests, "broken", "broken.bin")
+    for name in ("three", "two"):
+        stub_builds.write_manifest(place.manifests, name)
+    done = place.run("build", "--jobs", "2")
+    assert [(outcome["name"], outcome["status"]) for outcome in done["outcomes"]] == [
+        ("broken", "failed"), ("one", "built"), ("three", "built"), ("two", "built")
+    ]  # fmt: skip
+    assert place.lowered() == ["one"]  # which the other two share
+    assert done["exit_code"] == 4 and done["summary"] == {"targets": 4, "built": 3, "unchanged": 0, "rejected": 0, "failed": 1}
+    text = CliRunner().invoke(group, ["build", str(place.manifests)], standalone_mode=False)
+    assert "4 targets: 3 unchanged, 1 failed" in text.stdout and "exit 4: lower-failed" in text.stdout
+    assert "one for linux-x86_64: built" not in text.stderr
+
+
+def plan(place: Place, *arguments: object) -> dict:
+    return place.run("plan", *arguments)["forecasts"][0]
+
+
+def test_a_plan_says_what_runs_and_why(place: Place) -> None:
+    assert (plan(place)["action"], plan(place)["why"]) == ("lower", ["no earlier build of this target is known here"])
+    place.run("build")
+    done = plan(place)
+    assert done["action"] == "nothing" and done["of_this_artifact"] and done["size_bytes"] == 1300
+    place.edit("2MB", "1kB")
+    changed = plan(place)
+    assert (changed["action"], changed["why"]) == ("render", ["budgets.size"])
+    standing = {budget["budget"]: budget["standing"] for budget in changed["budgets"]}
+    assert standing == {"size": "missed", "latency.p90": "kept"}
+    place.edit("1kB", "1.4kB")
+    assert next(budget for budget in plan(place)["budgets"] if budget["budget"] == "size")["standing"] == "tight"
+    place.edit("fp32", "int8-dynamic")
+    assert (plan(place)["action"], plan(place)["why"]) == ("lower", ["quantization.name"])
+
+
+def test_a_plan_names_the_file_that_changed(place: Place) -> None:
+    place.run("build")
+    (place.manifests / "weights.safetensors").write_bytes(b"other weights")
+    stub_builds.write_manifest(place.manifests, "one")
+    found = plan(place)
+    assert found["action"] == "lower" and found["why"] == ["model.weights", "file manifests/weights.safetensors"]
+    assert found["changed_since"] and not found["of_this_artifact"]
+
+
+def test_a_plan_is_what_the_build_then_does(place: Place) -> None:
+    """Each edit's forecast holds: nothing is unchanged, render lowers nothing, lower lowers."""
+    for old, new in (("fp32", "fp32"), ("2MB", "3MB"), ("fp32", "int8-dynamic"), ("int8-dynamic", "fp32")):
+        place.edit(old, new)
+        action = plan(place)["action"]
+        place.lowered()
+        (status,) = place.statuses()
+        assert (status == "unchanged", bool(place.lowered())) == (action == "nothing", action == "lower")
+
+
+def test_a_comment_for_a_pull_request(place: Place) -> None:
+    place.run("build")
+    place.edit("2MB", "1kB")
+    done = CliRunner().invoke(group, ["plan", str(place.manifests), "--output", "github"], standalone_mode=False)
+    assert done.stdout.startswith("### edgec plan\n\n1 of 1 targets would be built, 0 lowerings run; 1 budgets would be missed")
+    (row,) = [line for line in done.stdout.splitlines() if line.startswith("| one 1.0.0")]
+    assert "judge and render" in row and "`budgets.size`" in row and "size: 1.30 kB, would be missed" in row
+    assert "<details><summary>one 1.0.0 for linux-x86_64</summary>" in done.stdout
+
+
+def test_since_builds_only_what_changed(place: Place) -> None:
+    stub_builds.write_manifest(place.manifests, "two")
+    (place.folder / ".git").rmdir()
+    for arguments in (["init", "-q"], ["add", "-A"], ["-c", "user.name=n", "-c", "user.email=e@e", "commit", "-qm", "first"]):
+        subprocess.run(["git", "-C", str(place.folder), *arguments], check=True)
+    assert place.statuses("--since", "HEAD") == []
+    place.edit("2MB", "3MB", "two")
+    assert [outcome["name"] for outcome in place.run("build", "--since", "HEAD")["outcomes"]] == ["two"]
+    assert len(place.run("plan", "--since", "HEAD")["forecasts"]) == 1
+    (place.manifests / "weights.safetensors").write_bytes(b"other weights")
+    for name in ("one", "two"):
+        stub_builds.write_manifest(place.manifests, name)
+    assert place.statuses("--since", "HEAD") == ["built", "built"]
+    refused = CliRunner().invoke(group, ["build", str(place.manifests), "--since", "nowhere"], standalone_mode=False)
+    assert refused.return_value == 2 and "[since-unknown]" in refused.stderr

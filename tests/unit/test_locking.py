@@ -1,0 +1,169 @@
+"""A lock holds what a build reads and what came out; whatever is another is refused by name, and nothing is built."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import stub_builds
+from edgec.artifacts.bundle import Runner
+from edgec.cli import group
+from edgec.stages import inputs
+
+
+class Place:
+    """A project with one manifest, its cache, and the command line with the stand-ins."""
+
+    def __init__(self, folder: Path) -> None:
+        self.manifests = stub_builds.project(folder / "project", "one")
+        self.lock = self.manifests / "one.yaml.lock"
+        self.log = folder / "lowerings"
+        self.log.touch()
+
+    def run(self, *arguments: object) -> dict:
+        named = [str(argument) for argument in (*arguments[:1], self.manifests, *arguments[1:])]
+        done = CliRunner().invoke(group, [*named, "--output", "json"], standalone_mode=False, catch_exceptions=False)
+        return json.loads(done.stdout)
+
+    def codes(self, *arguments: object) -> list[str]:
+        return [found["code"] for found in self.run(*arguments)["diagnostics"]]
+
+    def record(self) -> dict:
+        return json.loads(self.lock.read_text())
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv("EDGEC_CACHE", str(tmp_path / "cache"))
+    found = Place(tmp_path)
+    stub_builds.install(monkeypatch.setattr, found.log)
+    return found
+
+
+def test_without_a_build_a_lock_holds_the_inputs(place: Place) -> None:
+    (row,) = place.run("lock")["locks"]
+    assert (row["status"], row["targets"]) == ("new", {"linux-x86_64": None})
+    record = place.record()
+    assert record["inputs"]["model"].keys() == {"weights.safetensors"} and len(record["inputs"]["weights"]) == 64
+    assert {"torch", "executorch", "jinja2", "python", "zlib"} <= record["inputs"]["packages"].keys()
+    assert "executorch" in record["inputs"]["runtime"]["x86_64 glibc 2.27"]
+    assert str(place.manifests) not in place.lock.read_text()
+    done = place.run("build", "--locked")
+    assert [found["code"] for found in done["diagnostics"]] == ["lock-incomplete"] and done["exit_code"] == 0
+
+
+def test_after_a_build_it_holds_the_artifacts_too(place: Place) -> None:
+    (outcome,) = place.run("build")["outcomes"]
+    place.run("lock")
+    artifact = place.record()["targets"]["linux-x86_64"]
+    assert artifact["tarball"] == outcome["tarball_sha256"] and artifact["model"] == outcome["model_sha256"]
+    assert place.codes("build", "--locked") == []
+    assert place.run("lock")["locks"][0]["status"] == "current"
+    assert place.codes("lock", "--check") == []
+
+
+def test_a_rebuild_elsewhere_is_byte_identical(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (first,) = place.run("build")["outcomes"]
+    place.run("lock")
+    shutil.copytree(place.manifests.parent, tmp_path / "elsewhere")
+    place.manifests = tmp_path / "elsewhere" / "manifests"
+    monkeypatch.setenv("EDGEC_CACHE", str(tmp_path / "another cache"))
+    shutil.rmtree(tmp_path / "elsewhere" / "out")
+    done = place.run("build", "--locked", "--offline")
+    assert done["exit_code"] == 0 and done["outcomes"][0]["tarball_sha256"] == first["tarball_sha256"]
+
+
+def test_artifacts_stay_locked_where_no_build_of_them_is_known(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.run("build")
+    place.run("lock")
+    before = place.record()
+    monkeypatch.setenv("EDGEC_CACHE", str(tmp_path / "another cache"))
+    assert place.run("lock")["locks"][0]["status"] == "current" and place.record() == before
+    (place.manifests / "weights.safetensors").write_bytes(b"other weights")
+    stub_builds.write_manifest(place.manifests, "one")
+    place.run("lock")
+    assert place.record()["targets"] == {"linux-x86_64": None}
+
+
+def edit(place: Place) -> str:
+    path = place.manifests / "one.yaml"
+    path.write_text(path.read_text() + "# a remark\n")
+    return "manifest one.yaml"
+
+
+def swap(place: Place) -> str:
+    (place.manifests / "weights.safetensors").write_bytes(b"other weights")
+    stub_builds.write_manifest(place.manifests, "one")
+    return "model weights.safetensors"
+
+
+@pytest.mark.parametrize("change", [edit, swap])
+def test_drift_is_refused_by_name_and_nothing_is_built(change, place: Place) -> None:
+    place.run("build")
+    place.run("lock")
+    lines = place.log.read_text()
+    name = change(place)
+    done = place.run("build", "--locked")
+    assert done["exit_code"] == 7 and done["outcomes"] == [] and place.log.read_text() == lines
+    found = [item for item in done["diagnostics"] if item["code"] == "lock-drift"]
+    assert any(item["message"].startswith(f"{name} is ") for item in found)
+    assert place.run("lock", "--check")["exit_code"] == 7
+    place.run("lock")
+    assert place.run("build", "--locked")["exit_code"] == 0
+
+
+def test_another_package_and_another_edgec_are_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.run("lock")
+    versions = dict(inputs.installed())
+    monkeypatch.setattr(inputs, "installed", lambda: {**versions, "torch": "0.0.1"})
+    monkeypatch.setattr("edgec.stages.lock.source_digest", lambda: "0" * 64)
+    told = [found["message"] for found in place.run("build", "--locked")["diagnostics"]]
+    assert any(text.startswith("packages torch is 0.0.1, and was locked as") for text in told)
+    assert any(text.startswith("edgec code is 000") for text in told)
+
+
+def test_no_lock_is_refused(place: Place) -> None:
+    assert place.codes("build", "--locked") == ["lock-missing"]
+    assert place.run("lock", "--check")["exit_code"] == 7 and not place.lock.exists()
+    place.lock.write_text("{")
+    assert place.codes("build", "--locked") == ["lock-invalid"] and place.codes("lock") == ["lock-invalid"]
+
+
+def test_another_bundle_from_the_same_inputs_is_not_written(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A runner that comes out otherwise, which no input tells of: the first file that differs is named."""
+    from edgec.runtime import runner
+
+    (first,) = place.run("build")["outcomes"]
+    place.run("lock")
+    made: Runner = runner.runner_for()
+    other = tmp_path / "another-run"
+    other.write_text(made.executable.read_text() + "# otherwise\n")
+    monkeypatch.setattr(
+        runner, "runner_for", lambda *given: Runner(executable=other, libraries=made.libraries, toolchain=made.toolchain)
+    )
+    Path(first["tarball"]).unlink()
+    done = place.run("build", "--locked")
+    (found,) = done["diagnostics"]
+    assert (done["exit_code"], found["code"]) == (7, "not-reproduced") and "bin/edgec-run has sha256" in found["message"]
+    assert not Path(first["tarball"]).exists()
+    assert place.run("build")["exit_code"] == 0
+
+
+def test_a_bundle_on_the_disk_is_held_against_the_lock_too(place: Place) -> None:
+    """An unchanged bundle that is not the locked one is no reason to say that all is well."""
+    place.run("build")
+    place.run("lock")
+    record = place.record()
+    record["targets"]["linux-x86_64"]["tarball"] = "0" * 64
+    record["targets"]["linux-x86_64"]["files"]["model.pte"] = "0" * 64
+    place.lock.write_text(json.dumps(record))
+    assert place.codes("build", "--locked") == ["not-reproduced"]
+    assert place.run("build")["outcomes"][0]["status"] == "unchanged"

@@ -44,7 +44,6 @@ NOT_RUN = [
     ("vgf", "fp32"),
     ("vgf", "int8"),
     ("coreml", "fp32"),
-    ("coreml", "fp16"),
     ("coreml", "int8"),
     ("vulkan", "fp32"),
     ("vulkan", "fp16"),

@@ -24,6 +24,12 @@ OPTIONS: Json = {
             "description": "What of the device may run the model; ne is the neural engine.",
             "default": "all",
         },
+        "compute_precision": {
+            "enum": ["float32", "float16"],
+            "title": "Compute precision",
+            "description": "What Core ML computes and stores floats in; its neural engine knows float16 only.",
+            "default": "float32",
+        },
         "minimum_ios": {
             "enum": ["iOS15", "iOS16", "iOS17", "iOS18"],
             "title": "Minimum deployment target",
@@ -33,7 +39,7 @@ OPTIONS: Json = {
     },
 }
 NEEDS: tuple[str, ...] = ("coremltools",)
-RECIPES: tuple[str, ...] = ("fp32", "fp16", "int8", "auto")
+RECIPES: tuple[str, ...] = ("fp32", "int8")
 BACKENDS: tuple[str, ...] = ("CoreMLBackend",)
 FOLDS = True
 AVAILABLE = True
@@ -73,10 +79,10 @@ def partitioners(precision: str, options: Options) -> list[Any]:
     from executorch.backends.apple.coreml.compiler import CoreMLBackend
     from executorch.backends.apple.coreml.partition import CoreMLPartitioner
 
-    precision_kind = coremltools.precision.FLOAT16 if precision == "fp16" else coremltools.precision.FLOAT32
+    kind = options.get("compute_precision", "float32").upper()
     units = {"all": "ALL", "cpu-only": "CPU_ONLY", "cpu-and-gpu": "CPU_AND_GPU", "cpu-and-ne": "CPU_AND_NE"}
     specifications = CoreMLBackend.generate_compile_specs(
-        compute_precision=precision_kind,
+        compute_precision=getattr(coremltools.precision, kind),
         compute_unit=getattr(coremltools.ComputeUnit, units[options.get("compute_units", "all")]),
         minimum_deployment_target=getattr(coremltools.target, options.get("minimum_ios", "iOS17")),
     )

@@ -47,8 +47,6 @@ TOLERANCE = (1e-6, 0.05)
 
 WITHOUT = {"asimddp": (1e-6, 0.02)}
 """Without dot products the camera's answers were bit-identical on Cortex-A53, A57 and A72; a flipped rounding may come."""
-CARRIED = ("mul", "add", "sub", "div", "clone", "contiguous", "view", "reshape", "_unsafe_view")
-"""Operators through which a permute reaches the convolution that reads it."""
 
 
 def quantize(program: Any, material: Material, delegate: Delegate, options: Options) -> Any:
@@ -61,7 +59,7 @@ def quantize(program: Any, material: Material, delegate: Delegate, options: Opti
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     kinds = ("linear", "conv") if options.get("convolutions", True) else ("linear",)
-    wanted = Scheme(dynamic=True, quantized=lambda node: operator_kind(node).startswith(kinds) and not _of_permuted(node))
+    wanted = Scheme(dynamic=True, quantized=lambda node: operator_kind(node).startswith(kinds))
     quantizer = delegate.quantizer(wanted, material.delegate_options)
     prepared = prepare_pt2e(program.module(check_guards=False), quantizer)
     with torch.no_grad():
@@ -73,19 +71,6 @@ def quantize(program: Any, material: Material, delegate: Delegate, options: Opti
         found = {operator_kind(node) for node in program.graph.nodes}
         raise _nothing(any(kind.startswith("conv") for kind in found), kinds)
     return torch.export.export(converted, material.example, dynamic_shapes=material.graph_dynamic)
-
-
-def _of_permuted(node: Any) -> bool:
-    """Whether a convolution reads what a permute made, at most scaled, shifted or viewed since: a picture's planes, mostly.
-
-    XNNPACK (ExecuTorch 1.5.1) folds that permute into its own layout and gets the shape of the dynamic range wrong: the
-    artifact fails to run, or computes something else; tests/torch/test_dynamic_branches.py shows both. Such a
-    convolution stays in float32.
-    """
-    source = node.args[0] if node.args and operator_kind(node).startswith("conv") else None
-    while source is not None and operator_kind(source) in CARRIED:
-        source = source.args[0]
-    return source is not None and operator_kind(source).startswith(("permute", "transpose"))
 
 
 def _nothing(convolutional: bool, kinds: tuple[str, ...]) -> Any:

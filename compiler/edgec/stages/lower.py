@@ -19,6 +19,7 @@ from edgec.artifacts.steps import Steps
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.registry import plugin
 from edgec.upstream.decompositions import decomposed_once
+from edgec.upstream.dynamic_layouts import ranges_of_own_input
 from edgec.upstream.fp16_conversions import conversions_delegated
 from edgec.upstream.fp16_convolutions import narrow_filters
 from edgec.upstream.node_source import shared_provenance
@@ -64,7 +65,7 @@ def lower(plan: Plan, program: Any, narrow: bool = True) -> Lowering:
     try:
         first = plan.delegates[0]
         steps = plugin("delegates", first.name).steps(precision, first.options)
-        with uncollected(), _sooner(), half, refusals() as reasons, steps.estimating() as estimates:
+        with uncollected(), _sooner(), ranges_of_own_input(), half, refusals() as reasons, steps.estimating() as estimates:
             return replace(_lowered(program, partitioners, steps, reasons), estimates=estimates)
     # The compiler raises whatever one of its passes trips over.
     except Exception as error:

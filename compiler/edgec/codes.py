@@ -87,7 +87,7 @@ CODES: dict[str, Code] = {
     "recipe-brings-nothing": Code(4, "The recipe has nothing to work on in this model: the artifact would be float32 under another name.", "Take the recipe that the message names, or `auto`."),
     "nothing-delegated": Code(4, "The delegate takes no operator of the model; ExecuTorch would lower it to plain kernels without a word.", "Take a recipe that the delegate runs in, or another delegate."),
     "lower-failed": Code(4, "ExecuTorch could not lower the graph for these delegates.", "Try another delegate or recipe; the message holds the compiler's words."),
-    "program-not-run": Code(4, "The ExecuTorch runtime does not load or run the artifact.", "Try another delegate or recipe; the message holds the runtime's words."),
+    "program-not-run": Code(4, "The ExecuTorch runtime does not load or run the artifact.", "Keep or rewrite the operator that the hint names, or try another delegate or recipe."),
     "non-finite": Code(4, "Weights or outputs hold NaN or infinity.", "Use another checkpoint; for fp16, a layer may leave half precision's range: use fp32 or int8."),
     "constant-output": Code(4, "The model, or its artifact, answers the same to different inputs.", "Check weights and normalisation; for int8, that calibration data looks like what the device sees."),
     "parity-broken": Code(4, "A step of the compilation changed the model's answers by more than its recipe allows.", "The message names the step and the worst sample; try another recipe or more calibration data."),

@@ -21,7 +21,7 @@ from edgec.artifacts.profile import Profile
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
 from edgec.diagnostics import Failure
-from edgec.narrowing import Suspects, narrowing
+from edgec.narrowing import Suspects, narrowing, reaching
 from edgec.opening import Exported, Opened, exported, opened, timed
 from edgec.profiling import counts
 from edgec.registry import plugin
@@ -113,8 +113,9 @@ def _lowering(step: _Step, graph: Exported, decided: Mapping[str, str]) -> Lower
         limits=_limits(plan), rewritten=_rewritten, material=material,
     )  # fmt: skip
     with timed("compare with the artifact in a fresh process", progress):
-        run, last = _asked(step, quantized, built, facts, noted)
-        points[last] = runtime_answers(run, model.parity, plan.inputs)
+        with reaching(suspects, quantized):
+            run, last = _asked(step, quantized, built, facts, noted)
+            points[last] = runtime_answers(run, model.parity, plan.inputs)
         with narrowing(suspects):
             boundaries = _judged(plan, points, model.parity)
     with timed("evaluate", progress):

@@ -1,4 +1,4 @@
-"""Inside a failed job: each submodule through the job's own steps, to name the one where the answers part."""
+"""Inside a failed job: parts of the model through the job's own steps, to name the one that diverges or does not run."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from edgec.artifacts.manifest import Choice, Dimension, Input
 from edgec.artifacts.material import Material
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.samples import Sample
+from edgec.diagnostics import Failure
 from edgec.registry import plugin
 from edgec.runtime.calls import Row
 from edgec.runtime.inference import Answers, answers, arrays, batches, runtime_answers
@@ -25,6 +26,7 @@ from edgec.stages.diverge import Search, narrowed
 from edgec.stages.load import Loaded
 from edgec.stages.lower import lower
 from edgec.stages.quantize import export, quantize
+from edgec.stages.reach import reached
 from edgec.stages.rewrite import Rewriting
 
 if TYPE_CHECKING:
@@ -69,6 +71,34 @@ def narrowing(suspects: Suspects) -> Iterator[None]:
             largest=LARGEST.get(plugin("recipes", suspects.plan.recipe.name).PRECISION, float("inf")),
         )
         raise narrowed(broken, suspects.loaded.model, _rows(suspects, broken.worst), search) from broken
+
+
+@contextlib.contextmanager
+def reaching(suspects: Suspects, program: Any) -> Iterator[None]:
+    """An artifact of ``program`` that does not run inside it raises its Failure with the first such operator named."""
+    try:
+        yield
+    except Failure as failure:
+        if failure.diagnostics[0].code != "program-not-run":
+            raise
+        suspects.material.say("looking for the operator with which the artifact does not run")
+        row = _rows(suspects, suspects.parity[0].id)[0]
+        suspects.session.restart()
+        runs = functools.partial(_runs, suspects, row)
+        raise reached(failure, program, row, runs, suspects.root) from failure
+
+
+def _runs(suspects: Suspects, row: Row, program: Any) -> bool:
+    """Whether the artifact of a part of the quantized graph loads and runs; a process that died of it is replaced."""
+    inputs = tuple(_input(index, value) for index, value in enumerate(row))
+    try:
+        _ran(suspects, lower(suspects.plan, program, narrow=False).data, [_sample(0, row)], inputs)
+    except Failure as failure:
+        if failure.diagnostics[0].code != "program-not-run":
+            raise
+        suspects.session.restart()
+        return False
+    return True
 
 
 def _rows(suspects: Suspects, worst: str) -> list[Row]:

@@ -47,6 +47,25 @@ def calls_in(parent: Part) -> list[Part]:
     return parts
 
 
+def ours(path: Path, root: Path) -> bool:
+    """Whether a source file is the project's own."""
+    return path.is_absolute() and path.resolve().is_relative_to(root) and "site-packages" not in path.parts
+
+
+def written(place: tuple[Path, int], root: Path) -> str:
+    """Return ``file:line``: from the project's root, or from the package that the file belongs to."""
+    path, line = place
+    if ours(path, root):
+        return f"{path.resolve().relative_to(root).as_posix()}:{line}"
+    return f"{'/'.join(below(path))}:{line}"
+
+
+def below(path: Path) -> tuple[str, ...]:
+    """The parts of a path from its package on, or its name alone."""
+    parts = path.parts
+    return parts[parts.index("site-packages") + 1 :] if "site-packages" in parts else parts[-1:]
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Call:
     """One observed call: its arguments flattened, ``tensors`` taken out of ``leaves`` at ``positions``."""

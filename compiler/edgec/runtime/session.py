@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,10 @@ from edgec.upstream.imports import import_runtime
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+LOGGED = re.compile(r"^\[(?!cpuinfo)[\w./]+:\d+\]")
+"""How ExecuTorch's log begins a line: ``[XNNExecutor.cpp:169]``; what cpuinfo misses on a processor is no reason."""
 
 
 class Session:
@@ -71,14 +76,22 @@ class Session:
 
     def _ask(self, message: dict[str, Any], arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
         assert self._process.stdin and self._process.stdout
+        told = os.fstat(self._words.fileno()).st_size
         try:
             wire.send(self._process.stdin, message, arrays)
             answer, outputs = wire.receive(self._process.stdout)
         except (BrokenPipeError, EOFError):
             raise _not_run(f"the process that runs the artifact {self._ending()}") from None
         if "error" in answer:
-            raise Failure(Diagnostic(code=answer["code"], message=answer["error"]))
+            raise Failure(Diagnostic(code=answer["code"], message=answer["error"], hint=self._told(told)))
         return outputs
+
+    def _told(self, start: int) -> str | None:
+        """What the runtime logged of its failure since then, from the inside out: the delegate or kernel is named there."""
+        text = os.pread(self._words.fileno(), 1 << 16, start).decode(errors="replace")
+        words = [LOGGED.sub("", line).strip() for line in text.splitlines() if LOGGED.match(line)]
+        found = [line for line in words if "rror" in line or "ailed" in line]
+        return f"the runtime says: {'; '.join(found[-3:])}" if found else None
 
     def _ending(self) -> str:
         ending = process.how_it_ended(self._process.wait())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edgec.artifacts.limit import Limit
 from edgec.diagnostics import Failure, Location
 from edgec.metrics.sqnr import decibels
-from edgec.runtime.calls import Part, Row, calls_in
+from edgec.runtime.calls import Part, Row, calls_in, ours, written
 from edgec.runtime.inference import Answers
 
 if TYPE_CHECKING:
@@ -147,13 +147,13 @@ def _representable(part: Part, largest: float) -> bool:
 def _told(part: Part, gap: Gap | None, why: str, search: Search) -> tuple[str, tuple[tuple[str, Location], ...]]:
     """Return the sentence on a part, and where its source stands in the project."""
     place = _place(part, search.root)
-    stands = f", {_written(place, search.root)}" if place else ""
+    stands = f", {written(place, search.root)}" if place else ""
     name = f"{_shown(part.path)} ({type(part.bare).__name__}{stands})"
     if part.path == "":
         words = f"no submodule is beyond the limit by itself{'; ' * bool(why)}{why}"
     else:
         words = f"first diverges in {name}{', ' * bool(why)}{why}: {gap.words if gap else ''}"
-    if place is None or not _ours(place[0], search.root):
+    if place is None or not ours(place[0], search.root):
         return words, ()
     file = place[0].resolve().relative_to(search.root).as_posix()
     return words, (("the answers first part here", Location(file=file, line=place[1])),)
@@ -162,7 +162,7 @@ def _told(part: Part, gap: Gap | None, why: str, search: Search) -> tuple[str, t
 def _place(part: Part, root: Path) -> tuple[Path, int] | None:
     """Where to look: the forward of the user's own class, else the line that calls the module, else the class' forward."""
     own = _forward(type(part.bare))
-    if own and _ours(own[0], root):
+    if own and ours(own[0], root):
         return own
     return part.call or own
 
@@ -173,19 +173,6 @@ def _forward(kind: Any) -> tuple[Path, int] | None:
     except (TypeError, OSError):  # built at run time
         return None
     return (Path(file), line) if file else None
-
-
-def _ours(path: Path, root: Path) -> bool:
-    return path.resolve().is_relative_to(root) and "site-packages" not in path.parts
-
-
-def _written(place: tuple[Path, int], root: Path) -> str:
-    path, line = place
-    if _ours(path, root):
-        return f"{path.resolve().relative_to(root).as_posix()}:{line}"
-    parts = path.parts
-    below = parts[parts.index("site-packages") + 1 :] if "site-packages" in parts else parts[-1:]
-    return f"{'/'.join(below)}:{line}"
 
 
 def _shown(path: str) -> str:

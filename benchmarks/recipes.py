@@ -125,16 +125,19 @@ def camera(folder: Path, name: str) -> Path:
     return folder / "camera.yaml"
 
 
+KEPT = {"camera": ["features.0", "classifier"], "perceptron": ["layers.0", "layers.6"], "transformer": ["embed", "head"]}
+"""What ``mixed`` keeps in float32: the layers that read the input and those that give the scores."""
 MODELS = {"camera": camera, "perceptron": digits, "transformer": digits}
 
 
-def row(path: Path, recipe: str) -> str:
+def row(path: Path, model: str, recipe: str) -> str:
     """Build one manifest with one recipe for both targets; return a line of the table."""
+    options = {"keep": {"modules": KEPT[model]}} if recipe == "mixed" else {}
     work, failed = planned([front(path)], Settings(allow_code=True))
     assert not failed, failed
     chosen = []
     for plan, project in work:
-        made = replace(plan, recipe=Choice(name=recipe))
+        made = replace(plan, recipe=Choice(name=recipe, options=options))
         chosen.append((replace(made, lowering_key=lowering_key(made)), project))
     with tempfile.TemporaryDirectory() as out:
         start = _seconds()
@@ -198,7 +201,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as name:
             path = MODELS[model](Path(name), model)
             for recipe in asked.recipes.split(","):
-                line = row(path, recipe)
+                line = row(path, model, recipe)
                 print(line, file=sys.stderr, flush=True)
                 written(model, {recipe: line})
     return 0

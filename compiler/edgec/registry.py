@@ -61,12 +61,15 @@ REGISTRY: dict[Kind, dict[str, str]] = {
         "mae": "edgec.metrics.mae",
         "rmse": "edgec.metrics.rmse",
         "r2": "edgec.metrics.r2",
+        "auc": "edgec.metrics.auc",
+        "delay": "edgec.metrics.delay",
     },
     "tasks": {
         "classification": "edgec.tasks.classification",
         "tensor": "edgec.tasks.tensor",
         "embedding": "edgec.tasks.embedding",
         "regression": "edgec.tasks.regression",
+        "anomaly": "edgec.tasks.anomaly",
     },
 }
 

@@ -61,6 +61,17 @@ std::optional<ImageSpec> image(const Json* value, const TensorSpec& spec) {
   return ImageSpec{width, height, static_cast<Fit>(found - kFits.begin())};
 }
 
+std::optional<StreamSpec> stream(const Json* value, const TensorSpec& spec) {
+  if (value == nullptr) return std::nullopt;
+  const StreamSpec result{value->at("rate").number(), static_cast<std::size_t>(value->at("hop").integer(1, kElementLimit))};
+  const std::size_t axes = spec.shape.size();
+  const bool window = (axes == 2 || axes == 3) && spec.shape == spec.minimum && spec.shape[0] == 1 && std::string(spec.dtype->name) == "float32";
+  if (!window || result.rate <= 0 || result.hop > static_cast<std::size_t>(spec.shape[axes - 1])) {
+    throw Failure(kIntegrity, "bundle.json: the stream of " + spec.name + " does not fit its shape " + shown(spec.shape));
+  }
+  return result;
+}
+
 TensorSpec tensor(const Json& value) {
   TensorSpec spec;
   spec.name = value.at("name").text();
@@ -73,6 +84,7 @@ TensorSpec tensor(const Json& value) {
   for (std::size_t i = 0; ordered && i < spec.shape.size(); ++i) ordered = spec.minimum[i] <= spec.shape[i];
   if (!ordered) throw Failure(kIntegrity, "bundle.json: minimum of " + spec.name + " does not fit its shape");
   spec.image = image(value.find("image"), spec);
+  spec.stream = stream(value.find("stream"), spec);
   return spec;
 }
 

@@ -19,6 +19,12 @@ struct ImageSpec {
   Fit fit;
 };
 
+// The last axis is a window over a stream of samples, `rate` a second, that moves on by `hop`; the axis before it channels.
+struct StreamSpec {
+  double rate;
+  std::size_t hop;
+};
+
 // `shape` holds upper bounds; `minimum` differs where an axis is dynamic.
 struct TensorSpec {
   std::string name;
@@ -26,6 +32,7 @@ struct TensorSpec {
   Shape shape;
   Shape minimum;
   std::optional<ImageSpec> image;
+  std::optional<StreamSpec> stream;
 };
 
 struct GoldenVector {

@@ -9,12 +9,13 @@ const char kUsageText[] =
     "usage: edgec-run MODE [OPTIONS]\n"
     "  --info                 what the bundle holds and what the runtime has, as one JSON object\n"
     "  --run PATH...          one JSON line per inference: pictures, folders of them, - for paths on stdin, raw .bin tensors\n"
-    "  --stream               raw RGB24 frames or raw tensors on stdin, one JSON line each\n"
+    "  --stream               raw RGB24 frames, raw tensors or samples on stdin, one JSON line for each frame or window\n"
     "  --bench                latency percentiles as one JSON object\n"
     "  --self-test            golden vectors, bench and the budgets that need this device, as one JSON object\n"
     "  --profile FILE         write an ETDump of one inference\n"
     "  --preprocess PATH...   write the pixels that the model is fed for pictures (RGB24) to stdout\n"
     "options: --bundle DIR --threads N --samples N --warmup N --no-bench --mark --top K --frame WxH\n"
+    "         --csv (samples come as lines of numbers) --events (print an anomaly's alarms only)\n"
     "         --shape NAME=1x3x4 --raw-output FILE --evidence device|host|emulated --bundle-digest HEX\n";
 
 namespace {
@@ -97,6 +98,8 @@ void take_shape(const std::string& text, Options& options) {
 void take_option(const std::string& word, Words& words, Options& options) {
   if (word == "--no-bench") { options.bench = false; return; }
   if (word == "--mark") { options.mark = true; return; }
+  if (word == "--csv") { options.csv = true; return; }
+  if (word == "--events") { options.events = true; return; }
   static const std::set<std::string> kValued = {"--bundle", "--threads", "--samples", "--warmup", "--top", "--frame",
                                                 "--shape", "--raw-output", "--evidence", "--bundle-digest"};
   if (kValued.count(word) == 0) refuse("unknown option " + word);

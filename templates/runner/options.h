@@ -18,6 +18,8 @@ struct Options {
   int warmup = 8;
   int top = 3;
   bool bench = true;
+  bool csv = false;   // of a stream of samples: lines of numbers, not raw float32
+  bool events = false;  // print only what begins or ends something, and what went wrong
   bool mark = false;  // tell an emulator where each inference begins and ends
   int frame_width = 0;
   int frame_height = 0;

@@ -10,9 +10,8 @@
 #include "clock.h"
 #include "failure.h"
 #include "image.h"
-#include "model.h"
-#include "output.h"
-#include "tasks/tasks.h"
+#include "samples.h"
+#include "session.h"
 
 namespace {
 
@@ -83,49 +82,6 @@ std::vector<std::string> expanded(const std::vector<std::string>& paths) {
   }
   return result;
 }
-
-// Runs inference after inference and prints a line for each; remembers the lowest exit code of those that failed.
-class Session {
- public:
-  Session(const Bundle& bundle, const Options& options)
-      : bundle_(bundle), options_(options), print_(task_printer(bundle)),
-        model_(bundle, options.threads > 0 ? options.threads : bundle.threads) {}
-
-  int exit_code() const { return exit_code_; }
-
-  void infer(const std::string& source, const std::vector<Tensor>& inputs) {
-    model_.bind(inputs);
-    const double start = now_seconds();
-    model_.run();
-    const double latency = now_seconds() - start;
-    const std::vector<View> outputs = model_.outputs();
-    for (const View& view : outputs) {
-      if (first_not_finite(*view.spec->dtype, view.data, view.count()) != view.count()) {
-        throw Failure(kModel, "output " + view.spec->name + " is not finite");
-      }
-      if (!options_.raw_output.empty()) append_file(options_.raw_output, view.data, view.bytes());
-    }
-    JsonWriter line;
-    line.open('{').field("source", source);
-    print_(line, bundle_, outputs, options_.top);
-    line.field("latency_ms", latency * 1e3).close('}');
-    print_line(line.text());
-  }
-
-  void report(const std::string& source, const Failure& failure) {
-    JsonWriter line;
-    line.open('{').field("source", source).field("error", failure.message).close('}');
-    print_line(line.text());
-    exit_code_ = exit_code_ == kOk ? failure.code : std::min(exit_code_, failure.code);
-  }
-
- private:
-  const Bundle& bundle_;
-  const Options& options_;
-  TaskPrinter print_;
-  Model model_;
-  int exit_code_ = kOk;
-};
 
 // Fills `buffer` from standard input; returns how many bytes there were before its end.
 std::size_t read_stdin(Bytes& buffer) {
@@ -198,6 +154,7 @@ void check_shapes(const Bundle& bundle, const Options& options) {
 }
 
 int run_paths(const Bundle& bundle, const Options& options) {
+  if (bundle.inputs.front().stream) return run_recordings(bundle, options);
   const std::vector<std::string> paths = expanded(options.paths);
   const std::size_t each = bundle.inputs.size();
   if (paths.size() % each != 0) {
@@ -218,6 +175,7 @@ int run_paths(const Bundle& bundle, const Options& options) {
 }
 
 int run_stream(const Bundle& bundle, const Options& options) {
+  if (bundle.inputs.front().stream) return run_samples(bundle, options);
   std::vector<Slot> slots;
   for (const TensorSpec& spec : bundle.inputs) slots.push_back(slot_of(spec, options));
   Session session(bundle, options);

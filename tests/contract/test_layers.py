@@ -52,6 +52,7 @@ SHARED = {
     "metrics.interval",
     "metrics.cosine",
     "metrics.truth",
+    "metrics.faults",
     "tasks.label_names",
     "rewrites.graph",
     "rewrites.products",

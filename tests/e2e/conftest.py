@@ -113,3 +113,11 @@ def policy(out: Out, keys: dict[str, Pair]) -> Path:
     path = out.place / "edgec.toml"
     path.write_text(policy_text(out, keys))
     return path
+
+
+@pytest.fixture(scope="session")
+def vibration(edgec, tmp_path_factory):
+    out = tmp_path_factory.mktemp("vibration")
+    done = edgec("build", "manifests/vibration.yaml", "--out", out, "--output", "json")
+    assert done.returncode == 0, done.stderr + done.stdout
+    return Built(json.loads(done.stdout), out)

@@ -70,4 +70,6 @@ def _input(given: Input, shape: tuple[int, ...]) -> dict[str, Json]:
     }
     if given.image:
         record["image"] = {"width": given.image.width, "height": given.image.height, "fit": given.image.fit}
+    if given.stream:
+        record["stream"] = {"rate": given.stream.rate, "hop": given.stream.hop}
     return record

@@ -53,13 +53,25 @@ class Image:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stream:
+    """A window over a stream of samples, ``rate`` a second, which moves on by ``hop`` samples each time."""
+
+    rate: float
+    hop: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Input:
-    """One input of the artifact, as the device feeds it; an image is float32 [1, height, width, 3]."""
+    """One input of the artifact, as the device feeds it; an image is float32 [1, height, width, 3].
+
+    The last axis of one with a ``stream`` counts samples in time, the one before it channels.
+    """
 
     name: str
     dtype: str
     shape: tuple[Dimension, ...]
     image: Image | None = None
+    stream: Stream | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

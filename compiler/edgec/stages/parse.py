@@ -19,6 +19,7 @@ from edgec.artifacts.manifest import (
     Search,
     Sense,
     Slice,
+    Stream,
     TargetChoice,
 )
 from edgec.artifacts.quantity import Kind, quantity
@@ -100,7 +101,12 @@ def _input(value: dict[str, Json]) -> Input:
     if "image" in value:
         return _image_input(value["name"], value["image"])
     shape = tuple(_dimension(entry) for entry in value["shape"])
-    return Input(name=value["name"], dtype=value.get("dtype", "float32"), shape=shape)
+    stream = _stream(value["stream"], shape) if "stream" in value else None
+    return Input(name=value["name"], dtype=value.get("dtype", "float32"), shape=shape, stream=stream)
+
+
+def _stream(value: dict[str, Json], shape: tuple[Dimension, ...]) -> Stream:
+    return Stream(rate=quantity(value["rate"], "frequency"), hop=value.get("hop", shape[-1].maximum))
 
 
 def _image_input(name: str, value: dict[str, Any]) -> Input:

@@ -1,29 +1,41 @@
 // What outputs mean, per task: each adds its fields to the line that is printed for one inference.
 #pragma once
 
+#include <functional>
 #include <string>
 
+#include "anomaly.h"
 #include "classification.h"
 #include "embedding.h"
 #include "regression.h"
 #include "tensor.h"
 
-using TaskPrinter = void (*)(JsonWriter& line, const Bundle& bundle, const std::vector<View>& outputs, int top);
+// Says whether what it printed is an event, something that began or ended. It may remember what went before: it belongs
+// to one session.
+using TaskPrinter = std::function<bool(JsonWriter& line, const Bundle& bundle, const std::vector<View>& outputs, int top)>;
 
-// Returns the printer of the bundle's task. Throws Failure (integrity) for one that this runner does not have.
+inline TaskPrinter always(void (*print)(JsonWriter&, const Bundle&, const std::vector<View>&, int)) {
+  return [print](JsonWriter& line, const Bundle& bundle, const std::vector<View>& outputs, int top) {
+    print(line, bundle, outputs, top);
+    return true;
+  };
+}
+
+// Returns a new printer of the bundle's task. Throws Failure (integrity) for one that this runner does not have.
 inline TaskPrinter task_printer(const Bundle& bundle) {
   if (bundle.task == "classification") {
     check_classification(bundle);
-    return print_classification;
+    return always(print_classification);
   }
   if (bundle.task == "embedding") {
     check_embedding(bundle);
-    return print_embedding;
+    return always(print_embedding);
   }
   if (bundle.task == "regression") {
     check_regression(bundle);
-    return print_regression;
+    return always(print_regression);
   }
-  if (bundle.task == "tensor") return print_tensors;
+  if (bundle.task == "anomaly") return AnomalyPrinter(bundle);
+  if (bundle.task == "tensor") return always(print_tensors);
   throw Failure(kIntegrity, "bundle.json names the task " + bundle.task + ", which this runner does not have");
 }

@@ -1,0 +1,11 @@
+// Windows that slide over a stream of samples: raw float32, channels interleaved, or lines of CSV.
+#pragma once
+
+#include "bundle.h"
+#include "options.h"
+
+// Reads standard input (CSV with --csv) to its end; returns the exit code. Throws Failure (environment).
+int run_samples(const Bundle& bundle, const Options& options);
+
+// Reads the files of --run one after another, those named .csv as CSV, each as a stream of its own.
+int run_recordings(const Bundle& bundle, const Options& options);

@@ -9,7 +9,6 @@ markers of the models asked for are rewritten, and rows of recipes not asked for
 import argparse
 import hashlib
 import json
-import math
 import os
 import shutil
 import subprocess
@@ -157,15 +156,21 @@ def _seconds() -> float:
 
 
 def _figures(outcome) -> list[str]:
-    lowered, measured = outcome.lowered, outcome.measured
-    sqnr = lowered.boundaries[-1].sqnr
+    measured = outcome.measured
+    sqnr = json.loads((outcome.written.folder / "bundle.json").read_text())["parity"][-1]["sqnr"]
     return [
-        f"{lowered.pte_bytes / 1e3:,.0f} kB",
-        f"{100 * lowered.delegation:.0f} %",
-        f"{sqnr:.0f} dB" if math.isfinite(sqnr) else "∞",
+        f"{measured.get('size').value / 1e3:,.0f} kB",
+        f"{100 * measured.get('delegation').value:.0f} %",
+        f"{sqnr:.0f} dB" if sqnr is not None else "∞",
         f"{100 * measured.get('accuracy.top1').value:.1f} %",
         f"{1e3 * measured.get('latency.p50').value:.2f} ms",
     ]
+
+
+def _largest(folder: Path) -> float:
+    """The largest absolute value among the golden answers, which are float32."""
+    vectors = json.loads((folder / "bundle.json").read_text())["golden"]["vectors"]
+    return max(float(abs(np.fromfile(folder / name, "<f4")).max()) for vector in vectors for name in vector["outputs"])
 
 
 def _apart(outcome, cpu: str, part: str, features: tuple[str, ...]) -> str:
@@ -178,7 +183,7 @@ def _apart(outcome, cpu: str, part: str, features: tuple[str, ...]) -> str:
         done = subprocess.run([*found.command, str(runner), "--self-test", "--no-bench"], capture_output=True, text=True)
     worst = json.loads(done.stdout.splitlines()[-1])["golden"]["worst"]
     # The runner allows absolute + relative * largest; what it found is in the outputs' own unit.
-    return f"{100 * worst['error'] / outcome.lowered.output_range:.2g} %"
+    return f"{100 * worst['error'] / _largest(outcome.written.folder):.2g} %"
 
 
 def written(model: str, rows: dict[str, str]) -> None:

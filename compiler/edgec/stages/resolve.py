@@ -61,6 +61,7 @@ def multiply_accumulates(model: Any, example: tuple[Any, ...]) -> Mapping[str, i
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(*example)
     work: Counter[str] = Counter(convolution=0, linear=0, other=0)
-    for operator, operations in counter.get_flop_counts()["Global"].items():
+    # A model in which nothing multiplies matrices has no counts at all.
+    for operator, operations in counter.get_flop_counts().get("Global", {}).items():
         work[KINDS.get(str(operator).partition(".")[2], "other")] += operations // 2
     return dict(work)

@@ -56,7 +56,7 @@ def rewritten(plan, program):
 
 def quantized(plan, program, model, example):
     recipe = plugin("recipes", plan.recipe.name)
-    material = SimpleNamespace(
+    material = SimpleNamespace(delegate_options={}, 
         model=model,
         example=example,
         dynamic=None,

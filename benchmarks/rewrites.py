@@ -56,7 +56,8 @@ def rewritten(plan, program):
 
 def quantized(plan, program, model, example):
     recipe = plugin("recipes", plan.recipe.name)
-    material = SimpleNamespace(delegate_options={}, 
+    material = SimpleNamespace(
+        delegate_options={},
         model=model,
         example=example,
         dynamic=None,

@@ -80,5 +80,5 @@ def test_an_absent_package_names_its_extra(monkeypatch):
     assert extras.missing_extra(("timm", "json"), "x") == "timm is not installed; run: pip install 'edgec[x]'"
     monkeypatch.undo()
     assert extras.missing_extra(("json", "no_such_package", "nor_this"), "x") == (
-        "no_such_package and nor_this are not installed; run: pip install 'edgec[x]'"
+        "no-such-package and nor-this are not installed; run: pip install 'edgec[x]'"
     )

@@ -31,7 +31,10 @@ STAND_INS = {
     "edgec": 'exec "$PYTHON" -m edgec "$@"',
 }
 
-pytestmark = pytest.mark.skipif(not installed() or not shutil.which("git"), reason="docker-registry or git is not installed")
+pytestmark = [
+    pytest.mark.skipif(not installed() or not shutil.which("git"), reason="docker-registry or git is not installed"),
+    pytest.mark.slow,  # builds and emulated verifications, not timed yet
+]
 
 
 @dataclass(frozen=True)

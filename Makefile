@@ -5,6 +5,8 @@ SHELL := /bin/sh
 PYTHON ?= $(shell .ci/find-python)
 VENV ?= .venv
 BIN := $(VENV)/bin
+# A file of tests is one worker's: what its tests share is built once.
+WORKERS := --numprocesses 2 --dist loadfile
 
 .PHONY: help demo test test-fast test-full bench sweep sweep-targets lint schema clean
 
@@ -34,13 +36,13 @@ $(VENV)/.test-tools: $(VENV)/.installed
 	touch $@
 
 test: lint $(VENV)/.test-tools ## lint and every test but the slow sweeps
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' $(WORKERS)
 
 test-fast: $(VENV)/.installed ## the tests that import no torch: seconds
 	$(BIN)/python -m pytest tests/unit tests/cases tests/contract
 
 test-full: lint $(VENV)/.test-tools ## every test, slow sweeps too
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 bench: $(VENV)/.installed ## the ratios in docs/benchmarks.md, measured side by side
 	$(BIN)/python benchmarks/run.py

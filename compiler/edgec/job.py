@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import IO, Literal
@@ -163,10 +163,11 @@ def main(parent: int) -> None:
     os.dup2(2, 1)
     tell = teller(channel)
     request = json.load(sys.stdin)
-    process.bound_memory(request["memory"])
 
     def work() -> None:
         import_compiler()
+        # After the imports: OpenBLAS and the loader abort, hang or fail in words of their own where memory is short.
+        process.bound_memory(request["memory"])
         plan, project = from_json(Plan, request["plan"]), project_at(request["project"])
         if request["step"] == "profile":
             tell({"profile": to_json(profiling(plan, project))})
@@ -204,10 +205,19 @@ def told(work: Callable[[], None], tell: Callable[[Message], None]) -> None:
 
 def _ending(error: Exception) -> Message:
     """What is told of an error that is no Failure; what is neither the machine's nor memory's is edgec's own bug."""
-    if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
-        message, hint = "the lowering process ran out of memory", "free memory, or where --job-memory bounds it, give more"
+    if any(isinstance(cause, MemoryError) or any(words in str(cause) for words in OUT_OF_MEMORY) for cause in _causes(error)):
+        bound = f": {error}" if isinstance(error, process.OverBoundError) else ""
+        message = f"the lowering process ran out of memory{bound}"
+        hint = "free memory, or where --job-memory bounds it, give more"
         return {"failure": [to_json(Diagnostic(code="job-killed", message=message, hint=hint))]}
     return _environment(error) if isinstance(error, OSError) else {"bug": traceback.format_exc()}
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what it was raised from or after: numpy hides the loader's words behind advice of its own."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 OUT_OF_MEMORY = ("allocate memory", "failed to map segment", "can't start new thread")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from bundle_parts import bundle
 from edgec.stages.write import write
@@ -40,9 +41,16 @@ class Built:
 
 
 @pytest.fixture(scope="session")
-def cache_folder(tmp_path_factory):
+def run_folder(tmp_path_factory):
+    """A folder of this run's own, the same for each of its workers (pytest-xdist)."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def cache_folder(run_folder):
     """A cache of this run's own, so that what an earlier run built proves nothing."""
-    return tmp_path_factory.mktemp("cache")
+    return run_folder / "cache"
 
 
 @pytest.fixture(scope="session")
@@ -63,12 +71,26 @@ def edgec(cache_folder):
     return run
 
 
+def built_once(edgec, run_folder, name):
+    """Build ``manifests/NAME.yaml``, or take what another worker of this run built of it."""
+    out = run_folder / f"out-{name}"
+    told = out / "told.json"
+    with FileLock(run_folder / f"{name}.lock"):
+        if not told.exists():
+            done = edgec("build", f"manifests/{name}.yaml", "--out", out, "--output", "json")
+            assert done.returncode == 0, done.stderr + done.stdout
+            told.write_text(done.stdout)
+    return Built(json.loads(told.read_text()), out)
+
+
 @pytest.fixture(scope="session")
-def camera(edgec, tmp_path_factory):
-    out = tmp_path_factory.mktemp("out")
-    done = edgec("build", "manifests/camera.yaml", "--out", out, "--output", "json")
-    assert done.returncode == 0, done.stderr + done.stdout
-    return Built(json.loads(done.stdout), out)
+def camera(edgec, run_folder):
+    return built_once(edgec, run_folder, "camera")
+
+
+@pytest.fixture(scope="session")
+def vibration(edgec, run_folder):
+    return built_once(edgec, run_folder, "vibration")
 
 
 @pytest.fixture(scope="module")
@@ -113,11 +135,3 @@ def policy(out: Out, keys: dict[str, Pair]) -> Path:
     path = out.place / "edgec.toml"
     path.write_text(policy_text(out, keys))
     return path
-
-
-@pytest.fixture(scope="session")
-def vibration(edgec, tmp_path_factory):
-    out = tmp_path_factory.mktemp("vibration")
-    done = edgec("build", "manifests/vibration.yaml", "--out", out, "--output", "json")
-    assert done.returncode == 0, done.stderr + done.stdout
-    return Built(json.loads(done.stdout), out)

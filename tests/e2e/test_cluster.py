@@ -394,7 +394,7 @@ def test_an_interrupted_build_leaves_no_process_behind(workers, build, project) 
 def test_a_job_with_too_little_memory_is_told(workers, build) -> None:
     running = build("--scheduler", workers.address, "--store", "store", "--job-memory", "500MB")
     _, words = running.communicate(timeout=300)
-    assert running.returncode == 8 and "job-killed" in words, words
+    assert running.returncode == 8 and "job-killed" in words and "before it begins" in words, words
 
 
 @pytest.mark.parametrize(

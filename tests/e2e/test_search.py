@@ -86,7 +86,7 @@ def resumed(place):
     """What the second run says of a search whose first was killed with one candidate finished and one under way."""
     build = started(place)
     for line in build.stderr:
-        if line.startswith(f"{LABELS[1]}: load"):
+        if line.startswith(f"{LABELS[1]}: rewrite"):
             break
     os.killpg(build.pid, signal.SIGKILL)
     assert build.wait() == -signal.SIGKILL

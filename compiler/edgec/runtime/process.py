@@ -42,12 +42,27 @@ def die_with_parent(parent: int) -> None:
 def bound_memory(limit: int | None) -> None:
     """Let this process, and each that it starts, map at most ``limit`` bytes of memory (RLIMIT_AS); None changes nothing.
 
-    What asks for more gets MemoryError, or what a library makes of a failed allocation.
+    What asks for more gets MemoryError, or what a library makes of a failed allocation. Raises OverBoundError where this
+    process has mapped as much already, as far as Linux tells.
     """
-    if limit is not None:
-        import resource
+    if limit is None:
+        return
+    import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    mapped = _mapped()
+    if mapped >= limit:
+        raise OverBoundError(f"it maps {mapped / 1e6:.0f} MB before it begins, and may map {limit / 1e6:.0f} MB")
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+class OverBoundError(MemoryError):
+    """A bound on memory that was passed before it was set."""
+
+
+def _mapped() -> int:
+    """Bytes of address space that this process has; 0 where there is no /proc."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
 
 
 def environment() -> dict[str, str]:

@@ -40,3 +40,8 @@ def test_of_pythonpath_only_edgecs_own_place_is_left(monkeypatch, tmp_path):
 def test_a_child_can_import_edgec():
     code = "import edgec.job"
     assert subprocess.run([sys.executable, "-c", code], env=process.environment(), check=False).returncode == 0
+
+
+def test_a_bound_that_is_passed_already_is_told():
+    with pytest.raises(MemoryError, match="before it begins, and may map 1 MB"):
+        process.bound_memory(1_000_000)

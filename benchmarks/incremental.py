@@ -20,7 +20,6 @@ SIDE_BY_SIDE = 8
 NO_OP_S, MANY_S, BUDGET_S = 0.3, 5.0, 1.0
 """Seconds that a build may take: nothing to do for one manifest, and for MANY; and one that changes only a budget."""
 PARTS = ("again", "many", "target", "jobs")
-PARTS = ("again", "many", "target", "jobs")
 JOBS_LIMIT, TARGET_LIMIT, MEMORY_LIMIT = 0.6, 0.15, 1.5
 
 

@@ -30,6 +30,7 @@ from edgec.cluster import submit
 from edgec.cluster.store import SharedStore
 from edgec.cluster.submit import Cluster
 from edgec.stages.plan import lowering_key
+from registries import running
 
 STAND_IN = Path(__file__).with_name("cluster_stand_in.py")
 MEMORY = "3GB"
@@ -89,11 +90,17 @@ def cluster(folder: Path):
 
 
 @pytest.fixture(scope="module")
-def workers(tmp_path_factory):
-    """Two workers as this machine is, each of one thread."""
+def registry(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("registry") / "here") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def workers(registry, tmp_path_factory):
+    """Two workers as this machine is, each of one thread, which may use the registry."""
     with cluster(tmp_path_factory.mktemp("cluster")) as made:
-        made.worker()
-        made.worker()
+        made.worker(**registry.environment)
+        made.worker(**registry.environment)
         yield made
 
 
@@ -120,7 +127,7 @@ def connected(workers, tmp_path, monkeypatch):
     lines: list[str] = []
 
     def connect(stop=None, memory=None, store=tmp_path / "store", address=None):
-        made = Cluster(address or workers.address, store, memory, lines.append, stop or threading.Event())
+        made = Cluster(address or workers.address, str(store), memory, lines.append, stop or threading.Event())
         made.lines = lines
         return made
 
@@ -136,6 +143,34 @@ def test_inputs_and_results_travel_through_the_store(connected, stand_in, tmp_pa
     assert any(line.startswith("on tcp://127.0.0.1") for line in made.lines) and "tick 0" in made.lines
     blobs = {path.name for path in (tmp_path / "store" / "blobs" / "sha256").iterdir()}
     assert blobs == {plan.files[INPUT], hashlib.sha256(given.encode()).hexdigest()}
+
+
+def test_inputs_and_results_travel_through_a_registry(connected, stand_in, registry, tmp_path, monkeypatch) -> None:
+    for name, value in registry.environment.items():
+        monkeypatch.setenv(name, value)
+    plan, project = stand_in(2)
+    with connected(store=f"oci://{registry.host}/team/store") as made:
+        given = made.run(plan, project, tmp_path / "job", made.lines.append)
+        assert made.run(plan, project, tmp_path / "again", made.lines.append) == given
+        assert registry.blob(f"sha256:{hashlib.sha256(given.encode()).hexdigest()}").read_text() == given
+        registry.blob(f"sha256:{plan.files[INPUT]}").write_text("one tvo\n")
+        with pytest.raises(Failure) as caught:
+            made.run(plan, project, tmp_path / "damaged", made.lines.append)
+    assert caught.value.diagnostics[0].code == "digest-mismatch" and caught.value.exit_code == 7
+
+
+def test_a_registry_that_lets_nobody_in_is_told(connected, stand_in, registry, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", registry.environment["SSL_CERT_FILE"])
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    plan, project = stand_in(1)
+    with connected(store=f"oci://{registry.host}/team/store") as made, pytest.raises(Failure, match="asks for a user") as caught:
+        made.run(plan, project, tmp_path / "job", made.lines.append)
+    assert caught.value.diagnostics[0].code == "registry-refused"
+
+
+def test_a_store_is_a_repository_and_no_release(connected) -> None:
+    with pytest.raises(Failure, match="names a release"):
+        connected(store="oci://localhost:5000/team/store:1.0.0")
 
 
 def test_a_damaged_blob_is_put_again(connected, stand_in, tmp_path) -> None:

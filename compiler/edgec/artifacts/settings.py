@@ -12,8 +12,8 @@ class Settings:
 
     ``baseline`` lowers fp32 beside a quantized model, to compare their speed here.
     ``jobs`` is None where nothing was said: one lowering at a time, in a search one a core, on a cluster one a thread.
-    ``scheduler`` is the address of a cluster that lowers, ``store`` the folder that it shares with this machine, and
-    ``job_memory`` what each job may take there in bytes, None for what its worker has.
+    ``scheduler`` is the address of a cluster that lowers, ``store`` the folder or repository that it shares with this
+    machine, and ``job_memory`` what each job may take there in bytes, None for what its worker has.
     ``locked`` refuses inputs, and bundles, that are not what the lock beside the manifest says.
     ``since`` is a git revision: only manifests are meant of which something has changed since.
     """
@@ -31,5 +31,5 @@ class Settings:
     locked: bool = False
     cache: Path | None = None
     scheduler: str | None = None
-    store: Path | None = None
+    store: str | None = None
     job_memory: int | None = None

@@ -1,4 +1,4 @@
-"""Files by their sha256 in a folder that several machines share: put there once, verified whenever one is fetched."""
+"""Files by their sha256 where several machines see them, a shared folder or a registry: put once, verified when fetched."""
 
 from __future__ import annotations
 
@@ -7,9 +7,74 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
+from edgec.artifacts.oci import Descriptor
+from edgec.artifacts.reference import Reference, is_reference, reference
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.store.download import pull_blob
+from edgec.store.faults import retried
+from edgec.store.files import sha256_of
+from edgec.store.transport import Session
+from edgec.store.upload import OCTETS, push_blob
+
+
+class Store(Protocol):
+    """Both kinds of it."""
+
+    def __str__(self) -> str:
+        """Return what ``store_at`` takes."""
+
+    def put(self, path: Path, sha256: str) -> None:
+        """Copy the file at ``path`` into the store, where it is not there yet.
+
+        Raises Failure ``digest-mismatch`` where it is not the file of that digest any more; OSError.
+        """
+
+    def fetch(self, sha256: str, path: Path) -> bool:
+        """Copy a file of the store to the new ``path``; False where it is not there. Raises OSError."""
+
+
+def store_at(place: str) -> Store:
+    """Return the store at ``oci://host/repository``, or in the folder ``place``.
+
+    Raises Failure ``reference-invalid``, also for one with a tag or a digest: blobs have neither.
+    """
+    if not is_reference(place):
+        return SharedStore(folder=Path(place).resolve())
+    where = reference(place)
+    if where.name:
+        message = f"{place!r} names a release; a store is a repository"
+        raise Failure(Diagnostic(code="reference-invalid", message=message, hint=f"write oci://{where.host}/{where.repository}"))
+    return RegistryStore(reference=where, session=Session(where, plain_http=False))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistryStore:
+    """Blobs of a repository that no manifest names. Network and refusals are Failures, as ``push`` and ``pull`` raise them."""
+
+    reference: Reference
+    session: Session
+
+    def __str__(self) -> str:
+        return str(self.reference)
+
+    def put(self, path: Path, sha256: str) -> None:
+        """Send the file where the registry lacks it; the registry compares the digest, and so does this."""
+        if sha256_of(path) != sha256:
+            raise changed(path)
+        digest = f"sha256:{sha256}"
+        push_blob(self.session, Descriptor(media_type=OCTETS, digest=digest, size=path.stat().st_size), path)
+
+    def fetch(self, sha256: str, path: Path) -> bool:
+        """Fetch the blob and compare its digest. Raises Failure ``digest-mismatch`` where the registry serves another."""
+        answer = retried(self.reference, lambda: self.session.ask("HEAD", f"blobs/sha256:{sha256}", (200, 404)))
+        if answer.status == 404:
+            return False
+        wanted = Descriptor(media_type=OCTETS, digest=f"sha256:{sha256}", size=int(answer.headers["Content-Length"]))
+        with tempfile.TemporaryDirectory(prefix=".fetched-", dir=path.parent) as folder:
+            pull_blob(self.session, wanted, Path(folder)).rename(path)
+        return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,11 +83,11 @@ class SharedStore:
 
     folder: Path
 
-    def put(self, path: Path, sha256: str) -> None:
-        """Copy the file at ``path`` into the store, where it is not there yet.
+    def __str__(self) -> str:
+        return str(self.folder)
 
-        Raises Failure ``digest-mismatch`` where it is not the file of that digest any more; OSError.
-        """
+    def put(self, path: Path, sha256: str) -> None:
+        """Copy the file; see Store."""
         blob = self._place(sha256)
         if blob.is_file() and blob.stat().st_size == path.stat().st_size:
             return
@@ -33,17 +98,14 @@ class SharedStore:
             with os.fdopen(descriptor, "wb") as handle, path.open("rb") as source:
                 found = _copied(source, handle)
             if found != sha256:
-                raise Failure(Diagnostic(code="digest-mismatch", message=f"{path} changed while it was put into the store"))
+                raise changed(path)
             staged.chmod(0o644)
             staged.replace(blob)
         finally:
             staged.unlink(missing_ok=True)
 
     def fetch(self, sha256: str, path: Path) -> bool:
-        """Copy a file of the store to the new ``path``; False where it is not there. A damaged one is removed: False too.
-
-        Raises OSError.
-        """
+        """Copy it back; a damaged one is removed, and counts as not there."""
         blob = self._place(sha256)
         try:
             with blob.open("rb") as source, path.open("xb") as handle:
@@ -68,3 +130,8 @@ def _copied(source: IO[bytes], target: IO[bytes]) -> str:
         digest.update(piece)
         target.write(piece)
     return digest.hexdigest()
+
+
+def changed(path: Path) -> Failure:
+    """Return the Failure of a file that is not what it was when it was hashed."""
+    return Failure(Diagnostic(code="digest-mismatch", message=f"{path} changed while it was put into the store"))

@@ -18,7 +18,7 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
-from edgec.cluster.store import SharedStore
+from edgec.cluster.store import store_at
 from edgec.cluster.worker import conditions, serve
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.atomic import environment_errors, inside
@@ -38,9 +38,9 @@ ATTEMPTS = 4
 class Cluster(AbstractContextManager["Cluster"]):
     """A connection to a scheduler. ``memory`` are bytes that a job may take, None where the worker's own limit says it."""
 
-    def __init__(self, address: str, store: Path, memory: int | None, say: job.Progress, stop: threading.Event) -> None:
+    def __init__(self, address: str, store: str, memory: int | None, say: job.Progress, stop: threading.Event) -> None:
         self._address, self._memory, self._say, self._stop = address, memory, say, stop
-        self._store = SharedStore(folder=store.resolve())
+        self._store = store_at(store)
         self._topic = f"edgec-{uuid.uuid4().hex}"
         self._progress: dict[str, job.Progress] = {}
         self._known: dict[tuple[str, str], Json] = {}
@@ -82,12 +82,12 @@ class Cluster(AbstractContextManager["Cluster"]):
         """Nothing is kept open for a plan."""
 
     def _put_inputs(self, plan: Plan, project: Project) -> None:
-        with environment_errors(f"put the inputs into the store {self._store.folder}"):
+        with environment_errors(f"put the inputs into the store {self._store}"):
             for name, sha256 in plan.files.items():
                 self._store.put(project.root / name, sha256)
 
     def _fetch(self, files: Json, folder: Path) -> None:
-        with environment_errors(f"fetch the results from the store {self._store.folder}"):
+        with environment_errors(f"fetch the results from the store {self._store}"):
             for name, sha256 in files.items():
                 path = inside(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,8 +96,8 @@ class Cluster(AbstractContextManager["Cluster"]):
 
     def _not_shared(self, names: list[str]) -> Failure:
         count = f"{names[0]!r}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
-        message = f"what was put into the store {self._store.folder} is not there on the other side: {count}"
-        hint = "--store names a folder that this machine and every worker see under one path"
+        message = f"what was put into the store {self._store} is not there on the other side: {count}"
+        hint = "--store names a folder that this machine and every worker see under one path, or a repository (oci://…)"
         return Failure(Diagnostic(code="store-not-shared", message=message, hint=hint))
 
     def _asked(self, plan: Plan, project: Project, progress: job.Progress) -> Json:
@@ -106,7 +106,7 @@ class Cluster(AbstractContextManager["Cluster"]):
         request = {
             "plan": to_json(plan),
             "offline": project.offline,
-            "store": str(self._store.folder),
+            "store": str(self._store),
             "memory": self._memory,
             "topic": self._topic,
             "job": name,

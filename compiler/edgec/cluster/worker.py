@@ -15,7 +15,7 @@ from edgec.artifacts.codec import from_json, to_json
 from edgec.artifacts.document import Json
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
-from edgec.cluster.store import SharedStore
+from edgec.cluster.store import Store, store_at
 from edgec.diagnostics import Failure
 from edgec.store.atomic import environment_errors, inside
 from edgec.store.files import sha256_of
@@ -41,10 +41,10 @@ def serve(request: Json) -> Json:
     from distributed import get_worker
 
     worker = get_worker()
-    store, stop = SharedStore(folder=Path(request["store"])), threading.Event()
+    store, stop = store_at(request["store"]), threading.Event()
     with tempfile.TemporaryDirectory(prefix="edgec-", dir=worker.local_directory) as scratch, _watched(worker, stop):
         try:
-            with environment_errors(f"fetch the inputs from {store.folder}"):
+            with environment_errors(f"fetch the inputs from {store}"):
                 project, absent = _project(request, store, Path(scratch) / "project")
             if absent:
                 return {"absent": absent}
@@ -57,7 +57,7 @@ def serve(request: Json) -> Json:
             return {"bug": str(error)}
 
 
-def _project(request: Json, store: SharedStore, root: Path) -> tuple[Project, list[str]]:
+def _project(request: Json, store: Store, root: Path) -> tuple[Project, list[str]]:
     """Lay out the project's files below ``root``, each verified; also return the paths of those that are not there."""
     absent = []
     folder = root / request["plan"]["folder"]
@@ -71,7 +71,7 @@ def _project(request: Json, store: SharedStore, root: Path) -> tuple[Project, li
 
 
 def _lowered(
-    request: Json, store: SharedStore, project: Project, folder: Path, worker: Any, stop: threading.Event
+    request: Json, store: Store, project: Project, folder: Path, worker: Any, stop: threading.Event
 ) -> dict[str, str]:
     plan = from_json(Plan, request["plan"])
 
@@ -82,7 +82,7 @@ def _lowered(
     job.run(plan, project, folder, tell, stop, request["memory"] or _share(worker))
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     digests = {name: sha256_of(path) for name, path in found.items()}
-    with environment_errors(f"store the results in {store.folder}"):
+    with environment_errors(f"store the results in {store}"):
         for name, path in found.items():
             store.put(path, digests[name])
     return digests

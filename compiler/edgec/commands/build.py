@@ -31,9 +31,9 @@ from edgec.diagnostics import Diagnostic
 @click.option("--scheduler", metavar="ADDRESS", help="Lower on the dask.distributed cluster of this scheduler (tcp://…).")
 @click.option(
     "--store",
-    type=click.Path(path_type=Path, file_okay=False),
+    metavar="PLACE",
     envvar="EDGEC_STORE",
-    help="With --scheduler: a folder that this machine and every worker share.",
+    help="With --scheduler: a folder that this machine and every worker share, or a repository (oci://HOST/REPOSITORY).",
 )
 @click.option("--job-memory", metavar="SIZE", help="With --scheduler: memory that a job may take (default: its worker's).")
 @click.option("--no-cache", is_flag=True, help="Reuse nothing and keep nothing but downloads.")
@@ -52,7 +52,7 @@ def command(
     since: str | None,
     baseline: bool,
     scheduler: str | None,
-    store: Path | None,
+    store: str | None,
     job_memory: str | None,
     no_cache: bool,
 ) -> int:
@@ -66,7 +66,7 @@ def command(
     from edgec.store.cache import default_folder
 
     if scheduler and not store:
-        raise click.UsageError("--scheduler needs --store, the folder that inputs and results travel through")
+        raise click.UsageError("--scheduler needs --store, the folder or the repository that inputs and results travel through")
     if job_memory and not scheduler:
         raise click.UsageError("--job-memory bounds the jobs of --scheduler")
     settings = Settings(

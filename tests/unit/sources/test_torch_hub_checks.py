@@ -113,7 +113,11 @@ def test_an_archive_becomes_its_folder(tmp_path, content):
         b"no archive at all",
         b"",
     ],
-)
+    ids=[
+        "above", "absolute", "backslash", "link", "tar-above", "tar-absolute", "tar-link", "tar-hard-link", "tar-device",
+        "two-folders", "no-folder", "broken-zip", "no-archive", "empty",
+    ],
+)  # fmt: skip
 def test_an_archive_that_is_not_a_repositorys_is_refused(tmp_path, content):
     folder = tmp_path / "in"
     folder.mkdir()

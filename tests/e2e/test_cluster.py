@@ -163,9 +163,9 @@ def test_a_registry_that_lets_nobody_in_is_told(connected, stand_in, registry, t
     monkeypatch.setenv("SSL_CERT_FILE", registry.environment["SSL_CERT_FILE"])
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     plan, project = stand_in(1)
-    with connected(store=f"oci://{registry.host}/team/store") as made, pytest.raises(Failure, match="asks for a user") as caught:
+    with connected(store=f"oci://{registry.host}/team/store") as made, pytest.raises(Failure) as caught:
         made.run(plan, project, tmp_path / "job", made.lines.append)
-    assert caught.value.diagnostics[0].code == "registry-refused"
+    assert caught.value.diagnostics[0].code == "registry-refused" and "asks for a user" in str(caught.value)
 
 
 def test_a_store_is_a_repository_and_no_release(connected) -> None:

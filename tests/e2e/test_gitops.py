@@ -31,10 +31,7 @@ STAND_INS = {
     "edgec": 'exec "$PYTHON" -m edgec "$@"',
 }
 
-pytestmark = [
-    pytest.mark.skipif(not installed() or not shutil.which("git"), reason="docker-registry or git is not installed"),
-    pytest.mark.slow,  # builds and emulated verifications, not timed yet
-]
+pytestmark = pytest.mark.skipif(not installed() or not shutil.which("git"), reason="docker-registry or git is not installed")
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,9 @@ def project(place: Place, camera: object, tmp_path: Path) -> Place:
         mkdir keys && cp {key.public} keys/release.pub.pem
         printf '[signatures]\\nkeys = ["keys/release.pub.pem"]\\n' > edgec.toml
         printf '%s\\n' /out/ /pulled/ /.base/ /plan.md > .gitignore
-        git add . && git commit -q -m "Read meter digits" && cd .. && git clone -q origin project
+        git add . && git commit -q -m "Read meter digits"
+        edgec build manifests -q && edgec lock manifests && git add . && git commit -q -m "Lock it" && rm -rf out
+        cd .. && git clone -q origin project
         """
     )
     environment = {**place.environment, "KEY_FILE": str(key.private), "KEY_TEXT": key.private.read_text()}
@@ -109,7 +108,7 @@ def test_the_walk(place: Place, camera: object) -> None:
     text = (ROOT / "docs" / "gitops.md").read_text(encoding="utf-8")
     walk = text[text.index("## The walk") : text.index("## In the registry")]
     script = "\n".join(blocks(walk))
-    for command in ("validate", "plan", "build", "sign", "push", "pull", "verify", "diff"):
+    for command in ("validate", "plan", "build", "lock", "sign", "push", "pull", "verify", "diff"):
         assert f"edgec {command} " in script
     place.run(script, ("sh", "-eu"))
     meters = place.folder / "meters"

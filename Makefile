@@ -30,6 +30,7 @@ demo: $(VENV)/.installed ## install everything, build manifests/camera.yaml and 
 lint: $(VENV)/.installed ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --strict templates/linux-native/video
 
 $(VENV)/.test-tools: $(VENV)/.installed
 	.ci/system-packages test

@@ -14,7 +14,7 @@ const char kUsageText[] =
     "  --self-test            golden vectors, bench and the budgets that need this device, as one JSON object\n"
     "  --profile FILE         write an ETDump of one inference\n"
     "  --preprocess PATH...   write the pixels that the model is fed for pictures (RGB24) to stdout\n"
-    "options: --bundle DIR --threads N --samples N --warmup N --no-bench --mark --top K --frame WxH\n"
+    "options: --bundle DIR --threads N --samples N --warmup N --no-bench --mark --top K --frame WxH|ppm\n"
     "         --csv (samples come as lines of numbers) --events (print an anomaly's alarms only)\n"
     "         --shape NAME=1x3x4 --raw-output FILE --evidence device|host|emulated --bundle-digest HEX\n";
 
@@ -83,8 +83,10 @@ bool take_mode(const std::string& word, Words& words, Options& options) {
 }
 
 void take_frame(const std::string& text, Options& options) {
+  options.ppm = text == "ppm";
+  if (options.ppm) return;
   const Shape size = by_x(text, "--frame");
-  if (size.size() != 2 || size[0] > 65535 || size[1] > 65535) refuse("--frame takes WIDTHxHEIGHT, not " + text);
+  if (size.size() != 2 || size[0] > 65535 || size[1] > 65535) refuse("--frame takes WIDTHxHEIGHT or ppm, not " + text);
   options.frame_width = size[0];
   options.frame_height = size[1];
 }

@@ -23,6 +23,7 @@ struct Options {
   bool mark = false;  // tell an emulator where each inference begins and ends
   int frame_width = 0;
   int frame_height = 0;
+  bool ppm = false;  // of a stream of frames: each is a PPM picture and says its size
   std::map<std::string, Shape> shapes;
   std::string raw_output;
   std::string evidence = "device";

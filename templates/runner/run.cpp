@@ -1,17 +1,16 @@
 #include "run.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <iterator>
 
 #include "clock.h"
 #include "failure.h"
 #include "image.h"
+#include "ppm.h"
 #include "samples.h"
 #include "session.h"
+#include "stdin.h"
 
 namespace {
 
@@ -83,19 +82,6 @@ std::vector<std::string> expanded(const std::vector<std::string>& paths) {
   return result;
 }
 
-// Fills `buffer` from standard input; returns how many bytes there were before its end.
-std::size_t read_stdin(Bytes& buffer) {
-  std::size_t filled = 0;
-  while (filled < buffer.size()) {
-    const ssize_t got = read(STDIN_FILENO, buffer.data() + filled, buffer.size() - filled);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw Failure(kEnvironment, std::string("standard input cannot be read: ") + std::strerror(errno));
-    if (got == 0) break;
-    filled += static_cast<std::size_t>(got);
-  }
-  return filled;
-}
-
 // One input's place in the stream: a frame of pixels, or a tensor.
 struct Slot {
   const TensorSpec* spec;
@@ -110,6 +96,8 @@ struct Slot {
     frame.rgb.swap(buffer);
     return result;
   }
+
+  void fit_buffer() { buffer.resize(static_cast<std::size_t>(frame.width) * static_cast<std::size_t>(frame.height) * 3); }
 };
 
 Slot slot_of(const TensorSpec& spec, const Options& options) {
@@ -120,7 +108,7 @@ Slot slot_of(const TensorSpec& spec, const Options& options) {
     slot.frame.height = own ? options.frame_height : spec.image->height;
     const std::size_t pixels = static_cast<std::size_t>(slot.frame.width) * static_cast<std::size_t>(slot.frame.height);
     if (pixels > kPixelLimit) throw Failure(kUsage, "--frame is over the limit of 64 megapixels");
-    slot.buffer.resize(pixels * 3);
+    slot.fit_buffer();
     return slot;
   }
   const auto given = options.shapes.find(spec.name);
@@ -130,10 +118,13 @@ Slot slot_of(const TensorSpec& spec, const Options& options) {
 }
 
 // Reads all slots of one inference; false at a clean end of the stream.
-bool fill(std::vector<Slot>& slots, const std::string& source) {
+bool fill(std::vector<Slot>& slots, const std::string& source, bool ppm) {
   for (std::size_t i = 0; i < slots.size(); ++i) {
-    const std::size_t got = read_stdin(slots[i].buffer);
-    if (got == 0 && i == 0) return false;
+    const bool headed = ppm && slots[i].spec->image;
+    const bool more = !headed || read_ppm_header(slots[i].frame, source);
+    if (headed) slots[i].fit_buffer();
+    const std::size_t got = more ? read_stdin(slots[i].buffer) : 0;
+    if (got == 0 && i == 0 && (!headed || !more)) return false;  // after a header, nothing is a frame cut off
     if (got < slots[i].buffer.size()) {
       throw Failure(kEnvironment, "standard input ended after " + std::to_string(got) + " of " +
                                       std::to_string(slots[i].buffer.size()) + " bytes of " + source);
@@ -182,7 +173,7 @@ int run_stream(const Bundle& bundle, const Options& options) {
   for (std::size_t index = 0;; ++index) {
     const std::string source = "frame " + std::to_string(index);
     try {
-      if (!fill(slots, source)) return session.exit_code();
+      if (!fill(slots, source, options.ppm)) return session.exit_code();
     } catch (const Failure& failure) {  // a stream cut off within a frame has no next one
       session.report(source, failure);
       return session.exit_code();

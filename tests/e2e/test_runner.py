@@ -304,6 +304,43 @@ def test_frames_are_classified_like_files(bundle, tmp_path):
     assert all(line["top"] == json.loads(expected)["top"] and len(line["top"]) == 2 for line in lines)
 
 
+def ppm(width: int, height: int, header: str = "P6\n{} {}\n255\n") -> bytes:
+    content = np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return header.format(width, height).encode() + content.tobytes()
+
+
+def test_frames_that_say_their_size_are_as_raw_ones(bundle):
+    sizes = ((20, 30), (96, 96), (33, 1), (20, 30))
+    raw = [runner(bundle, "--stream", "--frame", f"{w}x{h}", data=ppm(w, h, ""))[1] for w, h in sizes]
+    headers = ("P6\n{} {}\n255\n", "P6 # made by hand\n {}\n{} 255\n", "P6\t{}\r\n{}\n255 ", "P6\n{} {}\n255\n")
+    frames = b"".join(ppm(*size, header) for size, header in zip(sizes, headers, strict=True))
+    code, out, _ = runner(bundle, "--stream", "--frame", "ppm", data=frames)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and [line["source"] for line in lines] == [f"frame {number}" for number in range(4)]
+    assert [line["top"] for line in lines] == [json.loads(line)["top"] for line in raw]
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (b"P5\n4 4\n255\n" + bytes(16), "no binary PPM"),
+        (b"P6\n4 0\n255\n", "no binary PPM"),
+        (b"P6\n4 -4\n255\n", "no binary PPM"),
+        (b"P6\n4 4\n65535\n" + bytes(96), "no binary PPM"),
+        (b"P6\n4 9999999999999\n255\n", "no binary PPM"),
+        (b"P6\n4 4\n25", "no binary PPM"),
+        (b"P6\n99999 99999\n255\n", "64 megapixels"),
+        (b"P6\n4 4\n255\n" + bytes(47), "47 of 48 bytes"),
+        (b"P6\n4 4\n255\n", "0 of 48 bytes"),
+    ],
+)
+def test_a_frame_with_a_bad_header_ends_the_stream(bundle, frame, words):
+    code, out, error = runner(bundle, "--stream", "--frame", "ppm", data=ppm(4, 4) + frame)
+    good, bad = (json.loads(line) for line in out.splitlines())
+    assert (code, error) == (8, "") and "label" in good
+    assert bad["source"] == "frame 1" and words in bad["error"]
+
+
 def test_a_frame_cut_short_ends_the_stream(bundle):
     frame = 96 * 96 * 3
     code, out, _ = runner(bundle, "--stream", data=bytes(frame + 100))

@@ -56,8 +56,16 @@ def files(parts: Parts) -> dict[str, File]:
     made[f"systemd/{plan.name}.service"] = File(content=unit.render(name=plan.name).encode())
     # The tests read bundle.json when they run; nothing is printed into them.
     made["tests/test_bundle.py"] = File(content=resource("templates", FOLDER, "tests", "test_bundle.py.j2"))
+    if len(plan.inputs) == 1 and plan.inputs[0].image:
+        made |= {f"video/{path.name}": File(content=path) for path in _video()}
     made["README.md"] = readme_file(FOLDER, readme(parts))
     return made
+
+
+def _video() -> list[Path]:
+    """Return the programs behind ``run.sh --source``; nothing is printed into them."""
+    folder = resource("templates", FOLDER, "video")
+    return sorted(path for path in folder.iterdir() if path.suffix in (".py", ".html"))
 
 
 def check(folder: Path, facts: Json) -> list[Diagnostic]:

@@ -152,7 +152,8 @@ def templates_digest() -> str:
 
 def _tree_digest(folder: Path, suffixes: tuple[str, ...] = ()) -> str:
     found = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and (not suffixes or path.suffix in suffixes)):
+    files = (path for path in folder.rglob("*") if path.is_file() and path.parent.name != "__pycache__")
+    for path in sorted(path for path in files if not suffixes or path.suffix in suffixes):
         found.update(path.relative_to(folder).as_posix().encode() + b"\0")
         found.update(hashlib.sha256(path.read_bytes()).digest())
     return found.hexdigest()

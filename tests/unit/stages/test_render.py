@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,22 @@ def record(made: Bundle, name: str) -> Any:
 
 def test_the_bundle_holds_what_the_format_says(tmp_path: Path) -> None:
     made = bundle(tmp_path / "parts")
-    assert set(made.files) == {
+    video = {name for name in made.files if name.startswith("video/")}
+    assert set(made.files) - video == {
         "bundle.json", "model.pte", "bin/edgec-run", "lib/libexecutorch.so", "run.sh", "verify.sh", "install.sh", "trust.sh",
         "tests/test_bundle.py", "tests/golden/0.image.bin", "tests/golden/0.output.bin", "systemd/camera.service",
         "README.md", "sbom.cdx.json", "provenance.json", "SHA256SUMS",
     }  # fmt: skip
     executable = {name for name, file in made.files.items() if file.executable}
     assert executable == {"bin/edgec-run", "run.sh", "verify.sh", "install.sh", "trust.sh"}
+
+
+def test_only_a_model_that_takes_one_picture_plays_video(tmp_path: Path) -> None:
+    made = bundle(tmp_path / "camera")
+    assert {"video/__main__.py", "video/source.py"} <= set(made.files)
+    assert not [name for name in made.files if name.startswith("video/") and "__pycache__" in name]
+    sensor = tuple(replace(given, image=None) for given in plan().inputs)
+    assert not [name for name in bundle(tmp_path / "sensor", inputs=sensor).files if name.startswith("video/")]
 
 
 def test_the_listing_covers_every_other_file_and_names_the_bundle(tmp_path: Path) -> None:

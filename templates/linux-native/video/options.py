@@ -1,0 +1,75 @@
+"""The command line of ``run.sh --source``."""
+
+import argparse
+import re
+from typing import Any, List, NamedTuple, Optional, Tuple
+
+from problem import USAGE, Problem
+
+DESCRIPTION = """Play a video through the model: one JSON line for each picture, with what the model saw, the time from the
+picture's arrival to its result (capture_to_result_ms) and the results a second (fps)."""
+EPILOG = """Examples: run.sh --source clip.mp4; run.sh --source rtsp://camera/stream --realtime;
+run.sh --source /dev/video0 --realtime --input-options '-video_size 1280x720 -framerate 30'"""
+
+
+class Options(NamedTuple):
+    """What was asked for; ``runner`` goes to edgec-run as it is."""
+
+    source: str
+    realtime: bool
+    loop: bool
+    stall: float
+    retries: Optional[int]
+    scale: Optional[Tuple[int, int]]
+    input_options: List[str]
+    runner: List[str]
+
+
+class Parser(argparse.ArgumentParser):
+    """Usage errors in one line, with the exit code of all others."""
+
+    def error(self, message: str) -> Any:
+        """Raise instead of printing and leaving."""
+        raise Problem(USAGE, message)
+
+
+def parse(words: List[str]) -> Options:
+    """Return the options; raises Problem (usage)."""
+    # Without shortened options: --re would mean one thing today and another tomorrow.
+    parser = Parser(prog="run.sh", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
+    parser.add_argument("--source", required=True, help="a video, a picture, a folder of them, an address or a camera")
+    parser.add_argument("--realtime", action="store_true", help="play files at their own speed; leave late frames out")
+    parser.add_argument("--loop", action="store_true", help="play a file or folder again and again")
+    parser.add_argument("--scale", type=size, metavar="WxH", help="scale larger pictures down; boxes are in these pixels")
+    parser.add_argument("--stall", type=seconds, default=10.0, metavar="S", help="no picture for S seconds: lost (10)")
+    parser.add_argument("--retries", type=whole, metavar="N", help="give a lost stream up after N attempts (never)")
+    parser.add_argument("--input-options", default="", metavar="WORDS", help="options of ffmpeg that go before its -i")
+    parser.add_argument("--threads", type=whole, metavar="N", help="threads of the model")
+    parser.add_argument("--top", type=whole, metavar="K", help="classes in each line")
+    found = vars(parser.parse_args(words))
+    given = {name: found.pop(name) for name in ("threads", "top")}
+    runner = [word for name, value in given.items() if value is not None for word in ("--" + name, str(value))]
+    found["input_options"] = found["input_options"].split()
+    return Options(runner=runner, **found)
+
+
+def whole(text: str) -> int:
+    """Return a whole number that is not negative."""
+    if not re.match(r"^\d{1,9}$", text):
+        raise argparse.ArgumentTypeError("takes a whole number, not " + text)
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Return a number of seconds above zero."""
+    if not re.match(r"^\d{1,6}(\.\d+)?$", text) or float(text) <= 0:
+        raise argparse.ArgumentTypeError("takes seconds above zero, not " + text)
+    return float(text)
+
+
+def size(text: str) -> Tuple[int, int]:
+    """Return a width and a height."""
+    found = re.match(r"^([1-9]\d{0,4})x([1-9]\d{0,4})$", text)
+    if not found:
+        raise argparse.ArgumentTypeError("takes WIDTHxHEIGHT, not " + text)
+    return int(found.group(1)), int(found.group(2))

@@ -1,0 +1,22 @@
+"""What ends a run early: a message for standard error and the exit code that goes with it."""
+
+import re
+
+OK, USAGE, MISSING, ENVIRONMENT, INTERRUPTED = 0, 2, 6, 8, 130
+
+
+class Problem(Exception):
+    """Told on one line, without a traceback."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Stopped(Exception):
+    """SIGTERM, SIGINT, or a reader of our output that went away."""
+
+
+def masked(text: str) -> str:
+    """Return text with the passwords of its URLs left out: ``rtsp://***@camera/stream``."""
+    return re.sub(r"(\w://)[^/@\s]+@", r"\1***@", text)

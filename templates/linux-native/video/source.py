@@ -1,0 +1,154 @@
+"""A file, a folder, a stream's address or a camera as frames, one after another; a lost stream is connected again."""
+
+import os
+import re
+import stat
+import time
+from typing import Any, Callable, Dict, Generator, List, NamedTuple, Optional
+
+from clip import Clip, Decoding, Way
+from frames import Frame
+from problem import ENVIRONMENT, USAGE, Problem, Stopped, masked
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
+VIDEOS = (
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".mpeg", ".mjpeg", ".h264", ".h265", ".y4m", ".gif",
+)  # fmt: skip
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
+
+Tell = Callable[[Dict[str, Any]], None]
+
+
+class Settings(NamedTuple):
+    """How a source is played; ``retries`` None: a lost stream is tried for ever."""
+
+    realtime: bool
+    loop: bool
+    retries: Optional[int]
+    input_options: List[str]
+
+
+class Source:
+    """What ``--source`` names; ``tell`` prints an object as a line. Raises Problem for what cannot be played."""
+
+    def __init__(self, where: str, settings: Settings, way: Way, tell: Tell) -> None:
+        self.where, self.settings, self.way, self.tell = where, settings, way, tell
+        self.name = masked(where)
+        self.kind = kind_of(where)
+        self.damages = 0
+        self.reconnects = 0
+        self.rate: Optional[float] = None
+        if settings.loop and self.kind not in ("file", "folder"):
+            raise Problem(USAGE, f"--loop is for files and folders, not for {self.name}")
+
+    def frames(self) -> Generator[Frame, None, None]:
+        """Yield the frames until the source ends; raises Problem when it does not begin, or is lost for good."""
+        if self.kind == "folder":
+            return self._folder()
+        return self._file() if self.kind == "file" else self._live()
+
+    def _folder(self) -> Generator[Frame, None, None]:
+        paths = listed(self.where)
+        if not paths:
+            raise Problem(ENVIRONMENT, f"{self.where}: no picture or video in this folder")
+        seen = -1
+        while seen and (seen < 0 or self.settings.loop):
+            seen = 0
+            for path in paths:
+                decoding = self._decoding(self._clip(path))
+                yield from decoding
+                seen += decoding.end.frames
+                if not decoding.end.frames or not decoding.end.complete:
+                    self._damaged(path, decoding.end.reason)
+
+    def _file(self) -> Generator[Frame, None, None]:
+        decoding = self._decoding(self._clip(self.where))
+        for frame in decoding:
+            self.rate = decoding.rate
+            yield frame
+        if not decoding.end.frames or not decoding.end.complete:
+            raise Problem(ENVIRONMENT, f"{self.where}: {decoding.end.reason}")
+
+    def _live(self) -> Generator[Frame, None, None]:
+        number = attempts = 0
+        since: Optional[float] = None  # when the stream was lost
+        while True:
+            decoding = self._decoding(self._address(), number)
+            for frame in decoding:
+                if since is not None:
+                    self._connected(attempts, since)
+                attempts, since, self.rate = 0, None, decoding.rate
+                yield frame
+            end = decoding.end
+            number += end.frames
+            if end.complete:
+                return
+            if number == 0:
+                raise Problem(ENVIRONMENT, f"{self.name}: {end.reason}")
+            if end.frames:
+                since = time.monotonic()
+                self.tell({"source": self.name, "event": "lost", "error": end.reason})
+            if attempts == self.settings.retries:
+                raise Problem(ENVIRONMENT, f"{self.name}: lost, and not back after {attempts} attempts")
+            if self.way.stop.wait(min(FIRST_WAIT_SECONDS * 2**attempts, LONGEST_WAIT_SECONDS)):
+                raise Stopped
+            attempts += 1
+
+    def _connected(self, attempts: int, since: float) -> None:
+        self.reconnects += 1
+        away = round(time.monotonic() - since, 3)
+        self.tell({"source": self.name, "event": "connected", "attempts": attempts, "away_s": away})
+
+    def _decoding(self, clip: Clip, number: int = 0) -> Decoding:
+        return Decoding(clip, self.way, number, self._damaged)
+
+    def _damaged(self, name: str, reason: str) -> None:
+        self.damages += 1
+        if self.kind in ("file", "folder"):  # over a network, packets are lost: that is no fault of the source
+            self.tell({"source": name, "error": reason})
+
+    def _clip(self, path: str) -> Clip:
+        alone = self.kind == "file"
+        if path.lower().endswith(PICTURES):
+            # Read by what is in it, not by its name: in a name, %d would mean a row of files.
+            return Clip(path, literal(path), ["-noautorotate"], "pipe:0", path)
+        label = "frame {}" if alone else literal(path) + " frame {}"
+        options = ["-re"] if self.settings.realtime else []
+        options += ["-stream_loop", "-1"] if self.settings.loop and alone else []
+        return Clip(path, label, [*options, *self.settings.input_options], "file:" + path)
+
+    def _address(self) -> Clip:
+        options = {"device": ["-f", "v4l2"], "rtsp": ["-rtsp_transport", "tcp"]}.get(self.kind, [])
+        # Frames decoded side by side come out late by as many as there are cores.
+        options += ["-fflags", "nobuffer", "-thread_type", "slice"]
+        return Clip(self.name, "frame {}", [*options, *self.settings.input_options], self.where, live=True)
+
+
+def kind_of(where: str) -> str:
+    """Return rtsp, url, device, folder or file; raises Problem for what is not there."""
+    scheme = re.match(r"^([A-Za-z][A-Za-z0-9+.-]*)://", where)
+    if scheme:
+        return "rtsp" if scheme.group(1).lower() in ("rtsp", "rtsps") else "url"
+    try:
+        mode = os.stat(where).st_mode
+    except OSError as error:
+        raise Problem(ENVIRONMENT, f"{where}: {error.strerror}") from None
+    if not os.access(where, os.R_OK):
+        raise Problem(ENVIRONMENT, f"{where}: Permission denied")
+    if stat.S_ISCHR(mode):
+        return "device"
+    return "folder" if stat.S_ISDIR(mode) else "file"
+
+
+def literal(path: str) -> str:
+    """Return a path as a part of a format."""
+    return path.replace("{", "{{").replace("}", "}}")
+
+
+def listed(folder: str) -> List[str]:
+    """Return the pictures and videos under a folder, sorted by path."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        found += [os.path.join(place, name) for name in names if name.lower().endswith(PICTURES + VIDEOS)]
+    return sorted(found)

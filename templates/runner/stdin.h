@@ -1,0 +1,24 @@
+// Standard input: as many bytes as a buffer holds, or all that is left.
+#pragma once
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "failure.h"
+#include "files.h"
+
+// Fills `buffer` from standard input; returns how many bytes there were before its end.
+inline std::size_t read_stdin(Bytes& buffer) {
+  std::size_t filled = 0;
+  while (filled < buffer.size()) {
+    const ssize_t got = read(STDIN_FILENO, buffer.data() + filled, buffer.size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw Failure(kEnvironment, std::string("standard input cannot be read: ") + std::strerror(errno));
+    if (got == 0) break;
+    filled += static_cast<std::size_t>(got);
+  }
+  return filled;
+}

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "failure.h"
 #include "image.h"
+#include "inputs.h"
 #include "ppm.h"
 #include "samples.h"
 #include "session.h"
@@ -15,22 +16,6 @@
 namespace {
 
 constexpr std::size_t kTensorFileLimit = std::size_t{4} << 30;
-
-// Pixels as the input's type: bytes widened to float32 0..255, or bytes.
-Tensor image_tensor(const TensorSpec& spec, const Picture& picture) {
-  const Picture fitted = fit(picture, *spec.image);
-  Tensor tensor{&spec, spec.shape, {}};
-  if (spec.dtype->size == 1) {
-    tensor.data = fitted.rgb;
-    return tensor;
-  }
-  tensor.data.resize(fitted.rgb.size() * sizeof(float));
-  for (std::size_t i = 0; i < fitted.rgb.size(); ++i) {
-    const float value = fitted.rgb[i];
-    std::memcpy(&tensor.data[i * sizeof(float)], &value, sizeof(float));
-  }
-  return tensor;
-}
 
 // The shape of raw data of `size` bytes: as --shape says, else the fixed one, else with its one dynamic axis inferred.
 Shape raw_shape(const TensorSpec& spec, std::size_t size, const Options& options) {

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "failure.h"
+#include "inputs.h"
 #include "session.h"
 
 namespace {
@@ -96,18 +97,6 @@ class Samples {
   std::size_t number_ = 0;
 };
 
-// The window from sample `start` of `samples` (channels interleaved) on, as [1, channels, length].
-Tensor window(const TensorSpec& spec, const std::vector<float>& samples, std::size_t channels, std::size_t start) {
-  const std::size_t length = elements(spec.shape) / channels;
-  Tensor tensor{&spec, spec.shape, Bytes(elements(spec.shape) * sizeof(float))};
-  for (std::size_t channel = 0; channel < channels; ++channel) {
-    for (std::size_t i = 0; i < length; ++i) {
-      std::memcpy(&tensor.data[(channel * length + i) * sizeof(float)], &samples[(start + i) * channels + channel], sizeof(float));
-    }
-  }
-  return tensor;
-}
-
 void follow(const Bundle& bundle, int file, const std::string& name, bool csv, Session& session) {
   const TensorSpec& spec = bundle.inputs.front();
   const std::size_t channels = spec.shape.size() == 3 ? static_cast<std::size_t>(spec.shape[1]) : 1;
@@ -122,7 +111,7 @@ void follow(const Bundle& bundle, int file, const std::string& name, bool csv, S
       const std::string source = name + " window " + std::to_string(index);
       const double seconds = static_cast<double>(index * hop + length) / spec.stream->rate;
       try {
-        session.infer(source, {window(spec, samples, channels, start)}, seconds);
+        session.infer(source, {window_tensor(spec, samples, channels, start)}, seconds);
       } catch (const Failure& failure) {
         session.report(source, failure);
       }

@@ -15,7 +15,7 @@ from edgec.artifacts.project import Project
 from edgec.artifacts.search import Trial
 from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.registry import plugin
-from edgec.runtime.bench import bench
+from edgec.runtime.bench import Asked, bench
 from edgec.runtime.host import same_kind
 from edgec.runtime.runner import runner_for
 from edgec.stages.plan import lowering_key
@@ -90,7 +90,7 @@ def _medians(artifacts: Sequence[tuple[Plan, Lowered, Path]], shop: Workshop) ->
         medians = []
         for plan, lowered, folder in artifacts:
             runner = runner_for(plan.target, lowered.backends, lowered.kernels, shop.cache, shop.settings.offline)
-            medians.append(float(bench(plan, lowered, folder, runner, samples)["latency_s"]["p50"]))
+            medians.append(float(bench(plan, lowered, folder, runner, Asked(samples=samples))["latency_s"]["p50"]))
         return medians
 
     look = max(round_of(FEWEST))

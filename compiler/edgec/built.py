@@ -107,8 +107,11 @@ def _other_than_locked(plan: Plan, record: Json) -> bool:
 
 def built_record(plans: Sequence[Plan], settings: Settings, cache: Cache) -> Json:
     """Return what was kept of a build of exactly these parts that ended with exit code 0, or None."""
-    content = cache.peek(BUILT, digest(bundle_parts(plans, settings.strict, settings.baseline)), FILE)
-    return json.loads(content) if content else None
+    for sustained in dict.fromkeys((settings.sustained, True)):  # what was clocked after a load stays
+        key = digest(bundle_parts(plans, settings.strict, settings.baseline, sustained))
+        if content := cache.peek(BUILT, key, FILE):
+            return json.loads(content)
+    return None
 
 
 def keep(
@@ -132,7 +135,7 @@ def keep(
         "files": dict(files),
         "outcome": outcome_record(outcome, plans),
     }
-    key = digest(bundle_parts(plans, settings.strict, settings.baseline))
+    key = digest(bundle_parts(plans, settings.strict, settings.baseline, settings.sustained))
     cache.keep(BUILT, key, FILE, json.dumps(record, sort_keys=True).encode())
 
 
@@ -151,7 +154,7 @@ def note_last(
         "time": _now(),
         "label": plan.label,
         "lowering": lowering,
-        "bundle": fingerprints(bundle_parts(plans, settings.strict, settings.baseline)),
+        "bundle": fingerprints(bundle_parts(plans, settings.strict, settings.baseline, settings.sustained)),
         "figures": [to_json(figure) for figure in figures],
         "seconds": seconds,
     }

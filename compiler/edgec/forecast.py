@@ -108,7 +108,7 @@ def _why(
         if plan.search and plan.label != earlier.label:
             found = ()
         return (found, True) if found else (("its lowering is not in the cache",), False)
-    found = changes(earlier.bundle, fingerprints(bundle_parts(plans, settings.strict, settings.baseline)))
+    found = changes(earlier.bundle, fingerprints(bundle_parts(plans, settings.strict, settings.baseline, settings.sustained)))
     plain = tuple(name for name in found if name not in DERIVED)
     if plain or found:
         return plain or tuple(name for name in found if name != "candidates") or ("what it is lowered from",), True

@@ -13,7 +13,7 @@ from edgec.artifacts.bundle import Runner
 from edgec.artifacts.codec import from_json, to_json
 from edgec.artifacts.kept import figure_of
 from edgec.artifacts.lowered import Lowered
-from edgec.artifacts.measured import SAMPLES_FOR, Figure, Measured
+from edgec.artifacts.measured import Figure, Measured
 from edgec.artifacts.search import Trial
 from edgec.registry import bundle_kind
 from edgec.runtime.host import cpu_name, same_kind
@@ -21,7 +21,7 @@ from edgec.runtime.instructions import instructions
 from edgec.runtime.runner import runner_for
 from edgec.search import winner, worth_clocking
 from edgec.stages.judge import judge
-from edgec.stages.measure import clocked_figures, cost_figure, determined_figures
+from edgec.stages.measure import asked, clocked_figures, cost_figure, determined_figures
 from edgec.store.files import sha256_of
 from edgec.store.unfinished import CLOCKS, Unfinished
 from edgec.workshop import Workshop, diagnosed, unfinished
@@ -105,29 +105,30 @@ def _clocked_before(trial: Trial, runner: Runner, shop: Workshop) -> Trial | Non
 def _clocks(trial: Trial, runner: Runner, shop: Workshop) -> Unfinished:
     """Return where the clocks of this artifact, under this runner, on this machine are kept."""
     plan, (lowered, _, _) = trial.plan, settled(trial)
-    asked = max((SAMPLES_FOR.get(budget.statistic, 0) for budget in plan.budgets if budget.kind == "latency"), default=0)
-    parts = [lowered.pte_sha256, sha256_of(runner.executable), plan.threads, asked, cpu_name(), os.cpu_count()]
+    wanted = to_json(asked(plan, shop.settings.sustained))
+    parts = [lowered.pte_sha256, sha256_of(runner.executable), plan.threads, wanted, cpu_name(), os.cpu_count()]
     return Unfinished(cache=shop.cache, run=hashlib.sha256(json.dumps(parts).encode()).hexdigest(), kind=CLOCKS)
 
 
 def _speed(trial: Trial, runner: Runner, shop: Workshop) -> list[Figure]:
     """Return the figures of ``_measured``: of an unfinished search those that it had already, else new ones."""
-    kept, digest = unfinished(trial.plan, shop.cache), sha256_of(runner.executable)
-    if kept and (found := kept.kept("clocks")) and found["runner"] == digest:
+    kept = unfinished(trial.plan, shop.cache)
+    under = {"runner": sha256_of(runner.executable), "asked": to_json(asked(trial.plan, shop.settings.sustained))}
+    if kept and (found := kept.kept("clocks")) and under.items() <= found.items():
         shop.say(f"{trial.label}: clocked already, in the search that this one goes on with")
         return [from_json(Figure, item) for item in found["figures"]]
     figures = _measured(trial, runner, shop)
     if figures and trial.plan.search is None:
         _clocks(trial, runner, shop).keep("figures", [to_json(figure) for figure in figures])
     if kept:
-        kept.keep("clocks", {"runner": digest, "figures": [to_json(figure) for figure in figures]})
+        kept.keep("clocks", {**under, "figures": [to_json(figure) for figure in figures]})
     return figures
 
 
 def _measured(trial: Trial, runner: Runner, shop: Workshop) -> list[Figure]:
     plan, (lowered, folder, _) = trial.plan, settled(trial)
     if same_kind(plan.target):
-        return clocked_figures(plan, lowered, folder, runner)
+        return clocked_figures(plan, lowered, folder, runner, shop.settings.sustained)
     if plan.search is None:
         return []
     counted = instructions(plan, lowered, folder, runner, shop.cache) if plan.search.objective == "latency" else None

@@ -1,27 +1,23 @@
 // Latency as MLPerf's single-stream scenario takes it: one query after another, each timed.
 #pragma once
 
-#include <string>
+#include <optional>
 #include <vector>
 
 #include "json.h"
 #include "model.h"
+#include "pipeline.h"
+#include "sustained.h"
+#include "times.h"
 
 struct Bench {
-  int samples;
   int warmup;
   int threads;
-  std::vector<double> sorted;  // seconds, ascending
-  double total;                // seconds
-  double load;                 // seconds
-  std::size_t peak_rss;        // bytes
-
-  // The smallest latency that `share` of the samples do not exceed (nearest rank).
-  double percentile(double share) const;
-  // The 95 % interval of that percentile, from order statistics, whatever the distribution; empty with too few samples.
-  std::vector<double> interval(double share) const;
-  double mean() const { return total / samples; }
-  double throughput() const { return samples / total; }
+  Times latency;         // of the execution alone
+  double load;           // seconds
+  std::size_t peak_rss;  // bytes, before any pipeline
+  std::optional<PipelineBench> pipeline;
+  std::vector<Sustained> sustained;
 };
 
 // How often, and whether each timed inference is marked: one system call (getppid) right before it and one right after,
@@ -32,8 +28,19 @@ struct Pace {
   bool mark;
 };
 
+constexpr int kPasses = 64;
+
+// Of the whole pipeline: how many passes, and after how many seconds of load; nothing where there are no passes.
+struct Whole {
+  int passes;
+  std::vector<double> afters;
+};
+
 // Runs the model on each set of inputs in turn.
 Bench run_bench(Model& model, const std::vector<std::vector<Tensor>>& inputs, Pace pace, int threads);
+
+// Adds what the whole pipeline takes.
+void run_whole(Bench& bench, const Bundle& bundle, Model& model, const Whole& whole, int top);
 
 // The golden vectors' inputs, or one set of ramps where a bundle has none.
 std::vector<std::vector<Tensor>> bench_inputs(const Bundle& bundle);

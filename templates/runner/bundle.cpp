@@ -104,6 +104,7 @@ std::vector<GoldenVector> vectors(const Json& value, const Bundle& bundle) {
     vector.outputs = paths(item.at("outputs"));
     vector.input_shapes = shapes(item.at("input_shapes"));
     vector.output_shapes = shapes(item.at("output_shapes"));
+    if (const Json* picture = item.find("picture")) vector.picture = inside(*picture);
     if (vector.inputs.size() != bundle.inputs.size() || vector.input_shapes.size() != bundle.inputs.size() ||
         vector.outputs.size() != bundle.outputs.size() || vector.output_shapes.size() != bundle.outputs.size()) {
       throw Failure(kIntegrity, "bundle.json: golden vector " + vector.sample + " does not have the model's inputs and outputs");
@@ -116,7 +117,10 @@ std::vector<GoldenVector> vectors(const Json& value, const Bundle& bundle) {
 std::vector<Budget> budgets(const Json& value) {
   std::vector<Budget> result;
   for (const Json& item : value.items()) {
-    result.push_back({item.at("name").text(), item.at("kind").text(), item.at("statistic").text(), item.at("limit").number()});
+    const Json* of = item.find("of");
+    const Json* after = item.find("after");
+    result.push_back({item.at("name").text(), item.at("kind").text(), item.at("statistic").text(), item.at("limit").number(),
+                      of != nullptr && of->text() == "pipeline", after == nullptr ? 0 : after->number()});
   }
   return result;
 }

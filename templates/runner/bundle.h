@@ -41,6 +41,7 @@ struct GoldenVector {
   std::vector<std::string> outputs;
   std::vector<Shape> input_shapes;
   std::vector<Shape> output_shapes;
+  std::string picture;  // the file that the input was decoded from, or ""
 };
 
 struct Budget {
@@ -48,6 +49,8 @@ struct Budget {
   std::string kind;
   std::string statistic;
   double limit;
+  bool pipeline;  // of the whole pipeline, not of the execution alone
+  double after;   // seconds of load before it is judged
 };
 
 struct Bundle {

@@ -66,7 +66,9 @@ int bench(const Bundle& bundle, const Options& options) {
   Model model(bundle, threads);
   const Pace pace{options.samples > 0 ? options.samples : 256, options.warmup, options.mark};
   JsonWriter json;
-  write_bench(json, run_bench(model, bench_inputs(bundle), pace, threads));
+  Bench found = run_bench(model, bench_inputs(bundle), pace, threads);
+  if (!options.mark) run_whole(found, bundle, model, {options.passes >= 0 ? options.passes : kPasses, options.afters}, options.top);
+  write_bench(json, found);
   print_line(json.text());
   return kOk;
 }

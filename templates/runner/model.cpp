@@ -247,6 +247,14 @@ Bytes Model::trace() const {
   return trace;
 }
 
+void check_finite(const std::vector<View>& outputs) {
+  for (const View& view : outputs) {
+    if (first_not_finite(*view.spec->dtype, view.data, view.count()) != view.count()) {
+      throw Failure(kModel, "output " + view.spec->name + " is not finite");
+    }
+  }
+}
+
 std::vector<std::string> registered_backends() {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < et::get_num_registered_backends(); ++i) {

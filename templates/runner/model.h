@@ -65,5 +65,8 @@ class Model {
   double load_seconds_;
 };
 
+// Throws Failure (model) with the output's name when a value is NaN or infinite.
+void check_finite(const std::vector<View>& outputs);
+
 std::vector<std::string> registered_backends();
 std::vector<std::string> registered_kernels();

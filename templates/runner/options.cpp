@@ -15,6 +15,8 @@ const char kUsageText[] =
     "  --profile FILE         write an ETDump of one inference\n"
     "  --preprocess PATH...   write the pixels that the model is fed for pictures (RGB24) to stdout\n"
     "options: --bundle DIR --threads N --samples N --warmup N --no-bench --mark --top K --frame WxH|ppm\n"
+    "         --passes N (of the whole pipeline), --after SECONDS (of load, then measured; may be given several times)\n"
+    "         --sustained (measure budgets after any load, not only after 10 s at most)\n"
     "         --csv (samples come as lines of numbers) --events (print an anomaly's alarms only)\n"
     "         --shape NAME=1x3x4 --raw-output FILE --evidence device|host|emulated --bundle-digest HEX\n";
 
@@ -30,6 +32,13 @@ int whole(const std::string& text, int least, int most, const std::string& optio
     refuse(option + " takes a whole number from " + std::to_string(least) + " to " + std::to_string(most) + ", not " + text);
   }
   return static_cast<int>(value);
+}
+
+double seconds(const std::string& text, const std::string& option) {
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (text.empty() || *end != '\0' || !(value > 0 && value <= 1e7)) refuse(option + " takes seconds, up to 10000000, not " + text);
+  return value;
 }
 
 Shape by_x(const std::string& text, const std::string& option) {
@@ -99,16 +108,19 @@ void take_shape(const std::string& text, Options& options) {
 
 void take_option(const std::string& word, Words& words, Options& options) {
   if (word == "--no-bench") { options.bench = false; return; }
+  if (word == "--sustained") { options.sustained = true; return; }
   if (word == "--mark") { options.mark = true; return; }
   if (word == "--csv") { options.csv = true; return; }
   if (word == "--events") { options.events = true; return; }
-  static const std::set<std::string> kValued = {"--bundle", "--threads", "--samples", "--warmup", "--top", "--frame",
+  static const std::set<std::string> kValued = {"--bundle", "--threads", "--samples", "--warmup", "--passes", "--after", "--top", "--frame",
                                                 "--shape", "--raw-output", "--evidence", "--bundle-digest"};
   if (kValued.count(word) == 0) refuse("unknown option " + word);
   const std::string value = words.argument(word);
   if (word == "--bundle") options.bundle = value;
   if (word == "--threads") options.threads = whole(value, 1, 256, word);
   if (word == "--samples") options.samples = whole(value, 1, 10000000, word);
+  if (word == "--passes") options.passes = whole(value, 0, 10000000, word);
+  if (word == "--after") options.afters.push_back(seconds(value, word));
   if (word == "--warmup") options.warmup = whole(value, 0, 1000000, word);
   if (word == "--top") options.top = whole(value, 1, 1000000, word);
   if (word == "--frame") take_frame(value, options);

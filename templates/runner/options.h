@@ -16,6 +16,9 @@ struct Options {
   int threads = 0;   // 0: bundle.json's
   int samples = 0;   // 0: 256, or what the budgets' percentiles need
   int warmup = 8;
+  int passes = -1;   // of the whole pipeline; -1: 64, or what the budgets' percentiles need
+  std::vector<double> afters;  // seconds of load after which the pipeline is measured, beside what budgets ask
+  bool sustained = false;      // measure also budgets that take more than 10 s of load
   int top = 3;
   bool bench = true;
   bool csv = false;   // of a stream of samples: lines of numbers, not raw float32

@@ -28,10 +28,8 @@ class Session {
     model_.run();
     const double latency = now_seconds() - start;
     const std::vector<View> outputs = model_.outputs();
+    check_finite(outputs);
     for (const View& view : outputs) {
-      if (first_not_finite(*view.spec->dtype, view.data, view.count()) != view.count()) {
-        throw Failure(kModel, "output " + view.spec->name + " is not finite");
-      }
       if (!options_.raw_output.empty()) append_file(options_.raw_output, view.data, view.bytes());
     }
     JsonWriter line;

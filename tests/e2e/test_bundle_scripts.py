@@ -48,9 +48,7 @@ def test_the_bundle_s_own_tests_fail_for_another_model(copy):
     assert "test_golden_vectors" in done.stdout
 
 
-@pytest.mark.parametrize(
-    "name", ["model.pte", "bin/edgec-run", "bundle.json", "tests/golden/0.out.output.bin", "verify.sh"]
-)
+@pytest.mark.parametrize("name", ["model.pte", "bin/edgec-run", "bundle.json", "tests/golden/0.out.output.bin", "verify.sh"])
 def test_one_flipped_bit_anywhere_is_found(name, copy, edgec):
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 4
@@ -104,6 +102,32 @@ def test_what_this_device_measured_is_the_evidence_that_a_policy_asks_for(camera
     assert done.returncode == 0, done.stderr
 
 
+def test_a_policy_refuses_a_load_that_was_not_measured_here(camera, edgec, tmp_path):
+    """A budget after a long load is deferred, and activated so, unless a policy asks for evidence of latency."""
+    bundle = tmp_path / "bundle"
+    shutil.copytree(camera.folder(HOST), bundle)
+    facts = json.loads((bundle / "bundle.json").read_text())
+    loaded = {"name": "latency.pipeline.p90[after 10.5s]", "kind": "latency", "statistic": "p90", "sense": "max", "limit": 10.0}
+    facts["budgets"].append({**loaded, "text": "10s", "of": "pipeline", "after": 10.5})
+    (bundle / "bundle.json").write_text(json.dumps(facts, indent=2, sort_keys=True))
+    files = [path for path in bundle.rglob("*") if path.is_file() and path.name != SUMS]
+    (bundle / SUMS).write_bytes(sums({path.relative_to(bundle).as_posix(): sha256_of(path) for path in files}))
+    policy = tmp_path / "edgec.toml"
+    policy.write_text('[evidence]\nlatency = "device"\n')
+    given = ("--prefix", tmp_path / "opt", "--no-service")
+    done = call(bundle / "install.sh", *given)
+    assert done.returncode == 0 and "budgets after a long load, deferred: 1" in done.stderr, done.stderr
+    shutil.rmtree(tmp_path / "opt")
+    done = call(bundle / "install.sh", *given, "--policy", policy)
+    assert done.returncode == 7 and "latency.pipeline.p90[after 10.5s] is deferred" in done.stderr, done.stderr
+    done = call(bundle / "install.sh", *given, "--policy", policy, "--sustained")
+    assert done.returncode == 0, done.stderr
+    record = json.loads(next((tmp_path / "opt").glob("camera/*.verify.json")).read_text())
+    assert [one["after_s"] for one in record["bench"]["sustained"]] == [10.5]
+    shown = edgec("inspect", bundle, "--with", next((tmp_path / "opt").glob("camera/*.verify.json")))
+    assert "after 10.5s" in shown.stdout and "against the start" in shown.stdout, shown.stdout
+
+
 def test_a_missed_budget_is_not_activated(copy, tmp_path):
     """The device enforces what the build deferred: a limit that no machine meets, with digests that agree."""
     facts = json.loads((copy / "bundle.json").read_text())
@@ -149,9 +173,7 @@ def test_verify_takes_the_tarball_and_measures_accuracy(camera, edgec, tmp_path)
 def test_the_nano_under_emulation_is_never_clocked(camera, edgec):
     if not shutil.which("qemu-aarch64"):
         pytest.skip("qemu-user is not installed")
-    done = edgec(
-        "verify", camera.folder("jetson-nano"), "--evaluation", HELD_OUT, "--samples", "100", "--output", "json"
-    )
+    done = edgec("verify", camera.folder("jetson-nano"), "--evaluation", HELD_OUT, "--samples", "100", "--output", "json")
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     assert record["evidence"] == "emulated"

@@ -493,6 +493,86 @@ def test_what_was_not_measured_here_stays_deferred(bundle, arguments):
     assert code == 0 and verdicts(record) == {"latency.p90": "deferred", "memory": "deferred"}
 
 
+def whole(kind: str, statistic: str, limit: float, **more) -> dict:
+    after = f"[after {more['after']}s]" if "after" in more else ""
+    part = ".pipeline" if more.get("of") == "pipeline" else ""
+    name = f"{kind}{part}.{statistic}".rstrip(".") + after
+    return {**budget(kind, statistic, limit), "name": name, **more}
+
+
+def test_the_parts_of_the_pipeline_are_timed_on_the_bundles_own_pictures(bundle):
+    facts = json.loads((bundle / "bundle.json").read_text())
+    assert all((bundle / vector["picture"]).is_file() for vector in facts["golden"]["vectors"])
+    _, record = self_test(bundle)
+    found = record["bench"]["pipeline"]
+    assert (found["inputs"], found["samples"]) == ("pictures", 64)
+    parts = sum(found[f"{part}_s"]["mean"] for part in ("pre", "execute", "post"))
+    assert found["total_s"]["mean"] == pytest.approx(parts, rel=1e-6) and min(found["pre_s"]["min"], found["post_s"]["min"]) > 0
+    assert found["throughput_hz"] == pytest.approx(1 / found["total_s"]["mean"], rel=1e-3)
+
+
+def test_a_golden_input_is_what_the_runner_makes_of_its_picture(bundle):
+    """What the pipeline's clock times gives the model the very pixels of the golden vector."""
+    for vector in json.loads((bundle / "bundle.json").read_text())["golden"]["vectors"]:
+        made = run(bundle / "bin" / "edgec-run", "--preprocess", bundle / vector["picture"]).stdout
+        given = np.frombuffer((bundle / vector["inputs"][0]).read_bytes(), np.float32)
+        assert np.array_equal(np.frombuffer(made, np.uint8).astype(np.float32), given)
+
+
+def test_what_decoding_costs_is_in_the_pipeline_alone(bundle, tmp_path):
+    """A picture a hundred times larger slows `pre`; without pictures there are frames, and nothing to decode."""
+    golden = json.loads((bundle / "bundle.json").read_text())["golden"]
+    small = self_test(bundle)[1]["bench"]["pipeline"]["pre_s"]["min"]
+    rows = np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), "uint8")
+    PIL.Image.fromarray(rows).save(bundle / "tests" / "large.jpg")
+    edit(bundle, golden={**golden, "vectors": [{**vector, "picture": "tests/large.jpg"} for vector in golden["vectors"]]})
+    found = self_test(bundle, "--passes", "8")[1]["bench"]["pipeline"]
+    assert found["pre_s"]["min"] > 10 * small and found["samples"] == 8
+    bare = [{key: value for key, value in vector.items() if key != "picture"} for vector in golden["vectors"]]
+    edit(bundle, golden={**golden, "vectors": bare})
+    found = self_test(bundle)[1]["bench"]["pipeline"]
+    assert found["inputs"] == "frames" and found["pre_s"]["min"] < 10 * small
+
+
+def test_a_budget_of_the_pipeline_is_not_met_by_the_execution_alone(bundle):
+    golden = json.loads((bundle / "bundle.json").read_text())["golden"]
+    PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), "uint8")).save(bundle / "tests" / "large.jpg")
+    edit(
+        bundle,
+        golden={**golden, "vectors": [{**vector, "picture": "tests/large.jpg"} for vector in golden["vectors"]]},
+        budgets=[
+            budget("latency", "p90", 10),
+            whole("latency", "p90", 10, of="pipeline"),
+            whole("latency", "p50", 1e-4, of="pipeline"),
+        ],
+    )
+    code, record = self_test(bundle)
+    assert code == 5
+    assert verdicts(record) == {"latency.p90": "met", "latency.pipeline.p90": "met", "latency.pipeline.p50": "missed"}
+
+
+def test_a_short_load_is_always_measured_and_a_long_one_when_asked(bundle):
+    edit(bundle, budgets=[whole("latency", "p90", 10, of="pipeline", after=0.5), whole("throughput", "", 1, after=0.25),
+                          whole("latency", "p90", 10, after=10.5)])  # fmt: skip
+    facts = json.loads((bundle / "bundle.json").read_text())
+    for one in facts["budgets"]:
+        one["sense"] = "min" if one["kind"] == "throughput" else "max"
+    edit(bundle, budgets=facts["budgets"])
+    code, record = self_test(bundle)
+    assert code == 0
+    short, rate, long = record["verdicts"]
+    assert (short["status"], rate["status"]) == ("met", "met") and short["samples"] >= 64
+    assert long["status"] == "deferred" and "verify.sh --sustained" in long["reason"] and long["evidence"] == "none"
+    assert [one["after_s"] for one in record["bench"]["sustained"]] == [0.25, 0.5]
+    assert all(0.1 < one["throttling"] < 10 for one in record["bench"]["sustained"])
+
+
+def test_emulated_passes_are_not_made(bundle):
+    edit(bundle, budgets=[whole("latency", "p90", 1e-9, of="pipeline"), whole("latency", "p90", 1e-9, after=0.25)])
+    code, record = self_test(bundle, "--evidence", "emulated", "--samples", "8")
+    assert code == 0 and set(verdicts(record).values()) == {"deferred"} and "pipeline" not in record["bench"]
+
+
 def test_profile_writes_an_etdump(bundle, tmp_path):
     code, out, error = runner(bundle, "--profile", tmp_path / "trace.etdump")
     assert (code, out, error) == (0, "", "")

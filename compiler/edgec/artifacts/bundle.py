@@ -17,10 +17,14 @@ class File:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where a kind of bundle keeps what bundle.json points at: the artifact, and the folder that ``golden/`` lies in."""
+    """Where a kind of bundle keeps what bundle.json points at: the artifact, and the folder that ``golden/`` lies in.
+
+    ``pictures`` says whether the files that golden inputs were decoded from lie there too: what decodes them is timed.
+    """
 
     model: str = "model.pte"
     golden: str = "tests"
+    pictures: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,6 +54,7 @@ def describe(plan: Plan, lowered: Lowered, layout: Layout) -> dict[str, Json]:
                     "outputs": [f"{layout.golden}/{name}" for name in vector.outputs],
                     "input_shapes": [list(shape) for shape in vector.input_shapes],
                     "output_shapes": [list(shape) for shape in vector.output_shapes],
+                    **({"picture": f"{layout.golden}/{vector.picture}"} if layout.pictures and vector.picture else {}),
                 }
                 for vector in lowered.golden
             ],

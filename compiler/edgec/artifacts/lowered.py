@@ -79,13 +79,17 @@ class Rewritten:
 
 @dataclass(frozen=True, kw_only=True)
 class Golden:
-    """One golden vector: raw little-endian tensors, one file an input and an output, relative to the job's folder."""
+    """One golden vector: raw little-endian tensors, one file an input and an output, relative to the job's folder.
+
+    ``picture`` is a copy of the PNG or JPEG file that its input was decoded from, None where there was none or no room.
+    """
 
     sample: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     input_shapes: tuple[tuple[int, ...], ...]
     output_shapes: tuple[tuple[int, ...], ...]
+    picture: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

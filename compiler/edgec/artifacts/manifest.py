@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from edgec.artifacts.document import Json, Route
+from edgec.artifacts.quantity import span
 from edgec.diagnostics import Location
 
 Options = Mapping[str, Json]
+Extent = Literal["model", "pipeline"]
 BudgetKind = Literal["accuracy", "latency", "throughput", "size", "memory", "delegation"]
 Objective = Literal["latency", "size", "memory"]
 Sense = Literal["min", "max", "max_drop", "max_flips"]
@@ -100,6 +102,7 @@ class Budget:
     ``max_flips`` (at most this share of decisions other than fp32's).
     ``text`` is the limit as the user wrote it; ``route`` is where. ``options`` are those of an accuracy's metric.
     ``slice`` is the part of the evaluation data that an accuracy is held to, None for the whole.
+    Latency and throughput are ``of`` the execution alone or of the whole pipeline, ``after`` seconds of continuous load.
     """
 
     kind: BudgetKind
@@ -110,12 +113,17 @@ class Budget:
     route: Route
     options: Options = field(default_factory=dict)
     slice: Slice | None = None
+    of: Extent = "model"
+    after: float = 0.0
 
     @property
     def name(self) -> str:
-        """A stable name, such as ``latency.p90``, ``accuracy.top1.max_drop`` or ``accuracy.top1.min[class 7]``."""
-        parts = [self.kind, self.statistic, self.sense if self.kind == "accuracy" else ""]
+        """A stable name: ``latency.pipeline.p90[after 10min]``, ``accuracy.top1.max_drop``, ``accuracy.top1.min[class 7]`` …"""
+        extent = "pipeline" if self.of == "pipeline" else ""
+        parts = [self.kind, extent, self.statistic, self.sense if self.kind == "accuracy" else ""]
         whole = ".".join(part for part in parts if part)
+        if self.after:
+            return f"{whole}[after {span(self.after)}]"
         return f"{whole}[{self.slice.by} {self.slice.name or '*'}]" if self.slice else whole
 
 

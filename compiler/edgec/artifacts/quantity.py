@@ -78,6 +78,14 @@ def stated(value: float, unit: str, *, up: bool) -> str:
     return f"{number:f}{name}"
 
 
+def span(seconds: float) -> str:
+    """Return a duration as a period is written: ``2s``, ``10min``, ``1h``; in the largest unit that it is whole in."""
+    for size, unit in ((3600.0, "h"), (60.0, "min")):
+        if seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"
+
+
 def _keeps(limit: float, value: float, up: bool) -> bool:
     return limit >= value if up else limit <= value
 

@@ -165,6 +165,8 @@ def _budget(budget: Budget) -> dict[str, Json]:
         "limit": budget.limit,
         "text": budget.text,
         **slice_record(budget),
+        **({"of": budget.of} if budget.of != "model" else {}),
+        **({"after": budget.after} if budget.after else {}),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
 class Sample:
     """One sample: ``id`` is stable and free of absolute paths; ``tensors`` maps input name to an array of its shape.
 
-    ``label`` is the task's truth for it (class index, value, array), or None.
+    ``label`` is the task's truth for it (class index, value, array), or None. ``picture`` is the PNG or JPEG file that a
+    single image input was decoded from, None where there is none.
     """
 
     id: str
     tensors: Mapping[str, NDArray[Any]]
     label: Any = None
+    picture: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

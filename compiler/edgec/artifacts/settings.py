@@ -15,6 +15,7 @@ class Settings:
     ``scheduler`` is the address of a cluster that lowers, ``store`` the folder or repository that it shares with this
     machine, and ``job_memory`` what each job may take there in bytes, None for what its worker has.
     ``locked`` refuses inputs, and bundles, that are not what the lock beside the manifest says.
+    ``sustained`` clocks budgets after any load, not only after a short one.
     ``since`` is a git revision: only manifests are meant of which something has changed since.
     """
 
@@ -26,6 +27,7 @@ class Settings:
     strict: bool = False
     offline: bool = False
     baseline: bool = False
+    sustained: bool = False
     jobs: int | None = None
     since: str | None = None
     locked: bool = False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Budget, Slice
 from edgec.artifacts.measured import Verdict
+from edgec.artifacts.quantity import span
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -122,8 +123,10 @@ def notes(standings: Sequence[Standing], rest: Mapping[str, Sequence[int]]) -> l
 
 
 def short_name(budget: Budget) -> str:
-    """Return what people read in a table's first column: ``accuracy top1``, ``accuracy top1, class 7``."""
-    whole = f"{budget.kind} {budget.statistic}".strip()
+    """Return what people read in a table's first column: ``accuracy top1, class 7``, ``pipeline latency p90, after 10min``."""
+    whole = f"{'pipeline ' if budget.of == 'pipeline' else ''}{budget.kind} {budget.statistic}".strip()
+    if budget.after:
+        return f"{whole}, after {span(budget.after)}"
     return f"{whole}, {budget.slice.by} {budget.slice.name}" if budget.slice else whole
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 
 from edgec.artifacts.manifest import Budget, Manifest
 from edgec.artifacts.project import Project
@@ -33,13 +33,32 @@ def _twice(group: tuple[Budget, ...]) -> list[Diagnostic]:
 
 
 def _idle(group: tuple[Budget, ...]) -> list[Diagnostic]:
-    """A percentile with a wider limit than a higher one has says nothing; likely the two were exchanged."""
-    limits = sorted((budget for budget in group if budget.kind == "latency"), key=lambda budget: budget.statistic)
+    """A percentile with a wider limit than a higher one has says nothing, and the execution none with a wider one than the
+    pipeline that holds it; likely the two were exchanged."""
+    limits = [budget for budget in group if budget.kind == "latency"]
+    speeds = [budget for budget in group if budget.kind == "throughput"]
+    found = []
+    for extent, after in dict.fromkeys((budget.of, budget.after) for budget in limits):
+        alike = [budget for budget in limits if (budget.of, budget.after) == (extent, after)]
+        found += [
+            pair for pair in pairwise(sorted(alike, key=lambda budget: budget.statistic)) if pair[0].limit > pair[1].limit
+        ]
+    found += [pair for pair in _within(limits) if pair[0].limit > pair[1].limit]
+    found += [pair for pair in _within(speeds) if pair[0].limit < pair[1].limit]
+    return [_idling(inner, outer, _why(inner, outer)) for inner, outer in found]
+
+
+def _within(group: list[Budget]) -> list[tuple[Budget, Budget]]:
+    """Return the pairs of a limit on the execution and the same on the pipeline, which holds it."""
     return [
-        _idling(lower, higher, f"{lower.name} is at most {higher.name}")
-        for lower, higher in pairwise(limits)
-        if lower.limit > higher.limit
+        (inner, outer)
+        for inner, outer in product(group, group)
+        if (inner.of, outer.of) == ("model", "pipeline") and (inner.statistic, inner.after) == (outer.statistic, outer.after)
     ]
+
+
+def _why(inner: Budget, outer: Budget) -> str:
+    return f"{inner.name} is {'at least' if inner.sense == 'min' else 'at most'} {outer.name}"
 
 
 def _idle_drops(group: tuple[Budget, ...]) -> list[Diagnostic]:

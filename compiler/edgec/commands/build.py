@@ -28,6 +28,7 @@ from edgec.diagnostics import Diagnostic
 @click.option("--jobs", type=click.IntRange(1, 64), help="Lower this many at once (default: 1; in a search, one a core).")
 @click.option("--since", metavar="REV", help="Only manifests that changed, or whose inputs did, since this git revision.")
 @click.option("--baseline", is_flag=True, help="Lower fp32 too, and warn where quantization gains no time here.")
+@click.option("--sustained", is_flag=True, help="Clock budgets after any load; else only after a load of 10 s at most.")
 @click.option("--scheduler", metavar="ADDRESS", help="Lower on the dask.distributed cluster of this scheduler (tcp://…).")
 @click.option(
     "--store",
@@ -51,6 +52,7 @@ def command(
     jobs: int | None,
     since: str | None,
     baseline: bool,
+    sustained: bool,
     scheduler: str | None,
     store: str | None,
     job_memory: str | None,
@@ -81,6 +83,7 @@ def command(
         since=since,
         locked=locked,
         baseline=baseline,
+        sustained=sustained,
         cache=None if no_cache else default_folder(),
         scheduler=scheduler,
         store=store,

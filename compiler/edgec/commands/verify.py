@@ -32,6 +32,7 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--samples", type=click.IntRange(1), help="Evaluate on at most this many of the images.")
 @click.option("--emulate", is_flag=True, help="Under qemu with the target's CPU, also where this machine is of its kind.")
 @click.option("--no-bench", is_flag=True, help="Clock nothing.")
+@click.option("--sustained", is_flag=True, help="Also measure budgets after more than 10 s of load, which takes that long.")
 @trust_options
 @click.option("--signature", type=FILE, help="The signature file, where it does not lie beside the tarball.")
 @click.option("--measurements", type=FILE, help="The measurements file, where it does not lie beside the tarball.")
@@ -45,6 +46,7 @@ def command(
     samples: int | None,
     emulate: bool,
     no_bench: bool,
+    sustained: bool,
     keys: tuple[Path, ...],
     policy: Path | None,
     signature: Path | None,
@@ -63,6 +65,8 @@ def command(
         raise click.UsageError("--samples says how many images of --evaluation are used")
     if signature_only and (behaviour_only or evaluation or emulate or no_bench):
         raise click.UsageError("--signature-only runs nothing: it goes with no option about what is run")
+    if sustained and (no_bench or emulate or signature_only):
+        raise click.UsageError("--sustained clocks: it goes with neither --no-bench, --emulate nor --signature-only")
     if behaviour_only and (keys or signature):
         raise click.UsageError("--behaviour-only checks no signature: it goes with neither --key nor --signature")
     asked = policy_of(keys, policy)
@@ -78,7 +82,7 @@ def command(
         given = with_papers(bundle, found, signature, measurements)
         record, code, words = _signatures(found, given, replace(asked, keys=()) if behaviour_only else asked), 0, ""
         if not signature_only:
-            ran, code, words = _behaviour(found, evaluation, samples, emulate, not no_bench)
+            ran, code, words = _behaviour(found, evaluation, samples, emulate, not no_bench, sustained)
             record = {**ran, **record}
         if not behaviour_only and code == 0:
             refuse_weak(found, given, asked, [record])
@@ -108,7 +112,7 @@ def _signatures(found: OpenBundle, given: Papers, policy: Policy) -> dict[str, J
 
 
 def _behaviour(
-    found: OpenBundle, evaluation: Path | None, samples: int | None, emulate: bool, bench: bool
+    found: OpenBundle, evaluation: Path | None, samples: int | None, emulate: bool, bench: bool, sustained: bool
 ) -> tuple[dict[str, Json], int, str]:
     """Return the record, the exit code and the words of the bundle's own verification, run here."""
     from edgec.runtime.emulate import place_for
@@ -125,7 +129,7 @@ def _behaviour(
     images = evenly(labelled(task["labels"], evaluation), samples) if evaluation else []
     with place_for(target_of(found.facts), emulate) as place:
         output().say(f"running its verify.sh, evidence {place.evidence}")
-        result = self_test(found, place, bench=bench)
+        result = self_test(found, place, bench=bench, sustained=sustained)
         record, code = result.record, result.exit_code
         if evaluation and images and code in (0, 5):
             budgets = found.facts["budgets"]

@@ -36,4 +36,4 @@ class Pictures(Sequence[Sample]):
         import numpy as np
 
         array = pixels(self.paths[index], self.image, self.names[index])[np.newaxis].astype(np.float32)
-        return Sample(id=self.names[index], tensors={self.input: array}, label=self.labels[index])
+        return Sample(id=self.names[index], tensors={self.input: array}, label=self.labels[index], picture=self.paths[index])

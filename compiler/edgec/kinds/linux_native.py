@@ -17,7 +17,7 @@ from edgec.resources import resource
 
 SUMMARY = "Linux: a native runner, its libraries, scripts to run, verify and install it, and a systemd service"
 RUNNER = True
-LAYOUT = Layout()
+LAYOUT = Layout(pictures=True)
 PLANNED = ""
 UNRUN: tuple[str, ...] = ()
 FOLDER = "linux-native"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgec.artifacts.benched import told, told_figures
 from edgec.artifacts.document import Json
 from edgec.artifacts.measured import written
 from edgec.artifacts.slices import condensed, notes, recorded_standing
@@ -122,8 +123,8 @@ def _device(measured: Json) -> list[tuple[str, str]]:
     lines = [("measured", f"{measured.get('evidence', 'host')}: {measured.get('status', 'at build time')}")]
     if bench := measured.get("bench"):
         times = ", ".join(f"{name} {written(value, 's')}" for name, value in bench["latency_s"].items())
-        lines += [("latency", times), ("peak", written(bench["peak_rss_bytes"], "bytes"))]
-    return lines
+        lines += [("latency", times), *told(bench), ("peak", written(bench["peak_rss_bytes"], "bytes"))]
+    return lines + told_figures(measured.get("figures", ()))
 
 
 def _lines(facts: list[tuple[str, str]]) -> str:

@@ -24,7 +24,10 @@ KINDS = ("accuracy", "latency", "throughput", "memory", "size", "delegation")
 """The order in which people are shown figures, by kind; others come after."""
 
 CLOCKS = "what a clock measured has the interval of the two runs alone; other runs of the same bundles may differ by more"
-LATENCIES = ("latency.p50", "latency.p90", "latency.p99")
+LATENCIES = (
+    *("latency.p50", "latency.p90", "latency.p99", "latency.pipeline.p50", "latency.pipeline.p90"),
+    *("latency.pre.p50", "latency.execute.p50", "latency.post.p50"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,15 +85,15 @@ def _figures(found: Difference) -> Section:
 
 
 def _place(item: FigureChange) -> int:
-    kind = item.name.partition(".")[0]
+    kind = item.name.partition(".")[0].partition("[")[0]
     return KINDS.index(kind) if kind in KINDS else len(KINDS)
 
 
 def _is_shown(item: FigureChange) -> bool:
-    """Of a metric its value, of latency three percentiles, of all others that differ; what is equal on both is left out."""
+    """Of a metric its value, of latency a few percentiles, of all others that differ; what is equal on both is left out."""
     if item.name.endswith(FOLLOW) or item.name == "cost":
         return False
-    if item.name.startswith("latency.") and item.name not in LATENCIES:
+    if item.name.startswith("latency.") and item.name.partition("[")[0] not in LATENCIES:
         return False
     return item.change != 0 or item.name.startswith("accuracy.") or item.note != ""
 

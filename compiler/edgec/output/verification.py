@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgec.artifacts.benched import told
 from edgec.artifacts.document import Json
 from edgec.artifacts.measured import SAMPLES_FOR, written
 from edgec.artifacts.slices import Standing, condensed, notes, recorded_standing
@@ -43,6 +44,7 @@ def _facts(record: dict[str, Json]) -> list[tuple[str, str]]:
         enough = [name for name in ("p50", "p90", "p99") if name in latency and SAMPLES_FOR[name] <= bench["samples"]]
         times = ", ".join(f"{name} {written(latency[name], 's')}" for name in enough) or "too few samples"
         facts.append(("latency", f"{times} ({bench['samples']} samples, {bench['threads']} threads)"))
+        facts += told(bench)
         facts.append(("memory", f"{written(bench['peak_rss_bytes'], 'bytes')} at most"))
     if evaluation := record.get("evaluation"):
         share = written(evaluation["accuracy"], "share")

@@ -13,7 +13,7 @@ from edgec.metrics.interval import paired_drop
 from edgec.registry import names, plugin
 from edgec.releases.decisions import Paired
 
-HIGHER_IS_BETTER = {"throughput": True, "delegation": True, "size": False, "load": False}
+HIGHER_IS_BETTER = {"throughput": True, "delegation": True, "size": False, "load": False, "throttling": False}
 FOLLOW = (".fp32", ".drop")
 """Figures that go with a metric's own: eager fp32's, and the drop against it."""
 
@@ -107,6 +107,7 @@ def _paired(figure: FigureChange, old: Release, new: Release, pair: Paired | Non
 def higher_is_better(name: str) -> bool | None:
     """Return whether more of a figure is better, None where it is neither (eager fp32's own, counts of a metric unknown)."""
     kind, _, rest = name.partition(".")
+    kind = kind.partition("[")[0]
     if kind == "accuracy":
         metric = rest.partition("[")[0]
         if metric.endswith(".fp32"):
@@ -116,7 +117,7 @@ def higher_is_better(name: str) -> bool | None:
         return bool(plugin("metrics", metric).HIGHER_IS_BETTER) if metric in names("metrics") else None
     if kind in ("latency", "memory"):
         return False
-    return HIGHER_IS_BETTER.get(name)
+    return HIGHER_IS_BETTER.get(kind)
 
 
 def main_metric(figures: Sequence[FigureChange]) -> str | None:

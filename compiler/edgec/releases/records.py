@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import get_args
 
+from edgec.artifacts.benched import timings
 from edgec.artifacts.document import Json
 from edgec.artifacts.evidence import RANKS
 from edgec.artifacts.measured import Status
@@ -57,26 +58,18 @@ def _benched(record: Json) -> list[Reading]:
     bench = record.get("bench")
     if not bench:
         return []
-    intervals = bench.get("latency_interval_s", {})
-
-    def reading(name: str, value: float, unit: str, interval: Any = None) -> Reading:
-        return Reading(
-            name=name,
-            value=float(value),
-            unit=unit,
+    return [
+        Reading(
+            name=item.name,
+            value=item.value,
+            unit=item.unit,
             evidence=record.get("evidence", "device"),
-            samples=bench["samples"],
-            interval=(float(interval[0]), float(interval[1])) if interval else None,
+            samples=item.samples,
+            interval=item.interval,
             clocked=True,
             threads=bench["threads"],
         )
-
-    latency = bench["latency_s"].items()
-    return [
-        *(reading(f"latency.{name}", value, "s", intervals.get(name)) for name, value in latency),
-        reading("throughput", bench["throughput_hz"], "Hz"),
-        reading("memory.rss", bench["peak_rss_bytes"], "bytes"),
-        *([reading("load", bench["load_s"], "s")] if "load_s" in bench else []),
+        for item in timings(bench)
     ]
 
 

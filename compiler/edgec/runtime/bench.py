@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from edgec.artifacts.bundle import Layout, Runner
@@ -18,15 +19,25 @@ from edgec.artifacts.plan import Plan
 from edgec.diagnostics import Diagnostic, Failure
 
 TIME_LIMIT_SECONDS = 600.0
+"""Beside the seconds of load that are asked for."""
 
 
-def bench(plan: Plan, lowered: Lowered, folder: Path, runner: Runner, samples: int) -> Json:
-    """Return the runner's ``--self-test`` bench record: golden vectors first, then ``samples`` single-stream inferences.
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """How much is clocked: inferences, ``passes`` of the whole pipeline, and after how many seconds of load each time."""
+
+    samples: int
+    passes: int = 0
+    loads: tuple[float, ...] = ()
+
+
+def bench(plan: Plan, lowered: Lowered, folder: Path, runner: Runner, asked: Asked) -> Json:
+    """Return the runner's ``--self-test`` bench record: golden vectors first, then single-stream inferences, then passes.
 
     Raises Failure ``runner-failed`` when the runner ends with anything but success, with its own last words.
     """
     with bundle_folder(plan, lowered, folder, runner) as place:
-        return _self_test(place, samples)
+        return _self_test(place, asked)
 
 
 @contextlib.contextmanager
@@ -41,17 +52,20 @@ def bundle_folder(plan: Plan, lowered: Lowered, folder: Path, runner: Runner) ->
             shutil.copy(library, place / "lib" / library.name)
         shutil.copy(folder / "model.pte", place / "model.pte")
         shutil.copytree(folder / "golden", place / "tests" / "golden")
-        record = {**describe(plan, lowered, Layout()), "budgets": [], "verdicts": [], "figures": []}
+        record = {**describe(plan, lowered, Layout(pictures=True)), "budgets": [], "verdicts": [], "figures": []}
         (place / "bundle.json").write_text(json.dumps(record))
         yield place
 
 
-def _self_test(place: Path, samples: int) -> Json:
-    command = [str(place / "bin" / "edgec-run"), "--self-test", "--evidence", "host", "--samples", str(samples)]
+def _self_test(place: Path, asked: Asked) -> Json:
+    command = [str(place / "bin" / "edgec-run"), "--self-test", "--evidence", "host"]
+    command += ["--samples", str(asked.samples), "--passes", str(asked.passes)]
+    command += [word for seconds in asked.loads for word in ("--after", f"{seconds:g}")]
+    limit = TIME_LIMIT_SECONDS + 1.2 * max(asked.loads, default=0.0)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_SECONDS, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
     except subprocess.TimeoutExpired:
-        raise _failed(f"the runner did not finish {samples} inferences in {TIME_LIMIT_SECONDS:.0f} s") from None
+        raise _failed(f"the runner did not finish {asked.samples} inferences in {limit:.0f} s") from None
     if done.returncode != 0:
         words = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise _failed(f"the native runner refuses the artifact: {words}")

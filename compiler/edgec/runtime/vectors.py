@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GOLDEN = 8
+PICTURES = 2_000_000
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -88,9 +89,10 @@ def ends(samples: Sequence[Sample], inputs: Sequence[Input]) -> list[int]:
 def write_golden(
     folder: Path, samples: Sequence[Sample], answers: Answers, inputs: Sequence[Input], outputs: Sequence[Tensor]
 ) -> tuple[Golden, ...]:
-    """Write every sample's inputs and answers under ``folder``/golden as raw little-endian tensors."""
+    """Write every sample's inputs and answers under ``folder``/golden as raw little-endian tensors, and their pictures."""
     (folder / "golden").mkdir(parents=True, exist_ok=True)
     records = []
+    pictures = _copied(folder, samples)
     for index, (sample, answer) in enumerate(zip(samples, answers, strict=True)):
         given = arrays(sample, inputs)
         typed = [array.astype(item.dtype) for array, item in zip(answer, outputs, strict=True)]
@@ -101,9 +103,29 @@ def write_golden(
                 outputs=_write(folder, f"{index}.out", [item.name for item in outputs], typed),
                 input_shapes=tuple(array.shape for array in given),
                 output_shapes=tuple(array.shape for array in answer),
+                picture=pictures[index],
             )
         )
     return tuple(records)
+
+
+def _copied(folder: Path, samples: Sequence[Sample]) -> list[str | None]:
+    """Copy the samples' pictures under ``folder``/golden, as many as PICTURES bytes hold; return their names there.
+
+    One always is: a camera's own may be large, and decoding it is part of what a device does.
+    """
+    names: list[str | None] = []
+    room = PICTURES
+    for index, sample in enumerate(samples):
+        size = sample.picture.stat().st_size if sample.picture else 0
+        if sample.picture is None or (size > room and any(names)):
+            names.append(None)
+            continue
+        name = f"golden/{index}.picture{sample.picture.suffix.lower()}"
+        (folder / name).write_bytes(sample.picture.read_bytes())
+        names.append(name)
+        room -= size
+    return names
 
 
 def _write(folder: Path, prefix: str, names: Sequence[str], content: Sequence[NDArray[Any]]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import edgec
+from edgec.artifacts.benched import SHORT_LOAD
 from edgec.artifacts.codec import to_json
 from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Budget, Choice
@@ -71,7 +72,7 @@ def conditions(plan: Plan) -> dict[str, Json]:
     }
 
 
-def bundle_parts(plans: Sequence[Plan], strict: bool, baseline: bool) -> dict[str, Json]:
+def bundle_parts(plans: Sequence[Plan], strict: bool, baseline: bool, sustained: bool = False) -> dict[str, Json]:
     """Return, by name, everything that a bundle is made from beside its runner; ``plans`` are one target's candidates."""
     plan = plans[0]
     search = replace(plan.search, route=()) if plan.search else None
@@ -91,6 +92,7 @@ def bundle_parts(plans: Sequence[Plan], strict: bool, baseline: bool) -> dict[st
         "release": plan.release,
         "--strict": strict,
         "--baseline": baseline,
+        "--sustained": sustained and any(budget.after > SHORT_LOAD for budget in plan.budgets),
         "edgec": edgec.__version__,
         "edgec's templates": templates_digest(),
         **{f"package {name}": installed().get(name, "absent") for name in RENDERING_PACKAGES},

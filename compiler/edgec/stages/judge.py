@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from edgec.artifacts.benched import SHORT_LOAD
 from edgec.artifacts.manifest import Budget
 from edgec.artifacts.measured import SAMPLES_FOR, Evidence, Figure, Measured, Status, Verdict, written
 from edgec.artifacts.plan import Plan
+from edgec.artifacts.quantity import span
 from edgec.artifacts.slices import TOLD, condensed, notes, standing
 from edgec.diagnostics import Diagnostic, Location
 from edgec.metrics.interval import samples_for_drop, samples_for_share
@@ -34,11 +36,20 @@ PAIRED = ("max_drop", "max_flips")
 def judge(plan: Plan, measured: Measured) -> tuple[Verdict, ...]:
     """Return one verdict per budget of the plan, in its order."""
     kind = bundle_kind(plan.target.kind)
-    later = ON_DEVICE if kind.RUNNER else BY_USER
-    return tuple(_verdict(budget, measured, kind.PLANNED, later) for budget in plan.budgets)
+    return tuple(_verdict(budget, measured, kind.PLANNED, _later(budget, kind.RUNNER)) for budget in plan.budgets)
+
+
+def _later(budget: Budget, runner: bool) -> str:
+    """Say who measures a budget that nothing here has measured."""
+    if not runner:
+        return BY_USER
+    return AFTER_LOAD.format(span(budget.after)) if budget.after > SHORT_LOAD else ON_DEVICE
 
 
 ON_DEVICE = "not measured on this machine: the bundle judges it on the device before it activates"
+AFTER_LOAD = (
+    "takes {} of load: `verify.sh --sustained` measures it on the device, `edgec build --sustained` on a machine of its kind"
+)
 BY_USER = "not measured on this machine, and not by this kind of bundle: measure it on the device"
 
 
@@ -58,12 +69,14 @@ def _verdict(budget: Budget, measured: Measured, planned: str = "", later: str =
 
 
 def figure_name(budget: Budget) -> str:
-    """Return the name of the figure that a budget is held against (``accuracy.top1[class 7]``, ``latency.p90``, ``size`` …)."""
+    """Return the name of the figure that a budget is held against (``accuracy.top1[class 7]``, ``latency.p90`` …)."""
     if budget.kind == "accuracy":
         drop = ".drop" if budget.sense == "max_drop" else ""
         name = "accuracy.flips" if budget.sense == "max_flips" else f"accuracy.{budget.statistic}{drop}"
         return f"{name}[{budget.slice.by} {budget.slice.name}]" if budget.slice else name
-    return {"latency": f"latency.{budget.statistic}", "memory": "memory.rss"}.get(budget.kind, budget.kind)
+    if budget.kind in ("latency", "throughput"):
+        return budget.name
+    return "memory.rss" if budget.kind == "memory" else budget.kind
 
 
 def _planned_memory(budget: Budget, measured: Measured, planned: str) -> Verdict | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from edgec.artifacts.benched import PASSES, SHORT_LOAD, timings
 from edgec.artifacts.bundle import Runner
 from edgec.artifacts.lowered import Lowered
-from edgec.artifacts.manifest import Options
+from edgec.artifacts.manifest import Budget, Options
 from edgec.artifacts.measured import SAMPLES_FOR, Figure, Measured
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.samples import Evaluation
@@ -19,7 +20,7 @@ from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.metrics.agreement import same_decision
 from edgec.metrics.interval import discordance, paired_drop, share_interval
 from edgec.registry import plugin
-from edgec.runtime.bench import bench
+from edgec.runtime.bench import Asked, bench
 from edgec.runtime.host import cpu_name, same_kind
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 Interval: TypeAlias = "tuple[float, float]"
 
+
+SAMPLES = 256
+"""Inferences that are clocked where no budget asks for more."""
 
 PORTABLE_COST = 300.0
 """MobileNetV2 at 224 x 224 took 2.9 ms on XNNPACK and a second and more in portable kernels, on one x86-64 machine."""
@@ -219,38 +223,43 @@ def _metric_figures(name: str, options: Options, evaluation: Evaluation) -> list
     ]
 
 
-def clocked_figures(plan: Plan, lowered: Lowered, folder: Path, runner: Runner) -> list[Figure]:
+def asked(plan: Plan, sustained: bool = False) -> Asked:
+    """Return what the plan's budgets need of a bench; loads of more than SHORT_LOAD only where ``sustained`` is asked for."""
+    speed = [budget for budget in plan.budgets if budget.kind in ("latency", "throughput")]
+    whole = [budget for budget in speed if budget.of == "pipeline" or budget.after]
+    loads = {budget.after for budget in whole if budget.after and (sustained or budget.after <= SHORT_LOAD)}
+    return Asked(
+        samples=max([SAMPLES, *(_needed(budget) for budget in speed if budget not in whole)]),
+        passes=max([PASSES, *(_needed(budget) for budget in whole)]),
+        loads=tuple(sorted(loads)),
+    )
+
+
+def _needed(budget: Budget) -> int:
+    return SAMPLES_FOR.get(budget.statistic, 0)
+
+
+def clocked_figures(plan: Plan, lowered: Lowered, folder: Path, runner: Runner, sustained: bool = False) -> list[Figure]:
     """Return latency, throughput and peak memory of the bundle's own runner, on this host, with the plan's threads.
 
-    A percentile that needs more samples than were taken is left out.
+    Of the execution alone, of the whole pipeline, and after load. A percentile that needs more samples than were taken is
+    left out.
     """
-    asked = [SAMPLES_FOR.get(budget.statistic, 0) for budget in plan.budgets if budget.kind == "latency"]
-    samples = max([256, *asked])
-    result = bench(plan, lowered, folder, runner, samples)
+    result = bench(plan, lowered, folder, runner, asked(plan, sustained))
     when = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     detail = {"threads": result["threads"], "cpu": cpu_name(), "warmup": result["warmup"], "clocked": when}
-
-    def figure(name: str, value: float, unit: str, bounds: Sequence[float] = ()) -> Figure:
-        interval = (bounds[0], bounds[1]) if bounds else None
-        return Figure(
-            name=name,
-            value=value,
-            unit=unit,
-            evidence="host",
-            samples=samples,
-            interval=interval,
-            clocked=True,
-            detail=detail,
-        )
-
-    intervals = result.get("latency_interval_s", {})
+    inputs = {"inputs": result["pipeline"]["inputs"]} if "pipeline" in result else {}
     return [
-        *(
-            figure(f"latency.{name}", seconds, "s", intervals.get(name, ()))
-            for name, seconds in result["latency_s"].items()
-            if SAMPLES_FOR.get(name, 0) <= samples
-        ),
-        figure("throughput", result["throughput_hz"], "Hz"),
-        figure("memory.rss", result["peak_rss_bytes"], "bytes"),
-        figure("load", result["load_s"], "s"),
+        Figure(
+            name=item.name,
+            value=item.value,
+            unit=item.unit,
+            evidence="host",
+            samples=item.samples,
+            interval=item.interval,
+            clocked=True,
+            detail={**detail, **inputs} if item.name.partition("[")[0].split(".")[1:-1] else detail,
+        )
+        for item in timings(result)
+        if SAMPLES_FOR.get(item.name.partition("[")[0].rpartition(".")[2], 0) <= item.samples
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from edgec.artifacts.device import Device
@@ -154,11 +155,24 @@ def _budgets(value: dict[str, Any], route: Route, task: Choice) -> tuple[Budget,
         at = (*route, kind)
         if kind == "accuracy":
             found += _accuracy(limit, at, task)
-        elif kind == "latency":
-            found += [_limit("latency", statistic, limit[statistic], (*at, statistic)) for statistic in limit]
+        elif kind in ("latency", "throughput"):
+            found += _speed(kind, limit, at)  # type: ignore[arg-type]  # narrowed by the comparison, but for mypy
         else:
             found.append(_limit(kind, "", limit, at))  # type: ignore[arg-type]  # the schema allows budget kinds only
     return tuple(found)
+
+
+def _speed(kind: BudgetKind, value: Json, route: Route) -> list[Budget]:
+    """Return the limits on latency, or on throughput, that one entry or a list of them writes."""
+    if isinstance(value, list):
+        return [budget for index, entry in enumerate(value) for budget in _speed(kind, entry, (*route, index))]
+    if not isinstance(value, dict):
+        return [_limit(kind, "", value, route)]
+    after = quantity(value["after"], "period") if "after" in value else 0.0
+    limits = [
+        _limit(kind, key if kind == "latency" else "", value[key], (*route, key)) for key in value if key not in ("of", "after")
+    ]
+    return [replace(budget, of=value.get("of", "model"), after=after) for budget in limits]
 
 
 def _limit(kind: BudgetKind, statistic: str, value: Json, route: Route) -> Budget:

@@ -80,6 +80,7 @@ def render(
 
 def _artifact(lowered: Lowered, job_folder: Path, layout: Layout) -> dict[str, File]:
     names = [name for vector in lowered.golden for name in (*vector.inputs, *vector.outputs)]
+    names += [vector.picture for vector in lowered.golden if layout.pictures and vector.picture]
     golden = {f"{layout.golden}/{name}": File(content=job_folder / name) for name in names}
     return {layout.model: File(content=job_folder / "model.pte")} | golden
 

@@ -29,7 +29,8 @@ def parts(tmp_path, monkeypatch):
 
 def bench(parts, script):
     job, runner = parts
-    return module.bench(SimpleNamespace(), SimpleNamespace(), job, runner(script), 64)
+    asked = module.Asked(samples=64, passes=80, loads=(2.0, 0.5))
+    return module.bench(SimpleNamespace(), SimpleNamespace(), job, runner(script), asked)
 
 
 def test_the_bench_record_comes_back(parts):
@@ -38,7 +39,8 @@ def test_the_bench_record_comes_back(parts):
 
 
 def test_it_is_asked_for_its_samples_as_host_evidence(parts):
-    bench(parts, 'echo "{\\"bench\\": {\\"asked\\": \\"$*\\"}}"; test "$*" = "--self-test --evidence host --samples 64"')
+    asked = "--self-test --evidence host --samples 64 --passes 80 --after 2 --after 0.5"
+    bench(parts, f'echo "{{\\"bench\\": {{\\"asked\\": \\"$*\\"}}}}"; test "$*" = "{asked}"')
 
 
 @pytest.mark.parametrize("script", ["echo 'golden vector 3 differs' >&2; exit 7", "kill -SEGV $$"])

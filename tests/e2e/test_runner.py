@@ -514,7 +514,9 @@ def test_the_parts_of_the_pipeline_are_timed_on_the_bundles_own_pictures(bundle)
 def test_a_golden_input_is_what_the_runner_makes_of_its_picture(bundle):
     """What the pipeline's clock times gives the model the very pixels of the golden vector."""
     for vector in json.loads((bundle / "bundle.json").read_text())["golden"]["vectors"]:
-        made = run(bundle / "bin" / "edgec-run", "--preprocess", bundle / vector["picture"]).stdout
+        made = subprocess.run(
+            [bundle / "bin" / "edgec-run", "--preprocess", bundle / vector["picture"]], capture_output=True
+        ).stdout
         given = np.frombuffer((bundle / vector["inputs"][0]).read_bytes(), np.float32)
         assert np.array_equal(np.frombuffer(made, np.uint8).astype(np.float32), given)
 
@@ -536,7 +538,9 @@ def test_what_decoding_costs_is_in_the_pipeline_alone(bundle, tmp_path):
 
 def test_a_budget_of_the_pipeline_is_not_met_by_the_execution_alone(bundle):
     golden = json.loads((bundle / "bundle.json").read_text())["golden"]
-    PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), "uint8")).save(bundle / "tests" / "large.jpg")
+    PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), "uint8")).save(
+        bundle / "tests" / "large.jpg"
+    )
     edit(
         bundle,
         golden={**golden, "vectors": [{**vector, "picture": "tests/large.jpg"} for vector in golden["vectors"]]},

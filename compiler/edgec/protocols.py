@@ -158,7 +158,10 @@ class Delegate(Plugin, Protocol):
 class Metric(Plugin, Protocol):
     """One figure of merit. SHARE: its value is a share of 1, written in percent. NEEDS_LABELS: it compares with truth.
 
-    PAIRED: it is a mean of ``scores``, so that a drop against fp32 can be judged sample by sample.
+    PAIRED: it is a mean of ``scores``, so that a drop against fp32 can be judged sample by sample. One that is no mean may
+    have ``RESAMPLED = True`` and ``resampled(evaluation, options)``, which returns the artifact's and eager fp32's values
+    over bootstrap samples of the data: intervals, also of the drop, come from these. One with NEEDS has ``missing()``, as
+    sources have it.
     """
 
     SHARE: bool

@@ -20,6 +20,7 @@ REGISTRY: dict[Kind, dict[str, str]] = {
         "image-folder": "edgec.datasets.image_folder",
         "npz": "edgec.datasets.npz",
         "csv": "edgec.datasets.csv",
+        "coco": "edgec.datasets.coco",
     },
     "recipes": {
         "fp32": "edgec.recipes.fp32",
@@ -63,6 +64,8 @@ REGISTRY: dict[Kind, dict[str, str]] = {
         "r2": "edgec.metrics.r2",
         "auc": "edgec.metrics.auc",
         "delay": "edgec.metrics.delay",
+        "map50": "edgec.metrics.map50",
+        "map": "edgec.metrics.map",
     },
     "tasks": {
         "classification": "edgec.tasks.classification",
@@ -70,6 +73,7 @@ REGISTRY: dict[Kind, dict[str, str]] = {
         "embedding": "edgec.tasks.embedding",
         "regression": "edgec.tasks.regression",
         "anomaly": "edgec.tasks.anomaly",
+        "detection": "edgec.tasks.detection",
     },
 }
 
@@ -81,6 +85,7 @@ REWRITES: dict[str, str] = {
     "attention": "edgec.rewrites.attention",
     "products": "edgec.rewrites.products",
     "rolls": "edgec.rewrites.rolls",
+    "nearest": "edgec.rewrites.nearest",
     "views": "edgec.rewrites.views",
     "layer-norm": "edgec.rewrites.layer_norm",
     "gelu": "edgec.rewrites.gelu",

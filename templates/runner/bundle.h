@@ -13,6 +13,12 @@ using Shape = std::vector<std::int32_t>;
 
 enum class Fit { kStretch, kCover, kContain };
 
+// In pixels; 0 x 0 of what is no picture.
+struct PictureSize {
+  int width = 0;
+  int height = 0;
+};
+
 struct ImageSpec {
   int width;
   int height;

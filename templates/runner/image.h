@@ -9,6 +9,11 @@
 #include "bundle.h"
 #include "files.h"
 
+// Where a point of the fitted picture lies in the source: x * across + left, y * down + upper.
+struct Placement {
+  double across, down, left, upper;
+};
+
 // Rows of RGB, top to bottom, no padding.
 struct Picture {
   int width = 0;
@@ -26,3 +31,6 @@ Picture decode(const Bytes& file, const std::string& name);
 // Returns the picture at spec.width x spec.height: `stretch` ignores the aspect ratio, `cover` crops the centre,
 // `contain` centres the whole picture on black. Antialiased bilinear, as Pillow's Image.resize(…, BILINEAR).
 Picture fit(const Picture& picture, const ImageSpec& spec);
+
+// Returns where `fit` takes the pixels of a picture of that size from.
+Placement placement(const PictureSize& source, const ImageSpec& spec);

@@ -4,7 +4,7 @@
 
 Tensor image_tensor(const TensorSpec& spec, const Picture& picture) {
   const Picture fitted = fit(picture, *spec.image);
-  Tensor tensor{&spec, spec.shape, {}};
+  Tensor tensor{&spec, spec.shape, {}, {picture.width, picture.height}};
   if (spec.dtype->size == 1) {
     tensor.data = fitted.rgb;
     return tensor;

@@ -8,11 +8,13 @@
 #include "bundle.h"
 #include "files.h"
 
-// One input or output: `spec` is bundle.json's, `data` contiguous and little-endian.
+// One input or output: `spec` is bundle.json's, `data` contiguous and little-endian; `picture` is the size that an image
+// had before it was fitted.
 struct Tensor {
   const TensorSpec* spec;
   Shape shape;
   Bytes data;
+  PictureSize picture = {};
 };
 
 // A look at an output; valid until the next run.

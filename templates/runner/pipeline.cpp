@@ -85,7 +85,7 @@ Pass Pipeline::run() {
   check_finite(outputs);
   JsonWriter line;
   line.open('{').field("source", bundle_.name);
-  print_(line, bundle_, outputs, top_);
+  print_(line, bundle_, inputs, outputs, top_);
   line.field("latency_ms", (ran - bound) * 1e3).close('}');
   return {bound - start, ran - bound, now_seconds() - ran};
 }

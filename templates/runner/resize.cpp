@@ -103,30 +103,45 @@ Picture whole(const Picture& picture, int width, int height) {
   return resize(picture, width, height, {0, 0, static_cast<float>(picture.width), static_cast<float>(picture.height)});
 }
 
-// The centred box with the target's aspect ratio.
-Box cover(const Picture& picture, const ImageSpec& spec) {
-  const auto width = static_cast<std::int64_t>(picture.width), height = static_cast<std::int64_t>(picture.height);
-  const double full_width = picture.width, full_height = picture.height;
+// The centred box with the target's aspect ratio: left, upper, width and height.
+struct Crop {
+  double left, upper, width, height;
+};
+
+Crop crop(const PictureSize& source, const ImageSpec& spec) {
+  const auto width = static_cast<std::int64_t>(source.width), height = static_cast<std::int64_t>(source.height);
+  const double full_width = source.width, full_height = source.height;
   if (width * spec.height > height * spec.width) {
     const double cropped = static_cast<double>(height * spec.width) / spec.height;
-    const double left = (full_width - cropped) / 2;
-    return {static_cast<float>(left), 0, static_cast<float>(std::min(left + cropped, full_width)), static_cast<float>(full_height)};
+    return {(full_width - cropped) / 2, 0, cropped, full_height};
   }
   const double cropped = static_cast<double>(width * spec.height) / spec.width;
-  const double upper = (full_height - cropped) / 2;
-  return {0, static_cast<float>(upper), static_cast<float>(full_width), static_cast<float>(std::min(upper + cropped, full_height))};
+  return {0, (full_height - cropped) / 2, full_width, cropped};
 }
 
-// The largest size with the picture's aspect ratio, rounded half up, at least 1, centred on black.
-Picture contain(const Picture& picture, const ImageSpec& spec) {
-  const auto width = static_cast<std::int64_t>(picture.width), height = static_cast<std::int64_t>(picture.height);
+Box cover(const PictureSize& source, const ImageSpec& spec) {
+  const Crop found = crop(source, spec);
+  return {static_cast<float>(found.left), static_cast<float>(found.upper),
+          static_cast<float>(std::min(found.left + found.width, static_cast<double>(source.width))),
+          static_cast<float>(std::min(found.upper + found.height, static_cast<double>(source.height)))};
+}
+
+// The largest size with the picture's aspect ratio, rounded half up, at least 1.
+PictureSize inner_size(const PictureSize& source, const ImageSpec& spec) {
+  const auto width = static_cast<std::int64_t>(source.width), height = static_cast<std::int64_t>(source.height);
   std::int64_t wide = spec.width, high = spec.height;
   if (width * spec.height >= height * spec.width) {
     high = std::max<std::int64_t>(1, (2 * height * spec.width + width) / (2 * width));
   } else {
     wide = std::max<std::int64_t>(1, (2 * width * spec.height + height) / (2 * height));
   }
-  const Picture inner = whole(picture, static_cast<int>(wide), static_cast<int>(high));
+  return {static_cast<int>(wide), static_cast<int>(high)};
+}
+
+// The whole picture, centred on black.
+Picture contain(const Picture& picture, const ImageSpec& spec) {
+  const auto [wide, high] = inner_size({picture.width, picture.height}, spec);
+  const Picture inner = whole(picture, wide, high);
   Picture canvas = blank(spec.width, spec.height);
   const auto left = static_cast<std::size_t>((spec.width - wide) / 2), upper = static_cast<std::size_t>((spec.height - high) / 2);
   const auto row = static_cast<std::size_t>(wide) * 3;
@@ -141,8 +156,20 @@ Picture contain(const Picture& picture, const ImageSpec& spec) {
 
 Picture fit(const Picture& picture, const ImageSpec& spec) {
   switch (spec.fit) {
-    case Fit::kCover: return resize(picture, spec.width, spec.height, cover(picture, spec));
+    case Fit::kCover: return resize(picture, spec.width, spec.height, cover({picture.width, picture.height}, spec));
     case Fit::kContain: return contain(picture, spec);
     default: return whole(picture, spec.width, spec.height);
   }
+}
+
+Placement placement(const PictureSize& source, const ImageSpec& spec) {
+  const double width = source.width, height = source.height;
+  if (spec.fit == Fit::kCover) {
+    const Crop found = crop(source, spec);
+    return {found.width / spec.width, found.height / spec.height, found.left, found.upper};
+  }
+  if (spec.fit == Fit::kStretch) return {width / spec.width, height / spec.height, 0, 0};
+  const PictureSize inner = inner_size(source, spec);
+  const double across = width / inner.width, down = height / inner.height;
+  return {across, down, -((spec.width - inner.width) / 2) * across, -((spec.height - inner.height) / 2) * down};
 }

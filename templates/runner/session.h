@@ -35,7 +35,7 @@ class Session {
     JsonWriter line;
     line.open('{').field("source", source);
     if (seconds >= 0) line.field("time_s", seconds);
-    const bool event = print_(line, bundle_, outputs, options_.top);
+    const bool event = print_(line, bundle_, inputs, outputs, options_.top);
     line.field("latency_ms", latency * 1e3).close('}');
     if (event || !options_.events) print_line(line.text());
   }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from edgec.artifacts.manifest import Image, Options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,9 +30,16 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Answers to N samples: ``outputs`` the artifact's and ``reference`` eager fp32's, each array [N, ...] per output."""
+    """Answers to N samples: ``outputs`` the artifact's and ``reference`` eager fp32's, each array [N, ...] per output.
+
+    ``task`` are the task's options and ``classes`` its labels, ``image`` how pictures become the first input, for metrics
+    that must know what the outputs mean.
+    """
 
     ids: tuple[str, ...]
     outputs: tuple[NDArray[np.float32], ...]
     reference: tuple[NDArray[np.float32], ...]
     labels: NDArray[Any] | None
+    task: Options = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    image: Image | None = None

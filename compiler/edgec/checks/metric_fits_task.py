@@ -48,7 +48,7 @@ def _misfit(budget: Budget, task: str, metrics: tuple[str, ...], labelled: bool)
         return [
             Diagnostic(code="does-not-fit", message=message, where=at(*budget.route, on="key"), hint=f"write {right!r}")
         ]
-    if budget.sense == "max_drop" and not metric.PAIRED:
+    if budget.sense == "max_drop" and not (metric.PAIRED or getattr(metric, "RESAMPLED", False)):
         message = f"{name} has no drop against fp32: it is no mean over samples"
         side = "min" if metric.HIGHER_IS_BETTER else "max"
         return [Diagnostic(code="does-not-fit", message=message, where=at(*budget.route, on="key"), hint=f"write {side!r}")]

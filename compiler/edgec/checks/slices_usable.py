@@ -49,6 +49,9 @@ def _one(budget: Budget, task: str, labels: Sequence[str], known: Identities | N
         return [Diagnostic(code="does-not-fit", message=message, where=at(*route, "by"), hint="slice by folder")]
     if name is not None and name not in labels:
         return [_empty(f"the task has no class {name!r}", (*route, "classes"), name, labels, "labels")]
+    if plugin("tasks", task).NUMERIC:
+        message = f"a sample of the task {task!r} is of no one class that it could be sliced by"
+        return [Diagnostic(code="does-not-fit", message=message, where=at(*route, "by"), hint="slice by folder")]
     truths = {truth for _, truth in known or ()}
     if known is not None and truths <= {None}:
         message = "slices by class need to know each sample's class, and the evaluation data has no labels"

@@ -162,6 +162,7 @@ def _facts(kind: str, module: Any) -> dict[str, str]:
             "unit": "share, written in percent" if module.SHARE else "plain number",
             "better": "higher" if module.HIGHER_IS_BETTER else "lower",
             "labels": "needed" if module.NEEDS_LABELS else "not needed",
+            "missing here": (module.missing() if hasattr(module, "missing") else None) or "",
         }
     elif kind == "tasks":
         facts |= {"metrics": ", ".join(module.METRICS)}

@@ -39,7 +39,7 @@ def _rows(kind: str) -> list[dict[str, Any]]:
         return [{"name": row.name, "summary": row.summary, "missing": None} for row in TARGETS.values()]
     modules = {name: plugin(kind, name) for name in names(kind)}  # type: ignore[arg-type]  # click allows KINDS only
     return [
-        {"name": name, "summary": module.SUMMARY, "missing": module.missing() if kind in ("sources", "delegates") else None}
+        {"name": name, "summary": module.SUMMARY, "missing": module.missing() if hasattr(module, "missing") else None}
         for name, module in modules.items()
     ]
 

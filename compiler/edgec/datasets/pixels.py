@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +24,16 @@ PIXEL_LIMIT = 64_000_000
 """Largest picture that is decoded: 64 megapixels, 192 MB as RGB."""
 
 Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where a point of the fitted picture lies in the source: ``x * across + left``, ``y * down + upper``."""
+
+    across: float
+    down: float
+    left: float
+    upper: float
 
 
 def pixels(picture: Path | bytes, image: Image, name: str | None = None) -> NDArray[np.uint8]:
@@ -98,6 +109,22 @@ def contain_size(source: tuple[int, int], target: tuple[int, int]) -> tuple[int,
     if width * high >= height * wide:
         return wide, max(1, (2 * height * wide + width) // (2 * width))
     return max(1, (2 * width * high + height) // (2 * height)), high
+
+
+def placement(source: tuple[int, int], image: Image) -> Placement:
+    """Return where ``fit`` takes the pixels of a picture of size ``source`` (width, height) from."""
+    (width, height), target = source, (image.width, image.height)
+    if image.fit == "stretch":
+        return Placement(across=width / target[0], down=height / target[1], left=0.0, upper=0.0)
+    if image.fit == "contain":
+        wide, high = contain_size(source, target)
+        across, down = width / wide, height / high
+        left, upper = -((target[0] - wide) // 2) * across, -((target[1] - high) // 2) * down
+        return Placement(across=across, down=down, left=left, upper=upper)
+    (left, upper, _, _), wider = cover_box(source, target), width * target[1] > height * target[0]
+    across = (height * target[0] / target[1] if wider else width) / target[0]
+    down = (height if wider else width * target[1] / target[0]) / target[1]
+    return Placement(across=across, down=down, left=left, upper=upper)
 
 
 def _resized(picture: PIL.Image.Image, size: tuple[int, int], box: Box) -> PIL.Image.Image:

@@ -89,6 +89,14 @@ def _wilson(share: float, count: float) -> tuple[float, float]:
     return centre - half, centre + half
 
 
+def percentiles(resamples: NDArray[Any]) -> tuple[float, float]:
+    """Return the 95 % percentile interval of a figure over bootstrap samples (Efron and Tibshirani, 1993, chapter 13)."""
+    import numpy as np
+
+    low, high = np.quantile(resamples, (0.025, 0.975))
+    return float(low), float(high)
+
+
 def samples_for_drop(drop: float, spread: Mapping[str, float], count: int, limit: float) -> int | None:
     """Return how many samples in all would tell a drop from ``limit``, if it went on as in the first ``count``.
 

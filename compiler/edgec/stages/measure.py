@@ -18,7 +18,7 @@ from edgec.artifacts.samples import Evaluation
 from edgec.artifacts.slices import members
 from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.metrics.agreement import same_decision
-from edgec.metrics.interval import discordance, paired_drop, share_interval
+from edgec.metrics.interval import discordance, paired_drop, percentiles, share_interval
 from edgec.registry import plugin
 from edgec.runtime.bench import Asked, bench
 from edgec.runtime.host import cpu_name, same_kind
@@ -113,6 +113,8 @@ def evaluation_figures(plan: Plan, evaluation: Evaluation) -> list[Figure]:
     Where a budget asks for it, also the share of decisions that differ from fp32's (``accuracy.flips``).
     """
     task = plugin("tasks", plan.task.name)
+    image = plan.inputs[0].image if plan.inputs else None
+    evaluation = replace(evaluation, task=plan.task.options, classes=plan.labels, image=image)
     asked = [budget for budget in plan.budgets if budget.kind == "accuracy"]
     budgeted = {budget.statistic: budget.options for budget in asked if budget.sense != "max_flips"}
     usual = [name for name in ("agreement", "sqnr") if name in task.METRICS]
@@ -146,7 +148,8 @@ def _slice_figures(plan: Plan, evaluation: Evaluation) -> list[Figure]:
 
 
 def _part(evaluation: Evaluation, positions: NDArray[Any]) -> Evaluation:
-    return Evaluation(
+    return replace(
+        evaluation,
         ids=tuple(evaluation.ids[position] for position in positions),
         outputs=tuple(output[positions] for output in evaluation.outputs),
         reference=tuple(output[positions] for output in evaluation.reference),
@@ -210,6 +213,21 @@ def _metric_figures(name: str, options: Options, evaluation: Evaluation) -> list
         )
 
     value = metric.value(evaluation, options)
+    if getattr(metric, "RESAMPLED", False):
+        before, better = metric.value(replace(evaluation, outputs=evaluation.reference), options), metric.HIGHER_IS_BETTER
+        sampled = metric.resampled(evaluation, options)
+        difference = sampled[1] - sampled[0] if better else sampled[0] - sampled[1]
+        return [
+            figure("", value, unit, percentiles(sampled[0])),
+            figure(".fp32", before, unit, percentiles(sampled[1])),
+            figure(
+                ".drop",
+                before - value if better else value - before,
+                points,
+                percentiles(difference),
+                deviation=float(difference.std() * len(evaluation.ids) ** 0.5),  # of one sample, did they add up
+            ),
+        ]
     if not metric.PAIRED:
         return [figure("", value, unit)]
     actual = metric.scores(evaluation.outputs, evaluation, options)

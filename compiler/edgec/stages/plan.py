@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgec.artifacts.checked import Checked
-from edgec.artifacts.document import Json
+from edgec.artifacts.document import Json, Route
 from edgec.artifacts.manifest import Budget, Choice, Manifest
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
@@ -18,7 +18,7 @@ from edgec.artifacts.slices import spelled_out
 from edgec.artifacts.target import Target
 from edgec.checks.candidates import Setting, settings
 from edgec.diagnostics import Diagnostic, Location
-from edgec.registry import plugin
+from edgec.registry import Kind, plugin
 from edgec.stages.inputs import digest, lowering_parts, reference_parts
 from edgec.store import trust
 from edgec.targets.devices import device
@@ -94,14 +94,25 @@ def untrusted(plan: Plan, project: Project, policy: Path | None) -> Diagnostic |
 
 
 def absent(plan: Plan) -> Diagnostic | None:
-    """Return the error that the plan's source or a delegate cannot be had here, or None; imports none."""
-    choices = [("sources", plan.model), *(("delegates", choice) for choice in plan.delegates)]
-    for kind, choice in choices:
-        if lacking := plugin(kind, choice.name).missing():  # type: ignore[arg-type]
-            what = f"the {kind.removesuffix('s')} {choice.name!r} cannot be used here: {lacking}"
-            where = Location(file=plan.manifest, route=("model", "source") if kind == "sources" else ("delegate",))
-            return Diagnostic(code="tool-missing", message=what, where=where)
+    """Return the error that the plan's source, a delegate or a metric cannot be had here, or None; imports none."""
+    delegates = [choice.name for choice in plan.delegates]
+    needed: list[tuple[Kind, str, Route]] = [("sources", plan.model.name, ("model", "source"))]
+    needed += [("delegates", name, ("delegate",)) for name in delegates]
+    needed += [("metrics", name, ("budgets", "accuracy") if asked else ("task",)) for name, asked in _metrics(plan).items()]
+    for kind, name, route in needed:
+        module = plugin(kind, name)
+        if lacking := module.missing() if hasattr(module, "missing") else None:
+            what = f"the {kind.removesuffix('s')} {name!r} cannot be used here: {lacking}"
+            return Diagnostic(code="tool-missing", message=what, where=Location(file=plan.manifest, route=route))
     return None
+
+
+def _metrics(plan: Plan) -> dict[str, bool]:
+    """The metrics that a build measures, and whether a budget asks for them."""
+    if plan.dataset("evaluation") is None:
+        return {}
+    usual = plugin("tasks", plan.task.name).METRICS[:1]
+    return dict.fromkeys(usual, False) | {budget.statistic: True for budget in plan.budgets if budget.kind == "accuracy"}
 
 
 def _resolved(common: Plan, manifest: Manifest, setting: Setting) -> Plan:

@@ -41,7 +41,7 @@ def _scores(plan: Plan, measured: Measured, evaluation: Evaluation) -> dict[str,
     found = {}
     options = {budget.statistic: budget.options for budget in plan.budgets if budget.kind == "accuracy"}
     for name in plugin("tasks", plan.task.name).METRICS:
-        if measured.get(f"accuracy.{name}.drop") is None:  # not a mean of scores, or not measured
+        if not plugin("metrics", name).PAIRED or measured.get(f"accuracy.{name}.drop") is None:  # no mean, or not measured
             continue
         scores = plugin("metrics", name).scores(evaluation.outputs, evaluation, options.get(name, {}))
         found[name] = tuple(float(score) for score in scores)

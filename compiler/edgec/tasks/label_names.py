@@ -21,13 +21,13 @@ LABELS: Json = {
 }
 
 
-def label_names(given: str | list[str], project: Project) -> tuple[str, ...]:
-    """Return the class names in index order. Raises Failure ``labels-invalid`` or ``path-outside-root``."""
+def label_names(given: str | list[str], project: Project, least: int = 2) -> tuple[str, ...]:
+    """Return the class names in index order, ``least`` or more. Raises Failure ``labels-invalid`` or ``path-outside-root``."""
     if isinstance(given, str):
         names = _lines(located(project, given, ("options", "labels"), code="labels-invalid"), given)
     else:
         names = tuple(given)
-    if problem := _problem(names):
+    if problem := _problem(names, least):
         raise _invalid(problem)
     return names
 
@@ -40,8 +40,8 @@ def _lines(path: Path, shown: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in text.rstrip("\r\n").split("\n"))
 
 
-def _problem(names: tuple[str, ...]) -> str | None:
-    if len(names) < 2:
+def _problem(names: tuple[str, ...], least: int) -> str | None:
+    if len(names) < least:
         return f"{len(names)} label is too few: a classifier tells at least two classes apart"
     for index, name in enumerate(names):
         if not name or any(ord(character) < 32 or ord(character) == 127 for character in name):

@@ -22,7 +22,7 @@ class AnomalyPrinter {
   }
 
   // Scores at or above the threshold, `after` in a row, begin an alarm; one below `clear` ends it.
-  bool operator()(JsonWriter& line, const Bundle&, const std::vector<View>& outputs, int) {
+  bool operator()(JsonWriter& line, const Bundle&, const std::vector<Tensor>&, const std::vector<View>& outputs, int) {
     const View& view = outputs.front();
     const double score = element(*view.spec->dtype, view.data, 0);
     line.field("score", score);

@@ -6,16 +6,18 @@
 
 #include "anomaly.h"
 #include "classification.h"
+#include "detection.h"
 #include "embedding.h"
 #include "regression.h"
 #include "tensor.h"
 
 // Says whether what it printed is an event, something that began or ended. It may remember what went before: it belongs
 // to one session.
-using TaskPrinter = std::function<bool(JsonWriter& line, const Bundle& bundle, const std::vector<View>& outputs, int top)>;
+using TaskPrinter = std::function<bool(JsonWriter& line, const Bundle& bundle, const std::vector<Tensor>& inputs,
+                                       const std::vector<View>& outputs, int top)>;
 
 inline TaskPrinter always(void (*print)(JsonWriter&, const Bundle&, const std::vector<View>&, int)) {
-  return [print](JsonWriter& line, const Bundle& bundle, const std::vector<View>& outputs, int top) {
+  return [print](JsonWriter& line, const Bundle& bundle, const std::vector<Tensor>&, const std::vector<View>& outputs, int top) {
     print(line, bundle, outputs, top);
     return true;
   };
@@ -36,6 +38,7 @@ inline TaskPrinter task_printer(const Bundle& bundle) {
     return always(print_regression);
   }
   if (bundle.task == "anomaly") return AnomalyPrinter(bundle);
+  if (bundle.task == "detection") return DetectionPrinter(bundle);
   if (bundle.task == "tensor") return always(print_tensors);
   throw Failure(kIntegrity, "bundle.json names the task " + bundle.task + ", which this runner does not have");
 }

@@ -47,11 +47,11 @@ def test_a_budget_of_truth_is_refused_without_labels(tmp_path):
     answers = np.ones((1, 2))
     np.savez(tmp_path / "e.npz", **{"ids": np.array(["a"]), "output.0": answers, "reference.0": answers})
     budget = Budget(kind="accuracy", statistic="top1", sense="min", limit=0.5, text="50%", route=())
-    plan = SimpleNamespace(manifest="m.yaml", task=Choice(name="classification"), budgets=(budget,))
+    plan = SimpleNamespace(manifest="m.yaml", task=Choice(name="classification"), labels=(), inputs=(), budgets=(budget,))
     with pytest.raises(Failure) as caught:
         accuracy_figures(plan, tmp_path / "e.npz")
     assert caught.value.diagnostics[0].code == "needs-data"
-    plan = SimpleNamespace(manifest="m.yaml", task=Choice(name="classification"), budgets=())
+    plan = SimpleNamespace(manifest="m.yaml", task=Choice(name="classification"), labels=(), inputs=(), budgets=())
     assert {figure.name.split(".")[1] for figure in accuracy_figures(plan, tmp_path / "e.npz")} == {"agreement", "sqnr"}
 
 
@@ -88,3 +88,33 @@ def test_the_artifact_tells_size_delegation_and_planned_memory():
     assert found["delegation"].detail == {"left": {"aten::conv": 1}}
     assert found["memory.planned"].value == 136
     assert {figure.evidence for figure in found.values()} == {"artifact"}
+
+
+def resampled_metric(monkeypatch, actual, before, better=True):
+    """A metric that is no mean: its value is the first output's, its resamples are given."""
+    metric = SimpleNamespace(
+        SHARE=True, PAIRED=False, RESAMPLED=True, HIGHER_IS_BETTER=better,
+        value=lambda evaluation, options: float(evaluation.outputs[0][0, 0]),
+        resampled=lambda evaluation, options: (np.array(actual), np.array(before)),
+    )  # fmt: skip
+    monkeypatch.setattr("edgec.stages.measure.plugin", lambda kind, name: metric)
+
+
+def test_a_metric_that_is_no_mean_has_its_intervals_from_resamples(monkeypatch):
+    resampled_metric(monkeypatch, np.linspace(0.8, 0.9, 101), np.linspace(0.82, 0.92, 101))
+    ids = tuple("abcd")
+    of = Evaluation(ids=ids, outputs=(np.full((4, 1), 0.85),), reference=(np.full((4, 1), 0.87),), labels=None)
+    value, before, drop = _metric_figures("map50", {}, of)
+    assert (value.name, value.value, value.interval) == ("accuracy.map50", 0.85, pytest.approx((0.8025, 0.8975)))
+    assert (before.name, before.value) == ("accuracy.map50.fp32", 0.87)
+    assert (drop.name, drop.unit, drop.value) == ("accuracy.map50.drop", "points", pytest.approx(0.02))
+    assert drop.interval == pytest.approx((0.02, 0.02)), "the same pictures for both"
+    assert drop.detail["deviation"] == pytest.approx(0)
+
+
+def test_where_less_is_better_a_drop_is_what_it_grew(monkeypatch):
+    resampled_metric(monkeypatch, [3.0, 5.0], [2.0, 3.0], better=False)
+    of = Evaluation(ids=("a",), outputs=(np.full((1, 1), 4.0),), reference=(np.full((1, 1), 2.5),), labels=None)
+    drop = _metric_figures("error", {}, of)[2]
+    assert drop.value == 1.5
+    assert 1 <= drop.interval[0] < drop.interval[1] <= 2

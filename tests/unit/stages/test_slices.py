@@ -100,7 +100,7 @@ def budget(sense, part=None, limit=0.5, statistic="top1"):
 
 def plan(*budgets):
     target = SimpleNamespace(name="here", kind="linux-native")
-    return SimpleNamespace(task=TASK, labels=LABELS, budgets=budgets, manifest="m.yaml", target=target)
+    return SimpleNamespace(task=TASK, labels=LABELS, inputs=(), budgets=budgets, manifest="m.yaml", target=target)
 
 
 DOG, NIGHT = Slice(by="class", name="dog"), Slice(by="folder", name="night")

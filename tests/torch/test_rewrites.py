@@ -66,6 +66,18 @@ class Weighted(Seeded):
         return self.head(F.relu(self.layer(x)).flatten(1))
 
 
+class Enlarged(Seeded):
+    """Twice as large, three times as high, and one and a half times, which no window of ones gives."""
+
+    def build(self):
+        self.first, self.last = nn.Conv2d(4, 6, 3, padding=1), nn.Conv2d(6, 4, 3)
+
+    def forward(self, x):
+        x = F.interpolate(self.first(x), scale_factor=2, mode="nearest")
+        x = F.interpolate(x, size=(30, 10), mode="nearest")
+        return F.interpolate(self.last(x), size=(42, 12), mode="nearest")
+
+
 class Remembers(Seeded):
     """A buffer that every call changes; what is read from it is no constant."""
 
@@ -214,6 +226,7 @@ FITS = [
     ("rolls", "Windows", PICTURE, 1),
     ("views", "Windows", PICTURE, 4),
     ("pooling", "Windows", PICTURE, 1),
+    ("nearest", "Enlarged", PLANES, 2),
     ("attention", "Attends", TOKENS, 1),
     ("attention", "Masked", TOKENS, 3),
     ("products", "Masked", TOKENS, 1),
@@ -287,6 +300,8 @@ def test_what_does_not_fit_is_left_alone(name, rewritten):
         ("views", "Shuffled", PLANES, False, "aten::split_with_sizes_copy.out"),
         ("pooling", "Means", PLANES, False, "aten::mean.out"),
         ("rolls", "Windows", PICTURE, False, "aten::index_select.out"),
+        ("nearest", "Enlarged", PLANES, False, "aten::upsample_nearest2d.vec_out"),
+        ("nearest", "Enlarged", PLANES, True, "aten::upsample_nearest2d.vec_out"),
         ("views", "Windows", PICTURE, False, "aten::slice_copy.Tensor_out"),
         ("pooling", "Windows", PICTURE, False, "aten::as_strided_copy.out"),
         ("attention", "Attends", TOKENS, False, "aten::logical_not.out"),

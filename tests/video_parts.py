@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from edgec.stages.write import write
 ROOT = Path(__file__).resolve().parents[1]
 DIGITS = ROOT / "manifests" / "data" / "digits" / "test"
 MODULES = ROOT / "templates" / "linux-native" / "video"
+GSTREAMER_PYTHON = "/usr/bin/python3"
 
 STAND_IN = (
     f"#!{sys.executable}\n"
@@ -111,3 +114,40 @@ def children(process: subprocess.Popen[str]) -> set[int]:
     listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     threads = Path(f"/proc/{process.pid}/task").glob("*/children")
     return {int(word) for path in threads for word in path.read_text().split()} | set(map(int, listed))
+
+
+@contextlib.contextmanager
+def serving(path: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run a real RTSP server that plays a file; yield it and the stream's address."""
+    command = [GSTREAMER_PYTHON, "-B", str(ROOT / "tests" / "rtsp_server.py"), str(path), str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process, f"rtsp://127.0.0.1:{int(process.stdout.readline())}/clip"
+        finally:
+            process.kill()
+
+
+def rtsp_serves() -> bool:
+    """Whether GStreamer's RTSP server is here, for the Python that the system's packages are for."""
+    check = "import gi; gi.require_version('GstRtspServer', '1.0')"
+    return (
+        Path(GSTREAMER_PYTHON).exists() and not subprocess.run([GSTREAMER_PYTHON, "-c", check], capture_output=True).returncode
+    )
+
+
+@contextlib.contextmanager
+def previewed(
+    folder: Path, source: object, *options: object, environment: Mapping[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Play a source with a preview; yield the process and the page's address, and end it with SIGTERM."""
+    process = start(folder, source, "--preview", 0, *options, environment=environment)
+    assert process.stdout is not None and process.stderr is not None
+    lines = threading.Thread(target=process.stdout.read, daemon=True)
+    try:
+        said = process.stderr.readline()
+        lines.start()
+        yield process, said.rsplit(" ", 1)[1].strip()
+    finally:
+        process.terminate()
+        process.wait(20)

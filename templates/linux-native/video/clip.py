@@ -70,7 +70,7 @@ class Decoding:
             try:
                 frame = reader.next(self.clip.label.format(self.number + count))
             except Stalled:
-                self.end = End(count, False, f"no picture for {self.way.stall:g} s")
+                self.end = End(count, False, f"no picture for {reader.waited:g} s")
                 return
             code = child.end() if frame is None else 0
             self.rate, self.duration = child.said.rate, child.said.duration
@@ -78,7 +78,7 @@ class Decoding:
                 told = True
                 self.damaged(self.clip.name, f"damaged: {child.said.first}")
             if frame is None:
-                self.end = End(count, code == 0 and self._whole(count), child.said.reason(self.clip.input))
+                self.end = End(count, code == 0 and self._whole(child.said.reached), child.said.reason(self.clip.input))
                 return
             count += 1
             yield frame
@@ -94,10 +94,8 @@ class Decoding:
             *self.way.tool.every_frame(), "-pix_fmt", "rgb24", "-c:v", "ppm", "-f", "image2pipe", "-",
         ]  # fmt: skip
 
-    def _whole(self, count: int) -> bool:
-        """Whether the end of the clip came where it says it is; a live stream says no end, so it only ever breaks off."""
+    def _whole(self, reached: Optional[float]) -> bool:
+        """Whether the end came where the clip says it is; a live stream says no end, so it only ever breaks off."""
         if not self.clip.live:
             return True
-        if self.duration is None:
-            return False
-        return self.rate is None or count / self.rate > self.duration - END_MARGIN_SECONDS
+        return self.duration is not None and (reached or 0.0) > self.duration - END_MARGIN_SECONDS

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import threading
-from typing import IO, Any, Deque, List, NamedTuple, Optional, Tuple
+from typing import IO, Any, Deque, List, NamedTuple, Optional, Sequence, Tuple
 
 from problem import ENVIRONMENT, MISSING, Problem, masked
 
@@ -85,11 +85,12 @@ class Child:
 
 
 class Said:
-    """What ffmpeg wrote on standard error: the stream's duration and rate, and what went wrong."""
+    """What ffmpeg wrote on standard error: the stream's duration and rate, how far it came, and what went wrong."""
 
     def __init__(self) -> None:
         self.duration: Optional[float] = None
         self.rate: Optional[float] = None
+        self.reached: Optional[float] = None
         self.errors = 0
         self.first = ""
         self.last = ""
@@ -108,12 +109,14 @@ class Said:
         if level in WRONG:
             self.errors += 1
             self.first, self.last = self.first or words, words
-        elif words:
+        elif level in ("", "warning") and words and not words.startswith(("frame=", "video:")):
             self.lines.append(words)
+        reached = re.match(r"frame=.* time=(\d+):(\d+):(\d+(?:\.\d+)?)", words)
+        if reached:
+            self.reached = clock(reached.groups())
         duration = re.match(r"\s*Duration: (\d+):(\d+):(\d+(?:\.\d+)?)", words)
         if duration and self.duration is None:
-            hours, minutes, seconds = duration.groups()
-            self.duration = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+            self.duration = clock(duration.groups())
         rate = re.search(r"Stream #0.*: Video: .*?([\d.]+) (?:fps|tbr)", words)
         if rate and self.rate is None:
             self.rate = float(rate.group(1))
@@ -121,8 +124,14 @@ class Said:
     def reason(self, opened: str) -> str:
         """Return why ``opened`` ended, in ffmpeg's words; before 4.1 it names no levels: then it is the last line it wrote."""
         words = [self.first, self.last] if self.errors else list(self.lines)[-1:]
-        told = [text[len(opened) + 2 :] if text.startswith(opened + ": ") else text for text in words]
-        return "; ".join(dict.fromkeys(told)) or "it gave no reason"
+        opened = masked(opened) + ": "
+        told = [text[len(opened) :] if text.startswith(opened) else text for text in words]
+        return "; ".join(dict.fromkeys(told)) or "it broke off"
+
+
+def clock(parts: Sequence[str]) -> float:
+    """Return hours, minutes and seconds in seconds."""
+    return int(parts[0]) * 3600 + int(parts[1]) * 60 + float(parts[2])
 
 
 def widen(pipe: IO[bytes]) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple, Optional
 from problem import Stopped
 
 TURN_SECONDS = 0.1
+OPENING_SECONDS = 10.0
 
 
 class Frame(NamedTuple):
@@ -36,11 +37,13 @@ class Reader:
         self.descriptor, self.stall, self.stop = descriptor, stall, stop
         self.header = b""
         self.size = (0, 0)
-        self.deadline = 0.0
+        self.deadline = self.waited = 0.0
 
     def next(self, source: str) -> Optional[Frame]:
         """Return the next picture, None at the end; raises Stalled, and Stopped when the run is to end."""
-        self.deadline = time.monotonic() + self.stall
+        # Until the first picture ffmpeg connects and looks at the stream, which takes seconds of its own.
+        self.waited = self.stall if self.header else max(self.stall, OPENING_SECONDS)
+        self.deadline = time.monotonic() + self.waited
         first = bytearray(1)
         if self.fill(memoryview(first)) == 0:
             return None

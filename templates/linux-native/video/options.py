@@ -8,7 +8,7 @@ from problem import USAGE, Problem
 
 DESCRIPTION = """Play a video through the model: one JSON line for each picture, with what the model saw, the time from the
 picture's arrival to its result (capture_to_result_ms) and the results a second (fps)."""
-EPILOG = """Examples: run.sh --source clip.mp4; run.sh --source rtsp://camera/stream --realtime;
+EPILOG = """Examples: run.sh --source clip.mp4; run.sh --source rtsp://camera/stream --realtime --preview 8080;
 run.sh --source /dev/video0 --realtime --input-options '-video_size 1280x720 -framerate 30'"""
 
 
@@ -18,6 +18,7 @@ class Options(NamedTuple):
     source: str
     realtime: bool
     loop: bool
+    preview: Optional[int]
     stall: float
     retries: Optional[int]
     scale: Optional[Tuple[int, int]]
@@ -40,6 +41,7 @@ def parse(words: List[str]) -> Options:
     parser.add_argument("--source", required=True, help="a video, a picture, a folder of them, an address or a camera")
     parser.add_argument("--realtime", action="store_true", help="play files at their own speed; leave late frames out")
     parser.add_argument("--loop", action="store_true", help="play a file or folder again and again")
+    parser.add_argument("--preview", type=port, metavar="PORT", help="show it on http://127.0.0.1:PORT/ (0: a free port)")
     parser.add_argument("--scale", type=size, metavar="WxH", help="scale larger pictures down; boxes are in these pixels")
     parser.add_argument("--stall", type=seconds, default=10.0, metavar="S", help="no picture for S seconds: lost (10)")
     parser.add_argument("--retries", type=whole, metavar="N", help="give a lost stream up after N attempts (never)")
@@ -58,6 +60,14 @@ def whole(text: str) -> int:
     if not re.match(r"^\d{1,9}$", text):
         raise argparse.ArgumentTypeError("takes a whole number, not " + text)
     return int(text)
+
+
+def port(text: str) -> int:
+    """Return a TCP port."""
+    number = whole(text)
+    if number > 65535:
+        raise argparse.ArgumentTypeError("takes a port from 0 to 65535, not " + text)
+    return number
 
 
 def seconds(text: str) -> float:

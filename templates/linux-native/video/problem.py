@@ -19,4 +19,4 @@ class Stopped(Exception):
 
 def masked(text: str) -> str:
     """Return text with the passwords of its URLs left out: ``rtsp://***@camera/stream``."""
-    return re.sub(r"(\w://)[^/@\s]+@", r"\1***@", text)
+    return re.sub(r"(\w://)[^/\s]+@", r"\1***@", text)

@@ -35,6 +35,7 @@ class Source:
         self.where, self.settings, self.way, self.tell = where, settings, way, tell
         self.name = masked(where)
         self.kind = kind_of(where)
+        self.state = "connecting" if self.kind not in ("file", "folder") else "opening"
         self.damages = 0
         self.reconnects = 0
         self.rate: Optional[float] = None
@@ -56,7 +57,9 @@ class Source:
             seen = 0
             for path in paths:
                 decoding = self._decoding(self._clip(path))
-                yield from decoding
+                for frame in decoding:
+                    self.state = "playing"
+                    yield frame
                 seen += decoding.end.frames
                 if not decoding.end.frames or not decoding.end.complete:
                     self._damaged(path, decoding.end.reason)
@@ -64,7 +67,7 @@ class Source:
     def _file(self) -> Generator[Frame, None, None]:
         decoding = self._decoding(self._clip(self.where))
         for frame in decoding:
-            self.rate = decoding.rate
+            self.rate, self.state = decoding.rate, "playing"
             yield frame
         if not decoding.end.frames or not decoding.end.complete:
             raise Problem(ENVIRONMENT, f"{self.where}: {decoding.end.reason}")
@@ -77,7 +80,7 @@ class Source:
             for frame in decoding:
                 if since is not None:
                     self._connected(attempts, since)
-                attempts, since, self.rate = 0, None, decoding.rate
+                attempts, since, self.rate, self.state = 0, None, decoding.rate, "playing"
                 yield frame
             end = decoding.end
             number += end.frames
@@ -86,7 +89,7 @@ class Source:
             if number == 0:
                 raise Problem(ENVIRONMENT, f"{self.name}: {end.reason}")
             if end.frames:
-                since = time.monotonic()
+                since, self.state = time.monotonic(), f"lost: {end.reason}"
                 self.tell({"source": self.name, "event": "lost", "error": end.reason})
             if attempts == self.settings.retries:
                 raise Problem(ENVIRONMENT, f"{self.name}: lost, and not back after {attempts} attempts")
@@ -119,8 +122,9 @@ class Source:
 
     def _address(self) -> Clip:
         options = {"device": ["-f", "v4l2"], "rtsp": ["-rtsp_transport", "tcp"]}.get(self.kind, [])
-        # Frames decoded side by side come out late by as many as there are cores.
-        options += ["-fflags", "nobuffer", "-thread_type", "slice"]
+        if self.settings.realtime:
+            # What came while the stream was looked at is late; frames decoded side by side come out late by as many cores.
+            options = [*options, "-fflags", "nobuffer", "-thread_type", "slice"]
         return Clip(self.name, "frame {}", [*options, *self.settings.input_options], self.where, live=True)
 
 

@@ -28,15 +28,15 @@ class Tally:
             self.results += 1
             self.errors += "error" in line
             self.ends.append(now)
-            while self.ends[0] < now - RATE_SECONDS:
-                self.ends.popleft()
             self.whole.append((now - captured) * 1e3)
             if "latency_ms" in line:
                 self.model.append(line["latency_ms"])
 
-    def rate(self) -> Optional[float]:
-        """Return the results a second over the last three seconds, None before there are two."""
+    def rate(self, now: float) -> Optional[float]:
+        """Return the results a second over the last three seconds, None where there were not two."""
         with self.lock:
+            while self.ends and self.ends[0] < now - RATE_SECONDS:
+                self.ends.popleft()
             span = self.ends[-1] - self.ends[0] if len(self.ends) > 1 else 0.0
             return round((len(self.ends) - 1) / span, 2) if span > 0 else None
 

@@ -1,0 +1,209 @@
+"""The programs behind ``run.sh --source``, part by part: what ffmpeg says, frames off a pipe, figures, and power sensors."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parents[3] / "templates" / "linux-native" / "video"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__main__")
+
+
+@pytest.fixture(scope="module")
+def video() -> Iterator[dict[str, ModuleType]]:
+    """The modules as they import one another on the device; nothing is written beside them."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    sys.path.insert(0, str(FOLDER))
+    try:
+        yield {name: importlib.import_module(name) for name in NAMES}
+    finally:
+        sys.path.remove(str(FOLDER))
+        sys.dont_write_bytecode = before
+        for name in NAMES:
+            del sys.modules[name]
+
+
+def test_a_device_s_python_3_6_runs_it_with_nothing_but_its_library() -> None:
+    code = "import sys, vermin; sys.exit(vermin.main())"
+    options = ("--target=3.6-", "--eval-annotations", "--no-tips", "--violations", str(FOLDER))
+    done = subprocess.run([sys.executable, "-c", code, *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "Minimum required versions: 3.6" in done.stdout
+    for path in FOLDER.glob("*.py"):
+        tree = ast.walk(ast.parse(path.read_text()))
+        imported = [node for node in tree if isinstance(node, (ast.Import, ast.ImportFrom))]
+        names = {getattr(node, "module", None) or node.names[0].name for node in imported}
+        assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names | set(NAMES), path
+
+
+# What ffmpeg says
+
+SAID = """\
+[info] Input #0, mov,mp4,m4a,3gp,3g2,mj2, from 'file:a.mp4':
+[info]   Duration: 00:01:04.50, start: 0.000000, bitrate: 45 kb/s
+[info]   Stream #0:0[0x1](und): Video: h264 (High), yuv420p, 100x56 [SAR 1:1 DAR 25:14], 41 kb/s, 29.97 fps, 30 tbr
+[warning] deprecated pixel format used
+[h264 @ 0x55] [error] error while decoding MB 20 5
+[error] file:a.mp4: Invalid data found
+[info] frame=    2 fps=0.0 q=-0.0 Lsize=      16kB time=00:01:04.08 bitrate=1681.4kbits/s
+[info] Conversion failed!
+"""
+
+
+def heard(video: dict[str, ModuleType], text: str) -> Any:
+    said = video["ffmpeg"].Said()
+    for line in text.splitlines():
+        said.line(line)
+    return said
+
+
+def test_duration_rate_and_errors_are_heard(video: dict[str, ModuleType]) -> None:
+    said = heard(video, SAID)
+    assert (said.duration, said.rate, said.reached, said.errors) == (64.5, 29.97, 64.08, 2)
+    assert said.reason("file:a.mp4") == "error while decoding MB 20 5; Invalid data found"
+
+
+def test_an_ffmpeg_that_names_no_levels_is_understood_too(video: dict[str, ModuleType]) -> None:
+    said = heard(video, SAID.replace("[info] ", "").replace("[error] ", "").replace("[warning] ", ""))
+    assert (said.duration, said.rate, said.errors) == (64.5, 29.97, 0)
+    assert heard(video, "Input #0\nfile:a.mp4: No such file").reason("file:a.mp4") == "No such file"
+
+
+def test_a_stream_says_no_duration(video: dict[str, ModuleType]) -> None:
+    said = heard(video, "[info]   Duration: N/A, start: 0.04, bitrate: N/A")
+    assert said.duration is None and said.reason("x") == "it broke off"
+
+
+@pytest.mark.parametrize(
+    ("version", "level", "every"),
+    [((3, 4), "info", "-vsync"), ((4, 1), "level+info", "-vsync"), ((5, 1), "level+info", "-fps_mode")],
+)
+def test_each_ffmpeg_is_asked_as_it_understands(
+    video: dict[str, ModuleType], version: tuple[int, int], level: str, every: str
+) -> None:
+    tool = video["ffmpeg"].Tool("/usr/bin/ffmpeg", version)
+    assert tool.start()[-1] == level and tool.every_frame() == [every, "passthrough"]
+
+
+def test_passwords_are_left_out(video: dict[str, ModuleType]) -> None:
+    masked = video["problem"].masked
+    assert masked("rtsp://me:p@ss@cam/x: gone") == "rtsp://***@cam/x: gone"
+    assert masked("[tcp @ 0x1] rtsp://cam/x@y") == "[tcp @ 0x1] rtsp://cam/x@y"
+
+
+# Frames
+
+
+def reader(video: dict[str, ModuleType], data: bytes, stall: float = 5.0, close: bool = True) -> tuple[Any, int]:
+    out, into = os.pipe()
+    os.write(into, data)
+    if close:
+        os.close(into)
+    return video["frames"].Reader(out, stall, threading.Event()), into
+
+
+def test_frames_come_whole_and_a_cut_one_not_at_all(video: dict[str, ModuleType]) -> None:
+    one, two = b"P6\n3 2\n255\n" + bytes(range(18)), b"P6\n3 2\n255\n" + bytes(range(20, 38))
+    taken, _ = reader(video, one + two + one[:-1])
+    first, second = taken.next("frame 0"), taken.next("frame 1")
+    assert (first.width, first.height, bytes(first.data), bytes(first.pixels())) == (3, 2, one, bytes(range(18)))
+    assert bytes(second.pixels()) == bytes(range(20, 38)) and second.captured >= first.captured
+    assert taken.next("frame 2") is None
+    assert reader(video, b"")[0].next("frame 0") is None
+
+
+def test_a_frame_that_does_not_come_is_a_stall(video: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video["frames"], "OPENING_SECONDS", 0.1)
+    whole = b"P6\n1 1\n255\nabc"
+    taken, into = reader(video, whole + whole[:-1], stall=0.3, close=False)
+    assert taken.next("frame 0")
+    started = time.monotonic()
+    with pytest.raises(video["frames"].Stalled):
+        taken.next("frame 1")
+    assert 0.2 < time.monotonic() - started < 5
+    taken.stop.set()
+    with pytest.raises(video["problem"].Stopped):
+        taken.next("frame 1")
+    os.close(into)
+
+
+# Figures
+
+
+def test_percentiles_are_nearest_ranks(video: dict[str, ModuleType]) -> None:
+    percentiles = video["tally"].percentiles
+    assert percentiles([]) is None
+    assert percentiles([3.0]) == {"p50": 3.0, "p90": 3.0}
+    assert percentiles([float(value) for value in range(10, 0, -1)]) == {"p50": 5.0, "p90": 9.0}
+
+
+def test_a_rate_is_that_of_the_last_seconds(video: dict[str, ModuleType]) -> None:
+    tally = video["tally"].Tally(0.0)
+    assert tally.rate(0.0) is None
+    for number in range(101):
+        tally.result({"latency_ms": 1.0}, number / 10, number / 10 + 0.05)
+    assert tally.rate(10.05) == 10.0
+    assert tally.rate(20.0) is None, "a stream that stands has no rate"
+    assert tally.figures()["capture_to_result_ms"] == {"p50": 50.0, "p90": 50.0}
+
+
+# Power
+
+
+def tree(place: Path, files: dict[str, object]) -> str:
+    for name, content in files.items():
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{content}\n")
+    return str(place)
+
+
+def test_a_machine_without_a_sensor_shows_none(video: dict[str, ModuleType], tmp_path: Path) -> None:
+    assert video["power"].find(str(tmp_path)) is None
+    place = tree(tmp_path, {"class/hwmon/hwmon0/name": "coretemp", "class/hwmon/hwmon0/temp1_input": 45000})
+    assert video["power"].find(place) is None
+
+
+def test_the_original_nano_s_whole_input_is_read(video: dict[str, ModuleType], tmp_path: Path) -> None:
+    chip = "bus/i2c/drivers/ina3221x/6-0040/iio:device0/"
+    rails = {f"{chip}in_power{n}_input": v for n, v in enumerate((4321, 800, 1200))}
+    rails |= {f"{chip}rail_name_{n}": v for n, v in enumerate(("POM_5V_IN", "POM_5V_GPU", "POM_5V_CPU"))}
+    sensor = video["power"].find(tree(tmp_path, rails))
+    assert sensor.read() == {"watts": 4.321, "sensor": "POM_5V_IN"}
+
+
+def test_a_newer_jetson_s_channels_are_read_in_volts_and_amperes(video: dict[str, ModuleType], tmp_path: Path) -> None:
+    chip = "class/hwmon/hwmon3/"
+    files = {f"{chip}name": "ina3221", f"{chip}in1_label": "VDD_IN", f"{chip}in1_input": 5000, f"{chip}curr1_input": 1200}
+    files |= {f"{chip}in2_label": "VDD_CPU", f"{chip}in2_input": 5000, f"{chip}curr2_input": 300}
+    files |= {f"{chip}in3_label": "NC", f"{chip}in3_input": 5000, f"{chip}curr3_input": 1}
+    files |= {f"{chip}in4_label": "sum of shunt voltages", f"{chip}in4_input": 5, f"{chip}curr4_input": 5}
+    place = tree(tmp_path, files)
+    assert video["power"].find(place).read() == {"watts": 6.0, "sensor": "VDD_IN"}
+    (tmp_path / f"{chip}in1_label").write_text("VDD_GPU_SOC\n")
+    assert video["power"].find(place).read() == {"watts": 7.5, "sensor": "VDD_GPU_SOC + VDD_CPU"}
+
+
+def test_energy_counters_become_watts_also_when_they_begin_again(video: dict[str, ModuleType], tmp_path: Path) -> None:
+    chip = "class/powercap/intel-rapl:0/"
+    files = {"name": "package-0", "energy_uj": 9_000_000, "max_energy_range_uj": 10_000_000}
+    place = tree(tmp_path, {chip + name: value for name, value in files.items()})
+    sensor = video["power"].find(place)
+    assert sensor.read()["watts"] == 0
+    time.sleep(0.6)
+    (tmp_path / f"{chip}energy_uj").write_text("1000000\n")
+    assert 1 < sensor.read()["watts"] <= 2 / 0.6
+    (tmp_path / f"{chip}energy_uj").unlink()
+    time.sleep(0.6)
+    assert sensor.read() is None, "a sensor that goes away is not shown any more"

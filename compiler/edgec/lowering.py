@@ -21,6 +21,7 @@ from edgec.artifacts.profile import Profile
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
 from edgec.diagnostics import Failure
+from edgec.metrics.agreement import DECIDING
 from edgec.narrowing import Suspects, narrowing, reaching
 from edgec.opening import Exported, Opened, exported, opened, timed
 from edgec.profiling import counts
@@ -301,7 +302,7 @@ def _looser(one: Limit, other: Limit) -> Limit:
 
 def _decides(plan: Plan) -> bool:
     """Whether the task takes the arg-max of the first output."""
-    return "top1" in plugin("tasks", plan.task.name).METRICS
+    return bool(DECIDING & set(plugin("tasks", plan.task.name).METRICS))
 
 
 def _record(

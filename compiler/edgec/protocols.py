@@ -160,7 +160,8 @@ class Metric(Plugin, Protocol):
 
     PAIRED: it is a mean of ``scores``, so that a drop against fp32 can be judged sample by sample. One that is no mean may
     have ``RESAMPLED = True`` and ``resampled(evaluation, options)``, which returns the artifact's and eager fp32's values
-    over bootstrap samples of the data: intervals, also of the drop, come from these. One with NEEDS has ``missing()``, as
+    over bootstrap samples of the data: intervals, also of the drop, come from these. ``detail(evaluation, options)``, where
+    it has that, is recorded with its figure. One with NEEDS has ``missing()``, as
     sources have it.
     """
 

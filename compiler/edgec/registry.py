@@ -21,6 +21,7 @@ REGISTRY: dict[Kind, dict[str, str]] = {
         "npz": "edgec.datasets.npz",
         "csv": "edgec.datasets.csv",
         "coco": "edgec.datasets.coco",
+        "segmentation-folder": "edgec.datasets.segmentation_folder",
     },
     "recipes": {
         "fp32": "edgec.recipes.fp32",
@@ -66,6 +67,7 @@ REGISTRY: dict[Kind, dict[str, str]] = {
         "delay": "edgec.metrics.delay",
         "map50": "edgec.metrics.map50",
         "map": "edgec.metrics.map",
+        "miou": "edgec.metrics.miou",
     },
     "tasks": {
         "classification": "edgec.tasks.classification",
@@ -74,6 +76,7 @@ REGISTRY: dict[Kind, dict[str, str]] = {
         "regression": "edgec.tasks.regression",
         "anomaly": "edgec.tasks.anomaly",
         "detection": "edgec.tasks.detection",
+        "segmentation": "edgec.tasks.segmentation",
     },
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "failure.h"
+#include "files.h"
 
 const char kUsageText[] =
     "usage: edgec-run MODE [OPTIONS]\n"
@@ -18,7 +19,7 @@ const char kUsageText[] =
     "         --passes N (of the whole pipeline), --after SECONDS (of load, then measured; may be given several times)\n"
     "         --sustained (measure budgets after any load, not only after 10 s at most)\n"
     "         --csv (samples come as lines of numbers) --events (print an anomaly's alarms only)\n"
-    "         --shape NAME=1x3x4 --raw-output FILE --evidence device|host|emulated --bundle-digest HEX\n";
+    "         --shape NAME=1x3x4 --raw-output FILE --masks FOLDER --evidence device|host|emulated --bundle-digest HEX\n";
 
 namespace {
 
@@ -39,6 +40,11 @@ double seconds(const std::string& text, const std::string& option) {
   const double value = std::strtod(text.c_str(), &end);
   if (text.empty() || *end != '\0' || !(value > 0 && value <= 1e7)) refuse(option + " takes seconds, up to 10000000, not " + text);
   return value;
+}
+
+std::string folder_of(const std::string& path) {
+  if (!is_folder(path)) refuse("--masks takes a folder that is there, not " + path);
+  return path;
 }
 
 Shape by_x(const std::string& text, const std::string& option) {
@@ -113,7 +119,7 @@ void take_option(const std::string& word, Words& words, Options& options) {
   if (word == "--csv") { options.csv = true; return; }
   if (word == "--events") { options.events = true; return; }
   static const std::set<std::string> kValued = {"--bundle", "--threads", "--samples", "--warmup", "--passes", "--after", "--top", "--frame",
-                                                "--shape", "--raw-output", "--evidence", "--bundle-digest"};
+                                                "--shape", "--raw-output", "--masks", "--evidence", "--bundle-digest"};
   if (kValued.count(word) == 0) refuse("unknown option " + word);
   const std::string value = words.argument(word);
   if (word == "--bundle") options.bundle = value;
@@ -125,6 +131,7 @@ void take_option(const std::string& word, Words& words, Options& options) {
   if (word == "--top") options.top = whole(value, 1, 1000000, word);
   if (word == "--frame") take_frame(value, options);
   if (word == "--shape") take_shape(value, options);
+  if (word == "--masks") options.masks = folder_of(value);
   if (word == "--raw-output") options.raw_output = value;
   if (word == "--evidence") options.evidence = value;
   if (word == "--bundle-digest") options.bundle_digest = value;

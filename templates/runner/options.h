@@ -29,6 +29,7 @@ struct Options {
   bool ppm = false;  // of a stream of frames: each is a PPM picture and says its size
   std::map<std::string, Shape> shapes;
   std::string raw_output;
+  std::string masks;  // a folder for the masks of a segmentation
   std::string evidence = "device";
   std::string bundle_digest;
 };

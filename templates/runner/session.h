@@ -16,7 +16,7 @@
 class Session {
  public:
   Session(const Bundle& bundle, const Options& options)
-      : bundle_(bundle), options_(options), print_(task_printer(bundle)),
+      : bundle_(bundle), options_(options), print_(task_printer(bundle, options.masks)),
         model_(bundle, options.threads > 0 ? options.threads : bundle.threads) {}
 
   int exit_code() const { return exit_code_; }

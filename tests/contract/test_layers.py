@@ -39,6 +39,8 @@ SHARED = {
     "sources.huggingface_options",
     "sources.hub_archive",
     "datasets.choose",
+    "datasets.folders",
+    "datasets.masks",
     "datasets.pixels",
     "datasets.pictures",
     "datasets.arrays",

@@ -7,6 +7,7 @@ from edgec.artifacts.manifest import Budget, Manifest
 from edgec.artifacts.project import Project
 from edgec.checks.places import at, budgets
 from edgec.diagnostics import Diagnostic
+from edgec.metrics.agreement import DECIDING
 from edgec.registry import plugin
 
 
@@ -39,7 +40,7 @@ def _misfit(budget: Budget, task: str, metrics: tuple[str, ...], labelled: bool)
         hint = f"metrics of {task}: {', '.join(metrics)}"
         return [Diagnostic(code="does-not-fit", message=message, where=at(*_written(budget), "metric"), hint=hint)]
     if budget.sense == "max_flips":
-        return [] if "top1" in metrics else [_undecided(budget, task)]
+        return [] if DECIDING & set(metrics) else [_undecided(budget, task)]
     wrong = "max" if metric.HIGHER_IS_BETTER else "min"
     if budget.sense == wrong:
         right = "min" if wrong == "max" else "max"

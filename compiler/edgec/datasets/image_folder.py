@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgec.artifacts.document import Json
@@ -12,6 +12,7 @@ from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
 from edgec.datasets.arrays import wrong
 from edgec.datasets.choose import choose
+from edgec.datasets.folders import found, refuse_strange
 from edgec.datasets.pictures import Pictures
 from edgec.datasets.pixels import SUFFIXES
 from edgec.diagnostics import Diagnostic, Failure, nearest
@@ -54,7 +55,7 @@ def check(options: Options, project: Project, inputs: Sequence[Input], labels: S
         return [wrong("data-mismatch", message, hint="give the input an `image:` block, or use format npz or csv")]
     try:
         folder = _folder(options, project)
-        entries = list(_found(folder))
+        entries = list(found(folder))
         names = [name for _, name in _chosen(entries, folder, options, project)]
     except Failure as failure:
         return list(failure.diagnostics)
@@ -88,43 +89,26 @@ def _folder(options: Options, project: Project) -> Path:
     return located(project, str(options["path"]), ("path",), code="data-missing", kind="folder")
 
 
-def _found(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Every visible file below ``folder``, sorted by path. Raises Failure for links that lead to folders."""
-    with os.scandir(folder) as entries:
-        ordered = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    for entry in ordered:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _found(Path(entry.path))
-        elif entry.is_dir():
-            raise Failure(wrong("data-unreadable", f"{entry.name!r} is a symbolic link to a folder: not followed"))
-        else:
-            yield entry
-
-
 def _pictures(options: Options, project: Project) -> list[tuple[str, str | None]]:
     """The chosen pictures, sorted by path, each with the name of its class folder or None; paths as text, for speed."""
     folder = _folder(options, project)
-    return _chosen(list(_found(folder)), folder, options, project)
+    return _chosen(list(found(folder)), folder, options, project)
 
 
 def _chosen(
     entries: Sequence[os.DirEntry[str]], folder: Path, options: Options, project: Project
 ) -> list[tuple[str, str | None]]:
     start = len(str(folder)) + 1
-    found = [_picture(entry, start, project) for entry in entries if entry.name.lower().endswith(SUFFIXES)]
-    if not found:
+    pictures = [_picture(entry, start, project) for entry in entries if entry.name.lower().endswith(SUFFIXES)]
+    if not pictures:
         hint = "pictures end in " + ", ".join(SUFFIXES)
         raise Failure(wrong("data-empty", f"{options['path']!r} holds no PNG or JPEG picture", hint=hint))
-    return choose(found, [name for _, name in found], options.get("samples"))
+    return choose(pictures, [name for _, name in pictures], options.get("samples"))
 
 
 def _picture(entry: os.DirEntry[str], start: int, project: Project) -> tuple[str, str | None]:
     inside = entry.path[start:]
-    if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(project.root):
-        message = f"{inside!r} is a symbolic link out of the project's root"
-        raise Failure(wrong("path-outside-root", message, hint="copy the picture into the project"))
-    if not entry.is_file():
-        raise Failure(wrong("data-unreadable", f"{inside!r} is not a file, or a link that leads nowhere"))
+    refuse_strange(entry, inside, project)
     first, separator, _ = inside.partition(os.sep)
     return entry.path, first if separator else None
 
@@ -139,9 +123,7 @@ def _strays(entries: Sequence[os.DirEntry[str]], project: Project) -> list[Diagn
     return [wrong("data-unreadable", message, severity="warning", hint="convert them to PNG or JPEG")]
 
 
-def _class_problems(
-    names: Sequence[str | None], labels: Sequence[str], folder: Path, project: Project
-) -> list[Diagnostic]:
+def _class_problems(names: Sequence[str | None], labels: Sequence[str], folder: Path, project: Project) -> list[Diagnostic]:
     """Class folders that no label names, labels without a picture, and pictures beside class folders."""
     classes = sorted({name for name in names if name is not None})
     if not labels or not classes:

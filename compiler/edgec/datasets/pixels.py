@@ -71,6 +71,17 @@ def decode(picture: Path | bytes, name: str | None = None) -> PIL.Image.Image:
         raise _unreadable(shown, str(error) or type(error).__name__) from None
 
 
+def picture_size(path: Path, name: str) -> tuple[int, int]:
+    """Return the width and height that a picture's header says. Raises Failure ``data-unreadable``."""
+    import PIL.Image
+
+    try:
+        with PIL.Image.open(path, formats=("PNG", "JPEG")) as opened:
+            return opened.size
+    except (OSError, SyntaxError, ValueError) as error:
+        raise _unreadable(name, str(error) or type(error).__name__) from None
+
+
 def fit(picture: PIL.Image.Image, width: int, height: int, how: Literal["stretch", "cover", "contain"]) -> Any:
     """Return ``picture`` at ``width`` x ``height``, resized by antialiased bilinear (Pillow's BILINEAR).
 

@@ -19,6 +19,9 @@ HIGHER_IS_BETTER = True
 NEEDS_LABELS = False
 PAIRED = True
 
+DECIDING = {"top1", "miou"}
+"""Metrics of the tasks that take the largest score: of a sample, or of each of its pixels."""
+
 
 def value(evaluation: Evaluation, options: Options) -> float:
     """Return the mean agreement of the first output with eager fp32's, 0..1; needs no labels."""

@@ -83,6 +83,12 @@ def share_interval(scores: NDArray[Any]) -> tuple[float, float] | None:
     return _wilson(float(scores.mean()), len(scores)) if _right_or_wrong(scores) else None
 
 
+def mean_interval(scores: NDArray[Any]) -> tuple[float, float]:
+    """Return the normal 95 % interval of the mean of N scores, infinite below FEWEST_NORMAL samples."""
+    half = Z95 * float(scores.std(ddof=1)) / math.sqrt(len(scores)) if len(scores) >= FEWEST_NORMAL else math.inf
+    return float(scores.mean()) - half, float(scores.mean()) + half
+
+
 def _wilson(share: float, count: float) -> tuple[float, float]:
     centre = (share + Z95**2 / (2 * count)) / (1 + Z95**2 / count)
     half = Z95 / (1 + Z95**2 / count) * math.sqrt(share * (1 - share) / count + Z95**2 / (4 * count**2))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from edgec.artifacts.benched import PASSES, SHORT_LOAD, timings
 from edgec.artifacts.bundle import Runner
+from edgec.artifacts.document import Json
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.manifest import Budget, Options
 from edgec.artifacts.measured import SAMPLES_FOR, Figure, Measured
@@ -18,7 +19,7 @@ from edgec.artifacts.samples import Evaluation
 from edgec.artifacts.slices import members
 from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.metrics.agreement import same_decision
-from edgec.metrics.interval import discordance, paired_drop, percentiles, share_interval
+from edgec.metrics.interval import discordance, mean_interval, paired_drop, percentiles, share_interval
 from edgec.registry import plugin
 from edgec.runtime.bench import Asked, bench
 from edgec.runtime.host import cpu_name, same_kind
@@ -166,7 +167,7 @@ def _flips(evaluation: Evaluation) -> Figure:
         unit="share",
         evidence="host",
         samples=len(evaluation.ids),
-        interval=share_interval(changed),
+        interval=share_interval(changed) or mean_interval(changed),
     )
 
 
@@ -201,7 +202,7 @@ def _metric_figures(name: str, options: Options, evaluation: Evaluation) -> list
     unit = "share" if metric.SHARE else getattr(metric, "UNIT", "")
     points = "points" if metric.SHARE else unit
 
-    def figure(part: str, value: float, unit: str, interval: Interval | None = None, **detail: float) -> Figure:
+    def figure(part: str, value: float, unit: str, interval: Interval | None = None, **detail: Json) -> Figure:
         return Figure(
             name=f"accuracy.{name}{part}",
             value=value,
@@ -216,9 +217,10 @@ def _metric_figures(name: str, options: Options, evaluation: Evaluation) -> list
     if getattr(metric, "RESAMPLED", False):
         before, better = metric.value(replace(evaluation, outputs=evaluation.reference), options), metric.HIGHER_IS_BETTER
         sampled = metric.resampled(evaluation, options)
+        detail = metric.detail(evaluation, options) if hasattr(metric, "detail") else {}
         difference = sampled[1] - sampled[0] if better else sampled[0] - sampled[1]
         return [
-            figure("", value, unit, percentiles(sampled[0])),
+            figure("", value, unit, percentiles(sampled[0]), **detail),
             figure(".fp32", before, unit, percentiles(sampled[1])),
             figure(
                 ".drop",

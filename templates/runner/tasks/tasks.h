@@ -9,6 +9,7 @@
 #include "detection.h"
 #include "embedding.h"
 #include "regression.h"
+#include "segmentation.h"
 #include "tensor.h"
 
 // Says whether what it printed is an event, something that began or ended. It may remember what went before: it belongs
@@ -23,8 +24,11 @@ inline TaskPrinter always(void (*print)(JsonWriter&, const Bundle&, const std::v
   };
 }
 
-// Returns a new printer of the bundle's task. Throws Failure (integrity) for one that this runner does not have.
-inline TaskPrinter task_printer(const Bundle& bundle) {
+// Returns a new printer of the bundle's task; `masks` is the folder of --masks, or "". Throws Failure (integrity) for a task
+// that this runner does not have, (usage) for masks of one that makes none.
+inline TaskPrinter task_printer(const Bundle& bundle, const std::string& masks = "") {
+  if (!masks.empty() && bundle.task != "segmentation") throw Failure(kUsage, "--masks is for the task segmentation, this is " + bundle.task);
+  if (bundle.task == "segmentation") return SegmentationPrinter(bundle, masks);
   if (bundle.task == "classification") {
     check_classification(bundle);
     return always(print_classification);

@@ -1,0 +1,33 @@
+"""What lies below a folder of data: every file in a stable order, and what is not followed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgec.artifacts.project import Project
+from edgec.datasets.arrays import wrong
+from edgec.diagnostics import Failure
+
+
+def found(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield every visible file below ``folder``, sorted by path. Raises Failure for links that lead to folders."""
+    with os.scandir(folder) as entries:
+        ordered = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    for entry in ordered:
+        if entry.is_dir(follow_symlinks=False):
+            yield from found(Path(entry.path))
+        elif entry.is_dir():
+            raise Failure(wrong("data-unreadable", f"{entry.name!r} is a symbolic link to a folder: not followed"))
+        else:
+            yield entry
+
+
+def refuse_strange(entry: os.DirEntry[str], shown: str, project: Project) -> None:
+    """Raise Failure for an entry that is no file of the project: a link out of its root, or one that leads nowhere."""
+    if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(project.root):
+        message = f"{shown!r} is a symbolic link out of the project's root"
+        raise Failure(wrong("path-outside-root", message, hint="copy the picture into the project"))
+    if not entry.is_file():
+        raise Failure(wrong("data-unreadable", f"{shown!r} is not a file, or a link that leads nowhere"))

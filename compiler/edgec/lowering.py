@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from edgec.artifacts.codec import to_json
-from edgec.artifacts.limit import Limit
 from edgec.artifacts.lowered import Boundary, Lowered, Rewritten, Tensor
 from edgec.artifacts.material import Material
 from edgec.artifacts.measured import Measured, Status
@@ -21,6 +20,7 @@ from edgec.artifacts.profile import Profile
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
 from edgec.diagnostics import Failure
+from edgec.margins import limits, tolerance
 from edgec.metrics.agreement import DECIDING
 from edgec.narrowing import Suspects, narrowing, reaching
 from edgec.opening import Exported, Opened, exported, opened, timed
@@ -43,12 +43,6 @@ from edgec.stages.ranges import refuse_other_ranges
 from edgec.stages.resolve import resolve
 from edgec.stages.rewrite import Rewriting, rewrite, rewriting_limit
 from edgec.standing import STEP, Run, not_run, reference, refuse_untaken
-
-TRIAL = Limit(sqnr=0.0, relative_error=2.0, agreement=0.0)
-"""Still nearer to the model than to silence: with random weights, int8 MobileNetV3 came to 8 dB, EfficientNet to 3."""
-
-UNTRAINED_EXPORT = Limit(sqnr=60.0, relative_error=1e-2, agreement=0.9)
-"""What a float32 export is held to with random weights: batches sum in another order, and 50 untrained layers come to 89 dB."""
 
 PACKAGES = ("torch", "torchvision", "torchao", "executorch")
 
@@ -111,7 +105,7 @@ def _lowering(step: _Step, graph: Exported, decided: Mapping[str, str]) -> Lower
         built, facts = _built(step, quantized, points, noted)
     suspects = Suspects(
         plan=plan, root=step.project.root, loaded=model.loaded, parity=model.parity, session=step.session, folder=folder,
-        limits=_limits(plan), rewritten=_rewritten, material=material,
+        limits=limits(plan), rewritten=_rewritten, material=material,
     )  # fmt: skip
     with timed("compare with the artifact in a fresh process", progress):
         with reaching(suspects, quantized):
@@ -254,50 +248,15 @@ class _Evidence:
 
 
 def _judged(plan: Plan, points: dict[str, Answers], parity: Sequence[Sample]) -> tuple[Boundary, ...]:
-    return compare(points, [sample.id for sample in parity], _limits(plan), _decides(plan))
+    return compare(points, [sample.id for sample in parity], limits(plan), _decides(plan))
 
 
 def _judged_whole(plan: Plan, answered: Answered, last: str) -> tuple[Boundary, ...]:
     """Hold the artifact against eager over the whole evaluation set, where there is one."""
     if not answered.ids:
         return ()
-    limits = {last: _limits(plan)["total"]}
     points = {"eager": answered.reference, last: answered.outputs}
-    return compare(points, answered.ids, limits, _decides(plan))
-
-
-def _limits(plan: Plan) -> Mapping[str, Limit]:
-    """The recipe's limits; TRIAL for random weights, which amplify every rounding and are not for release."""
-    limits: dict[str, Limit] = dict(plugin("recipes", plan.recipe.name).LIMITS)
-    for own, _ in _arithmetic(plan):
-        limits |= {name: _looser(limits[name], own) for name in ("pte", "total")}
-    if not plan.release:
-        exact = limits["exported"].sqnr > UNTRAINED_EXPORT.sqnr  # one that converts (fp16) rounds like what comes after
-        limits = {
-            name: _looser(limit, UNTRAINED_EXPORT if exact and name == "exported" else TRIAL) for name, limit in limits.items()
-        }
-    return {**limits, STEP: limits["pte"], "rewritten": rewriting_limit(plan)}
-
-
-def _arithmetic(plan: Plan) -> list[tuple[Limit, tuple[float, float]]]:
-    """What the delegates' own arithmetic asks beyond the recipe: limits, and tolerances for golden vectors."""
-    precision = plugin("recipes", plan.recipe.name).PRECISION
-    found = [plugin("delegates", choice.name).ARITHMETIC.get(precision) for choice in plan.delegates]
-    return [item for item in found if item]
-
-
-def _tolerance(plan: Plan) -> tuple[float, float]:
-    """The widest (absolute, relative) of the recipe's tolerance and the delegates'."""
-    given = [plugin("recipes", plan.recipe.name).TOLERANCE, *(tolerance for _, tolerance in _arithmetic(plan))]
-    return max(item[0] for item in given), max(item[1] for item in given)
-
-
-def _looser(one: Limit, other: Limit) -> Limit:
-    return Limit(
-        sqnr=min(one.sqnr, other.sqnr),
-        relative_error=max(one.relative_error, other.relative_error),
-        agreement=min(one.agreement, other.agreement),
-    )
+    return compare(points, answered.ids, {last: limits(plan)["total"]}, _decides(plan))
 
 
 def _decides(plan: Plan) -> bool:
@@ -327,7 +286,7 @@ def _record(
         memory=facts.memory,
         boundaries=evidence.boundaries,
         golden=vectors,
-        tolerance=_tolerance(plan),
+        tolerance=tolerance(plan),
         without=plugin("recipes", plan.recipe.name).WITHOUT,
         output_range=largest,
         evaluation=write_evaluation(folder, evidence.answered) if evidence.answered.ids else None,

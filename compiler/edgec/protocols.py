@@ -123,6 +123,7 @@ class Delegate(Plugin, Protocol):
     CPU_FEATURES are, by architecture, the features without which its artifact does not run (names as in /proc/cpuinfo).
     ARITHMETIC says, by precision, how far its own arithmetic may be from the graph's where that is further than the
     recipe allows, and the (absolute, relative) tolerance for golden vectors that goes with it.
+    One whose options may be none for a target has ``unfit(options, target)`` too: why, or None (``delegates/ethos_u.py``).
     """
 
     RECIPES: tuple[str, ...]

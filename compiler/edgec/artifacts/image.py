@@ -29,6 +29,9 @@ MEASUREMENTS = "measurements.json"
 REPORT = "report.html"
 """What the layers unpack to: the bundle's folder and what lies beside its tarball."""
 
+ARRAY = "include/model_pte.h"
+"""Where a microcontroller's bundle has the artifact once more, as an array."""
+
 PLATFORMS: Mapping[str, Mapping[str, str]] = {
     "x86_64": {"architecture": "amd64"},
     "aarch64": {"architecture": "arm64", "variant": "v8"},
@@ -62,7 +65,7 @@ class Image:
 
 def part_of(name: str, facts: Json) -> str:
     """Return which of PARTS the file ``name`` of a bundle belongs to, by its bundle.json."""
-    if name == facts["model"]["file"]:
+    if name in (facts["model"]["file"], ARRAY):
         return "model"
     return {"lib": "runtime", "bin": "runner"}.get(name.partition("/")[0], "rest")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edgec.artifacts.document import Json, Route
 from edgec.artifacts.manifest import Choice, Manifest, TargetChoice
+from edgec.artifacts.target import Target
 from edgec.registry import REGISTRY, plugin
 from edgec.targets.table import TARGETS
 
@@ -64,9 +65,18 @@ def misfit(setting: Setting, manifest: Manifest) -> tuple[str, str] | None:
             continue  # a rule of its own refuses the manifest
         if row and delegate.name not in row.delegates:
             return "does-not-fit", f"{delegate.name} does not run on {setting.target.name}"
+        if row and (why := unfit(delegate, row)):
+            return "does-not-fit", why
         if setting.recipe.name not in plugin("delegates", delegate.name).RECIPES:
             return "does-not-fit", f"{delegate.name} does not run {setting.recipe.name}"
     return None
+
+
+def unfit(delegate: Choice, row: Target) -> str | None:
+    """Return why a delegate's options are none for a target, or None."""
+    module = plugin("delegates", delegate.name)
+    found: str | None = module.unfit(delegate.options, row) if hasattr(module, "unfit") else None
+    return found
 
 
 def likeness(recipe: Choice, delegates: tuple[Choice, ...]) -> Json:

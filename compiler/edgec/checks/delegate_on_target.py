@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgec.artifacts.manifest import Manifest
 from edgec.artifacts.project import Project
-from edgec.checks.candidates import settings
+from edgec.checks.candidates import Setting, settings, unfit
 from edgec.checks.places import at
 from edgec.diagnostics import Diagnostic
 from edgec.registry import plugin
@@ -18,13 +18,14 @@ def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
         row = TARGETS.get(setting.target.base)
         for delegate in setting.delegates if row else ():
             if row and delegate.name not in row.delegates and plugin("delegates", delegate.name).AVAILABLE:
-                found.append(
-                    Diagnostic(
-                        code="does-not-fit",
-                        message=f"the delegate {delegate.name!r} does not run on {setting.target.name!r}",
-                        where=at(*setting.target.route),
-                        hint=f"delegates of {row.name}: {', '.join(row.delegates)}",
-                        related=(("the delegate is chosen here", at(*setting.delegates_route)),),
-                    )
-                )
+                message = f"the delegate {delegate.name!r} does not run on {setting.target.name!r}"
+                found.append(_misfit(setting, message, f"delegates of {row.name}: {', '.join(row.delegates)}"))
+            elif row and (why := unfit(delegate, row)):
+                found.append(_misfit(setting, why, "leave the option out, and the target decides; or name another target"))
     return found
+
+
+def _misfit(setting: Setting, message: str, hint: str) -> Diagnostic:
+    where, chosen = at(*setting.target.route), at(*setting.delegates_route)
+    related = (("the delegate is chosen here", chosen),)
+    return Diagnostic(code="does-not-fit", message=message, where=where, hint=hint, related=related)

@@ -66,6 +66,14 @@ def settled(options: Options, target: Target) -> Options:
     return {"configuration": target.accelerator, **options} if target.accelerator in CONFIGURATIONS else options
 
 
+def unfit(options: Options, target: Target) -> str | None:
+    """Return a message where ``options`` name a configuration of another family of NPUs than the target's."""
+    asked, own = str(options.get("configuration", target.accelerator)), target.accelerator
+    if not own or asked.rpartition("-")[0] == own.rpartition("-")[0]:
+        return None
+    return f"{asked} compiles for another NPU than the {own} of {target.name}"
+
+
 def quantizer(scheme: Scheme, options: Options) -> Any:
     """Return Arm's quantizer for that processor."""
     from executorch.backends.arm.quantizer import EthosUQuantizer

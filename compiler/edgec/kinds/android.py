@@ -14,7 +14,7 @@ from edgec.artifacts.parts import Parts
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.records import json_bytes
 from edgec.diagnostics import Diagnostic
-from edgec.kinds.assets import differences, golden_facts, model_facts, runs_here
+from edgec.kinds.assets import differences, golden_facts, model_facts
 from edgec.kinds.printing import environment, readme, readme_file
 from edgec.resources import resource
 
@@ -63,7 +63,8 @@ def files(parts: Parts) -> dict[str, File]:
     made["app/build.gradle.kts"] = File(content=gradle.render(facts).encode())
     script = environment(FOLDER, finalize=shlex.quote).get_template("run-on-device.sh.j2")
     made["run-on-device.sh"] = File(content=script.render(facts).encode(), executable=True)
-    made["README.md"] = readme_file(FOLDER, {**readme(parts), "requires": requirements(parts), "ran": runs_here(parts.lowered)})
+    told = {**readme(parts), "requires": requirements(parts), "ran": not parts.lowered.not_run}
+    made["README.md"] = readme_file(FOLDER, told)
     return made
 
 

@@ -13,7 +13,7 @@ from edgec.artifacts.parts import Parts
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.records import json_bytes
 from edgec.diagnostics import Diagnostic
-from edgec.kinds.assets import differences, golden_facts, model_facts, runs_here
+from edgec.kinds.assets import differences, golden_facts, model_facts
 from edgec.kinds.printing import environment, readme, readme_file
 from edgec.resources import resource
 
@@ -58,7 +58,7 @@ def files(parts: Parts) -> dict[str, File]:
     facts = {"branch": f"swiftpm-{parts.lowered.versions.get('executorch', '')}", "products": products(parts.lowered)}
     package = environment(FOLDER, finalize=swift_text).get_template("Package.swift.j2")
     made["Package.swift"] = File(content=package.render(facts).encode())
-    made["README.md"] = readme_file(FOLDER, {**readme(parts), **facts, "ran": runs_here(parts.lowered)})
+    made["README.md"] = readme_file(FOLDER, {**readme(parts), **facts, "ran": not parts.lowered.not_run})
     return made
 
 

@@ -8,10 +8,8 @@ from pathlib import Path
 
 from edgec.artifacts.bundle import Layout
 from edgec.artifacts.document import Json
-from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.measured import SAMPLES_FOR
 from edgec.diagnostics import Diagnostic
-from edgec.runtime.libraries import BACKENDS
 
 
 def model_facts(record: Mapping[str, Json]) -> dict[str, Json]:
@@ -47,11 +45,6 @@ def differences(folder: Path, record: Mapping[str, Json], model: str, golden: st
     pairs = ((model, model_facts(record)), (golden, golden_facts(record, layout)))
     wrong = [name for name, expected in pairs if _read(folder / name) != expected]
     return [Diagnostic(code="bundle-broken", message=f"{name} is not what bundle.json says") for name in wrong]
-
-
-def runs_here(lowered: Lowered) -> bool:
-    """Whether the build machine's runtime has the artifact's delegates, so that its own answers were compared."""
-    return set(lowered.backends) <= set(BACKENDS)
 
 
 def _read(path: Path) -> Json:

@@ -47,7 +47,7 @@ def test_the_published_runtime_is_named_by_version_in_gradle_and_sbom(tmp_path: 
 
 
 def test_a_delegate_with_a_runtime_of_its_own_takes_that_one(tmp_path: Path) -> None:
-    artifact = replace(lowered(tmp_path / "job"), backends=("VulkanBackend",))
+    artifact = replace(lowered(tmp_path / "job"), backends=("VulkanBackend",), not_run="no runtime here has it")
     asked = plan(target=TARGETS[TARGET], budgets=())
     bundle = render(asked, artifact, tmp_path / "job", None, measured(), (), False)
     assert b"org.pytorch:executorch-android-vulkan:1.5.1" in content(bundle.files["app/build.gradle.kts"])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from edgec.artifacts.benched import SHORT_LOAD
 from edgec.artifacts.bundle import File, Layout, Requirement
 from edgec.artifacts.document import Json
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.measured import Figure
 from edgec.artifacts.parts import Parts
 from edgec.artifacts.plan import Plan
+from edgec.artifacts.quantity import span
 from edgec.diagnostics import Diagnostic
 from edgec.kinds.printing import environment, readme, readme_file, systemd_text
 from edgec.resources import resource
@@ -58,8 +60,13 @@ def files(parts: Parts) -> dict[str, File]:
     made["tests/test_bundle.py"] = File(content=resource("templates", FOLDER, "tests", "test_bundle.py.j2"))
     if len(plan.inputs) == 1 and plan.inputs[0].image:
         made |= {f"video/{path.name}": File(content=path) for path in _video()}
-    made["README.md"] = readme_file(FOLDER, readme(parts))
+    made["README.md"] = readme_file(FOLDER, {**readme(parts), "loaded": _long_loads(plan)})
     return made
+
+
+def _long_loads(plan: Plan) -> list[str]:
+    """The loads of budgets that are measured only where that is asked for, as people write them."""
+    return [span(seconds) for seconds in sorted({budget.after for budget in plan.budgets if budget.after > SHORT_LOAD})]
 
 
 def _video() -> list[Path]:

@@ -9,6 +9,7 @@ import pytest
 from bundle_parts import TARGET
 from edgec.artifacts.measured import Figure
 from edgec.releases.compare import difference
+from edgec.releases.figures import higher_is_better
 from edgec.releases.read import read_release
 from edgec.releases.thresholds import asked, held
 from release_parts import TRUTH, evaluated, figures, flipped, latency, release
@@ -106,3 +107,22 @@ def test_several_are_named_in_one_option_or_in_many() -> None:
 def test_what_is_no_threshold_is_refused_with_what_is(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         asked([text])
+
+
+@pytest.mark.parametrize(
+    ("name", "better"),
+    [
+        ("throughput", True), ("throughput.pipeline", True), ("throughput.pipeline[after 10min]", True),
+        ("throughput[after 2s]", True), ("latency.pipeline.p90[after 10min]", False), ("latency.pre.p50", False),
+        ("throttling[after 10min]", False),
+        ("accuracy.miou", True), ("accuracy.miou.drop", False), ("accuracy.miou[folder night]", True),
+    ],
+)  # fmt: skip
+def test_which_way_is_better_whatever_is_timed_and_under_which_load(name, better):
+    assert higher_is_better(name) is better
+
+
+def test_a_threshold_may_name_a_figure_of_the_pipeline_after_a_load():
+    (found,) = asked(["latency.pipeline.p90[after 10min]:10%"])
+    assert (found.figure, found.kind) == ("latency.pipeline.p90[after 10min]", "latency")
+    assert (found.limit, found.relative) == (0.1, True)

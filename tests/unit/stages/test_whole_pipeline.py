@@ -12,6 +12,7 @@ from edgec.kinds.assets import golden_facts
 from edgec.stages.judge import judge
 from edgec.stages.measure import asked
 from edgec.stages.parse import _budgets
+from edgec.stages.render import render
 from edgec.targets.table import TARGETS
 
 TASK = Choice(name="tensor")
@@ -120,3 +121,16 @@ def test_an_apps_test_judges_the_execution_alone():
     facts = golden_facts(record, Layout())
     assert [item["name"] for item in facts["budgets"]] == ["latency.p90", "latency.p99"]
     assert facts["samples"] == 662
+
+
+def test_the_readme_names_a_load_that_has_to_be_asked_for(tmp_path):
+    def told(budgets):
+        asked = bundle_parts.plan(budgets=budgets)
+        artifact = bundle_parts.lowered(tmp_path / f"job{len(budgets)}")
+        found = Measured(figures=())
+        made = render(asked, artifact, tmp_path / f"job{len(budgets)}", runner, found, judge(asked, found), False)
+        return made.files["README.md"].content.decode()
+
+    runner = bundle_parts.runner(tmp_path / "runner")
+    assert "verify.sh --sustained      # and the budgets after 10min of load" in told(budgets())
+    assert "--sustained" not in told(budgets({"latency": {"p90": "1s", "after": "2s"}}))

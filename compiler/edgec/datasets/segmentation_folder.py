@@ -66,7 +66,7 @@ OPTIONS: Json = {
     },
 }
 
-LOOKED_AT = 32
+LOOKED_AT = 16
 """Masks that are decoded to check a manifest, evenly spaced; the others are when they are read."""
 
 TOLD = 5
@@ -106,9 +106,6 @@ class Masked(Sequence[Sample]):
 
 def check(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> list[Diagnostic]:
     """Return what is wrong with the folders, the pairs, and some of the masks: size and classes."""
-    if [entry.image is not None for entry in inputs] != [True]:
-        message = "segmentation-folder feeds exactly one image input"
-        return [wrong("data-mismatch", message, hint="give the manifest one input with an `image:` block")]
     try:
         data = _masked(options, project, inputs, labels)
     except Failure as failure:
@@ -130,16 +127,16 @@ def files(options: Options, project: Project) -> list[Path]:
 
 def samples(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> Sequence[Sample]:
     """Return the pictures sorted by path. Indexing raises Failure ``data-…`` for what is corrupt or does not fit."""
-    if problems := [finding for finding in check(options, project, inputs, labels) if finding.severity == "error"]:
-        raise Failure(*problems)
     return _masked(options, project, inputs, labels)
 
 
 def _masked(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> Masked:
+    image = inputs[0].image if len(inputs) == 1 else None
+    if image is None:
+        message = "segmentation-folder feeds exactly one image input"
+        raise Failure(wrong("data-mismatch", message, hint="give the manifest one input with an `image:` block"))
     pairs = _pairs(options, project)
     images, masks = (_folder(options, project, key) for key in ("images", "masks"))
-    image = inputs[0].image
-    assert image is not None  # check() saw to it
     pictures = Pictures(
         paths=tuple(picture for picture, _ in pairs),
         names=tuple(picture.relative_to(images).as_posix() for picture, _ in pairs),

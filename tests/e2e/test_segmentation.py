@@ -23,7 +23,8 @@ class Colours(torch.nn.Module):
         self.smooth = torch.nn.Conv2d(3, 3, 3, padding=1)
 
     def forward(self, x):
-        return {"out": self.smooth(self.scores(x)), "aux": self.scores(x)}
+        scores = self.scores(x)
+        return {"out": self.smooth(scores), "aux": scores}
 
 def colours():
     return Colours()
@@ -42,7 +43,7 @@ data:
 quantization: int8
 targets: [linux-x86_64]
 budgets:
-  accuracy: {{metric: miou, min: 80%, max_drop: 5%, max_flips: 5%, slices: {{by: folder, folders: [night], min: 70%}}}}
+  accuracy: {{metric: miou, min: 80%, max_drop: 5%, max_flips: 12%, slices: {{by: folder, folders: [night], min: 70%}}}}
   latency:
     - {{p90: 1s}}
     - {{p90: 1s, of: pipeline}}
@@ -75,13 +76,13 @@ def weights():
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """40 pictures of three colours in blocks, half of them at night, with noise, and a void border in the masks."""
+    """40 pictures of three colours in blocks, half of them at night, with much noise, and a void border in the masks."""
     folder, random = tmp_path_factory.mktemp("colours"), np.random.default_rng(11)
     for index in range(40):
         name = f"{'night/' if index % 2 else ''}{index:02}.png"
         truth = np.kron(random.integers(0, 3, (4, 6)), np.ones((12, 12), int)).astype(np.uint8)
-        light = 110 if index % 2 else 200
-        picture = np.eye(3)[truth] * light + random.normal(30, 12, (*truth.shape, 3))
+        light = 40 if index % 2 else 80
+        picture = np.eye(3)[truth] * light + random.normal(60, 60, (*truth.shape, 3))
         truth[0] = 255
         for kind, content in (("images", np.clip(picture, 0, 255).astype(np.uint8)), ("masks", truth)):
             path = folder / "data" / kind / name

@@ -28,7 +28,7 @@ class SegmentationPrinter {
     if (!masks.empty() && scores.shape[1] > 256) throw Failure(kUsage, "--masks writes a byte a pixel, and the model has more than 256 classes");
   }
 
-  bool operator()(JsonWriter& line, const Bundle& bundle, const std::vector<View>& outputs, int) {
+  bool operator()(JsonWriter& line, const Bundle& bundle, const std::vector<Tensor>&, const std::vector<View>& outputs, int) {
     const View& view = outputs.front();
     const auto classes = static_cast<std::size_t>(view.shape[1]), pixels = view.count() / classes;
     decide(view, classes, pixels);

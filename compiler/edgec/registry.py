@@ -45,6 +45,7 @@ REGISTRY: dict[Kind, dict[str, str]] = {
         "coreml": "edgec.delegates.coreml",
         "vulkan": "edgec.delegates.vulkan",
         "webgpu": "edgec.delegates.webgpu",
+        "mlx": "edgec.delegates.mlx",
         "qnn": "edgec.delegates.qnn",
         "mediatek": "edgec.delegates.mediatek",
         "samsung": "edgec.delegates.samsung",

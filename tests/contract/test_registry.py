@@ -23,10 +23,6 @@ PROTOCOLS = {
     "metrics": protocols.Metric,
     "tasks": protocols.Task,
 }
-ELSEWHERE = ("qnn", "mediatek", "samsung", "cuda")
-"""Delegates of vendors whose tools no package registry has."""
-EXPECTED = ("mlx",)
-"""Delegates that rows name ahead of their modules."""
 PLUGINS = [(kind, name) for kind in get_args(Kind) for name in names(kind)]
 
 
@@ -73,4 +69,4 @@ def test_what_plugins_name_is_registered() -> None:
     for name in names("tasks"):
         assert set(plugin("tasks", name).METRICS) <= set(names("metrics"))
     for row in TARGETS.values():
-        assert set(row.delegates) <= {*names("delegates"), *EXPECTED, *ELSEWHERE}
+        assert set(row.delegates) <= set(names("delegates"))

@@ -49,6 +49,8 @@ NOT_RUN = [
     ("vulkan", "fp16"),
     ("vulkan", "int8"),
     ("webgpu", "fp32"),
+    ("mlx", "fp32"),
+    ("mlx", "fp16"),
 ]
 REFERENCED = ("tosa", "ethos-u", "cortex-m", "vgf")
 

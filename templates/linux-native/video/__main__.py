@@ -8,13 +8,12 @@ import threading
 import time
 from typing import Any, Dict, List
 
-import power
 from clip import Way
-from ffmpeg import Tool, find
+from ffmpeg import find
 from frames import Frame
 from options import Options, parse
+from outputs import Outputs
 from pipeline import Pipeline
-from preview import Preview
 from problem import ENVIRONMENT, INTERRUPTED, OK, Problem, Stopped
 from source import Settings, Source
 from tally import Tally
@@ -64,15 +63,14 @@ def play(options: Options, stop: threading.Event, signals: Signals) -> int:
     settings = Settings(options.realtime, options.loop, options.retries, options.input_options)
     tool = find()
     source = Source(options.source, settings, Way(tool, options.stall, options.scale, stop), tell)
-    preview = opened(options, tool, source, tally) if options.preview is not None else None
+    outputs = Outputs(options, BUNDLE, tool, source, tally)
 
     def take(frame: Frame, line: Dict[str, Any]) -> None:
         line["fps"] = tally.rate(time.monotonic())
         if options.realtime:
             line["dropped"] = tally.dropped
         tell(line)
-        if preview:
-            preview.publish(frame, line)
+        outputs.take(frame, line)
 
     why = "end of stream"
     try:
@@ -81,39 +79,20 @@ def play(options: Options, stop: threading.Event, signals: Signals) -> int:
         why = str(problem)
         raise
     finally:
-        if preview:
-            preview.close()
-        tell(last_line(source, tally, signals.name or why))
-    return code or (ENVIRONMENT if source.kind in ("file", "folder") and source.damages else OK)
+        failed = outputs.close()
+        if failed:
+            tell({"source": options.record, "error": failed})
+        tell(last_line(source, tally, signals.name or why, outputs.recorded()))
+    return code or (ENVIRONMENT if failed or (source.kind in ("file", "folder") and source.damages) else OK)
 
 
-def opened(options: Options, tool: Tool, source: Source, tally: Tally) -> Preview:
-    """Return the page that is served, and say where."""
-    with open(os.path.join(BUNDLE, "bundle.json"), encoding="utf-8") as file:
-        facts = json.load(file)
-    sensor = power.find(os.environ.get("EDGEC_SYSFS", power.SYSFS))
-
-    def figures() -> Dict[str, Any]:
-        return {
-            "model": f"{facts['name']} {facts['version']}", "source": source.name, "state": source.state,
-            "realtime": options.realtime, "reconnects": source.reconnects, "fps": tally.rate(time.monotonic()),
-            "power": sensor.read() if sensor else None, **tally.figures(),
-        }  # fmt: skip
-
-    assert options.preview is not None
-    preview = Preview(options.preview, tool, figures)
-    sys.stderr.write(f"run.sh: preview on http://127.0.0.1:{preview.port}/\n")
-    sys.stderr.flush()
-    return preview
-
-
-def last_line(source: Source, tally: Tally, why: str) -> Dict[str, Any]:
+def last_line(source: Source, tally: Tally, why: str, recorded: Dict[str, Any]) -> Dict[str, Any]:
     """Return what the whole run came to."""
     seconds = time.monotonic() - tally.started
     rate = round(tally.results / seconds, 2)
     return {
         "source": source.name, "event": "end", "why": why, "seconds": round(seconds, 3), "fps": rate,
-        "damaged": source.damages, "reconnects": source.reconnects, **tally.figures(),
+        "damaged": source.damages, "reconnects": source.reconnects, **tally.figures(), **recorded,
     }  # fmt: skip
 
 

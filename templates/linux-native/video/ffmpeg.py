@@ -34,6 +34,11 @@ class Tool(NamedTuple):
         """Return the option by which no frame is doubled or left out to keep an even rate."""
         return ["-fps_mode", "passthrough"] if self.version >= (5, 1) else ["-vsync", "passthrough"]
 
+    def encodes(self, name: str) -> bool:
+        """Whether it was built with an encoder."""
+        listed = subprocess.check_output([*self.start(), "-encoders"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return re.search(rb"^ V\S* %s " % name.encode(), listed, re.M) is not None
+
 
 def find() -> Tool:
     """Return the ffmpeg on PATH; raises Problem (missing) without one."""

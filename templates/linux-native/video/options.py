@@ -6,9 +6,11 @@ from typing import Any, List, NamedTuple, Optional, Tuple
 
 from problem import USAGE, Problem
 
+SUFFIXES = (".mp4", ".mov", ".mkv")
 DESCRIPTION = """Play a video through the model: one JSON line for each picture, with what the model saw, the time from the
 picture's arrival to its result (capture_to_result_ms) and the results a second (fps)."""
-EPILOG = """Examples: run.sh --source clip.mp4; run.sh --source rtsp://camera/stream --realtime --preview 8080;
+EPILOG = """Examples: run.sh --source clip.mp4 --record seen.mp4;
+run.sh --source rtsp://camera/stream --realtime --preview 8080;
 run.sh --source /dev/video0 --realtime --input-options '-video_size 1280x720 -framerate 30'"""
 
 
@@ -19,6 +21,7 @@ class Options(NamedTuple):
     realtime: bool
     loop: bool
     preview: Optional[int]
+    record: Optional[str]
     stall: float
     retries: Optional[int]
     scale: Optional[Tuple[int, int]]
@@ -42,6 +45,7 @@ def parse(words: List[str]) -> Options:
     parser.add_argument("--realtime", action="store_true", help="play files at their own speed; leave late frames out")
     parser.add_argument("--loop", action="store_true", help="play a file or folder again and again")
     parser.add_argument("--preview", type=port, metavar="PORT", help="show it on http://127.0.0.1:PORT/ (0: a free port)")
+    parser.add_argument("--record", type=recording, metavar="FILE", help="write the video with boxes and labels, as .mp4")
     parser.add_argument("--scale", type=size, metavar="WxH", help="scale larger pictures down; boxes are in these pixels")
     parser.add_argument("--stall", type=seconds, default=10.0, metavar="S", help="no picture for S seconds: lost (10)")
     parser.add_argument("--retries", type=whole, metavar="N", help="give a lost stream up after N attempts (never)")
@@ -83,3 +87,10 @@ def size(text: str) -> Tuple[int, int]:
     if not found:
         raise argparse.ArgumentTypeError("takes WIDTHxHEIGHT, not " + text)
     return int(found.group(1)), int(found.group(2))
+
+
+def recording(text: str) -> str:
+    """Return the path of a video to write."""
+    if not text.lower().endswith(SUFFIXES):
+        raise argparse.ArgumentTypeError(f"takes a file that ends in {', '.join(SUFFIXES)}, not {text}")
+    return text

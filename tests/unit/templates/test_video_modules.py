@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[3] / "templates" / "linux-native" / "video"
@@ -207,3 +208,68 @@ def test_energy_counters_become_watts_also_when_they_begin_again(video: dict[str
     (tmp_path / f"{chip}energy_uj").unlink()
     time.sleep(0.6)
     assert sensor.read() is None, "a sensor that goes away is not shown any more"
+
+
+# Drawing
+
+
+def black(video: dict[str, ModuleType], width: int, height: int) -> Any:
+    header = b"P6\n%d %d\n255\n" % (width, height)
+    return video["frames"].Frame("frame 0", width, height, bytearray(header + bytes(width * height * 3)), 0.0)
+
+
+def painted(video: dict[str, ModuleType], frame: Any, line: dict[str, object]) -> np.ndarray:
+    data = video["draw"].Painter().painted(frame, line)
+    start = len(data) - frame.width * frame.height * 3
+    assert data[:start] == frame.data[:start] and len(data) == len(frame.data), "the picture keeps its size"
+    return np.frombuffer(bytes(data[start:]), np.uint8).reshape(frame.height, frame.width, 3)
+
+
+def test_a_box_is_drawn_where_it_is_and_the_frame_is_left_alone(video: dict[str, ModuleType]) -> None:
+    frame = black(video, 200, 100)
+    seen = painted(video, frame, {"detections": [{"label": "bolt", "score": 0.5, "box": [60, 40, 50, 30]}]})
+    assert not any(frame.pixels())
+    colour = seen[60, 60]
+    assert colour.max() > 150
+    assert not seen[43:67, 63:107].any() and not seen[70:].any() and not seen[40:, 111:].any()
+    for row, column in ((40, 80), (69, 80), (55, 60), (55, 109)):
+        assert (seen[row, column] == colour).all(), (row, column)
+    assert (seen[31:40, 60:70] == colour).any(), "the label stands above"
+
+
+@pytest.mark.parametrize(
+    "box",
+    [[-20, -20, 400, 400], [190, 90, 50, 50], [-50, -50, 20, 20], [500, 500, 10, 10], [5, 5, 0, 0], [0.4, 99.6, 1.2, 3]],
+)
+def test_a_box_beyond_the_picture_is_cut_at_its_edge(video: dict[str, ModuleType], box: list[float]) -> None:
+    found = {"label": "a label that is far too long for it", "score": 1, "box": box}
+    for size in ((200, 100), (3, 1)):
+        painted(video, black(video, *size), {"detections": [found]})
+
+
+def test_classes_and_errors_are_written_at_the_foot(video: dict[str, ModuleType]) -> None:
+    top = [{"label": label, "score": 0.25} for label in ("3", "é", "€", "x")]
+    seen = painted(video, black(video, 200, 100), {"top": top})
+    assert not seen[:60].any() and seen[-30:, :60].any()
+    assert painted(video, black(video, 200, 100), {"error": "output is not finite"})[-12:].any()
+    assert not painted(video, black(video, 200, 100), {"embedding": [1.0]}).any()
+
+
+def test_letters_are_of_their_own_shape(video: dict[str, ModuleType]) -> None:
+    font = video["font"]
+    assert len(font.COLUMNS) == 95 * 5
+    shapes = [font.columns(chr(code)) for code in range(32, 127)]
+    assert len(set(shapes)) == 95
+    assert font.letters("é") == font.letters("e") and font.letters("ß") == [font.UNKNOWN]
+    rows = font.dots("L")
+    assert ["".join(".#"[dot] for dot in row) for row in rows] == [
+        ".......", ".#.....", ".#.....", ".#.....", ".#.....", ".#.....", ".#.....", ".#####.", ".......",
+    ]  # fmt: skip
+
+
+def test_a_recording_in_real_time_runs_as_its_source(video: dict[str, ModuleType]) -> None:
+    pace = video["record"].Pace(True, 10.0)
+    assert [pace.due(at) for at in (5.0, 5.1, 5.12, 5.4, 5.5)] == [1, 1, 0, 3, 1]
+    assert pace.due(500.0) == 20, "a long pause is a still of two seconds"
+    assert pace.due(500.1) == 1
+    assert [video["record"].Pace(False).due(at) for at in (1.0, 1.0)] == [1, 1]

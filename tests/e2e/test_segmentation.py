@@ -3,6 +3,7 @@
 import hashlib
 import json
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -122,14 +123,15 @@ def test_the_masks_judge_it(outcome):
 
 
 def test_every_budget_has_the_verdict_that_this_machine_can_give(outcome):
-    verdicts = {verdict["budget"]: verdict for verdict in outcome["verdicts"]}
+    measured = json.loads(Path(outcome["measurements"]).read_text())
+    verdicts = {verdict["budget"]: verdict for verdict in measured["verdicts"]}
     deferred = verdicts.pop("latency.p90[after 10min]")
     assert deferred["status"] == "deferred" and "--sustained" in deferred["reason"]
     small = verdicts.pop("accuracy.miou.min[folder night]")
     assert small["status"] == "inconclusive", "20 samples are too few"
     assert {verdict["status"] for verdict in verdicts.values()} == {"met"}
     assert {"latency.pipeline.p90", "latency.pipeline.p90[after 0.5s]", "throughput.pipeline"} <= verdicts.keys()
-    assert all(verdict["evidence"] == "host" for verdict in verdicts.values())
+    assert {verdict["evidence"] for verdict in verdicts.values()} == {"host"}
 
 
 def test_the_runner_tells_each_class_s_share_as_the_model_does(outcome, project, tmp_path):

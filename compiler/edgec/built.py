@@ -107,7 +107,7 @@ def _other_than_locked(plan: Plan, record: Json) -> bool:
 
 def built_record(plans: Sequence[Plan], settings: Settings, cache: Cache) -> Json:
     """Return what was kept of a build of exactly these parts that ended with exit code 0, or None."""
-    for sustained in dict.fromkeys((settings.sustained, True)):  # what was clocked after a load stays
+    for sustained in dict.fromkeys((True, settings.sustained)):  # what was clocked after a load stays
         key = digest(bundle_parts(plans, settings.strict, settings.baseline, sustained))
         if content := cache.peek(BUILT, key, FILE):
             return json.loads(content)

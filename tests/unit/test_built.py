@@ -8,7 +8,8 @@ import pytest
 
 import bundle_parts
 from edgec import built
-from edgec.artifacts.manifest import Choice
+from edgec.artifacts.manifest import Budget, Choice
+from edgec.artifacts.measured import Verdict
 from edgec.artifacts.outcome import Made, Outcome
 from edgec.artifacts.project import Project
 from edgec.artifacts.settings import Settings
@@ -91,6 +92,25 @@ def test_a_bundle_that_is_not_whole_is_built_anew(damage, place):
 @pytest.mark.parametrize("settings", [{"strict": True}, {"baseline": True}, {"out": Path("/nowhere")}])
 def test_another_question_is_answered_anew(settings, place):
     assert look(place, **settings) is None
+
+
+LOADED = Budget(kind="latency", statistic="p90", sense="max", limit=1.0, text="1s", route=("budgets",), after=600.0)
+
+
+def test_a_long_load_is_clocked_anew_when_asked_and_then_stays(place):
+    place.plan = replace(place.plan, budgets=(*place.plan.budgets, LOADED))
+    deferred = Verdict(budget=LOADED, status="deferred", reason="takes 10min of load", figure=None)
+    place.outcome = replace(place.outcome, plan=place.plan, verdicts=(*place.outcome.verdicts, deferred))
+    keep(place)
+    assert look(place) is not None and look(place, sustained=True) is None
+    place.settings = replace(place.settings, sustained=True)
+    keep(place)
+    assert look(place, sustained=True) is not None
+    assert look(place, sustained=False) is not None, "what took ten minutes is not thrown away by the next build"
+
+
+def test_where_no_load_is_long_there_is_nothing_more_to_clock(place):
+    assert look(place, sustained=True) is not None
 
 
 def test_another_runner_is_built_in(place, monkeypatch):

@@ -141,6 +141,8 @@ def test_another_limit_is_held_against_the_clocks_of_the_build_before(shop, cloc
 OTHERWISE = {
     "they would miss": {"budgets": (replace(P90, limit=0.001, text="1ms"),)},
     "more samples are asked": {"budgets": (replace(P90, statistic="p99"),)},
+    "passes of the pipeline are asked": {"budgets": (P90, replace(P90, statistic="p99", of="pipeline"))},
+    "a load is asked": {"budgets": (P90, replace(P90, after=2.0))},
     "other threads are asked": {"threads": 1},
 }
 

@@ -1,0 +1,94 @@
+"""Whole builds for devices that no build machine is, each with its own delegate; and OpenVINO's bundle, which runs here."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import kinds_project
+from edgec.store.files import sha256_of
+
+TARGETS = """
+  - {name: phone, base: ios, delegate: coreml, quantization: fp32}
+  - {name: tablet, base: android-arm64, delegate: vulkan, quantization: fp16}
+  - {name: sensor, base: corstone-300, delegate: ethos-u, quantization: int8}
+  - {name: server, base: linux-x86_64, delegate: openvino, quantization: fp32}
+"""
+FOREIGN = {"phone": "CoreMLBackend", "tablet": "VulkanBackend", "sensor": "EthosUBackend"}
+
+
+def build(edgec, folder, *arguments):
+    done = edgec("build", folder / "tiny.yaml", "--allow-code", "--output", "json", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {outcome["target"]: outcome for outcome in json.loads(done.stdout)["outcomes"]}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("delegates")
+    kinds_project.write(folder, TARGETS, memory="512MB")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(edgec, project):
+    return build(edgec, project)
+
+
+def facts(outcome):
+    return json.loads((Path(outcome["folder"]) / "bundle.json").read_text())
+
+
+@pytest.mark.parametrize("target", FOREIGN)
+def test_what_was_not_run_is_said_everywhere(edgec, built, target):
+    record = facts(built[target])
+    assert record["program"]["backends"] == [FOREIGN[target]] and record["program"]["delegation"] > 0.5
+    assert record["program"]["not_run"], "the bundle says why its artifact was not run"
+    assert "answered by" in record["program"]["resolved"]
+    evidence = {figure["evidence"] for figure in record["figures"] if figure["name"].startswith("accuracy.")}
+    assert evidence == {"estimated"}, "what stood in for the artifact is no proof of it"
+    assert re.search(
+        "(no|the) build machine (runs|has no code)", (Path(built[target]["folder"]) / "README.md").read_text(), re.I
+    )
+    done = edgec("verify", built[target]["folder"], "--output", "json")
+    checked = json.loads(done.stdout)
+    assert (done.returncode, checked["status"]) == (0, "not-run"), done.stderr
+    assert {verdict["status"] for verdict in checked["verdicts"] if verdict["budget"] != "memory"} == {"deferred"}
+
+
+def test_vela_estimates_the_npu_and_the_plan_says_which(built):
+    names = {figure["name"] for figure in facts(built["sensor"])["figures"]}
+    assert {"cycles.npu", "latency.npu"} <= names
+
+
+def test_openvinos_bundle_verifies_itself_with_the_libraries_that_it_brings(built):
+    folder = Path(built["server"]["folder"])
+    record = facts(built["server"])
+    assert record["program"]["backends"] == ["OpenvinoBackend"] and not record["program"]["not_run"]
+    assert any(path.name.startswith("libopenvino") for path in (folder / "lib").iterdir())
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}  # nothing of this machine's Python
+    done = subprocess.run(
+        [folder / "verify.sh", "--samples", "64"], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    verified = json.loads(done.stdout)
+    assert verified["golden"]["passed"] and {verdict["status"] for verdict in verified["verdicts"]} == {"met"}
+
+
+def test_openvinos_bundle_lacks_nothing_that_its_runner_loads(built, tmp_path):
+    """Without its own OpenVINO the runner says so, in place of taking another from somewhere."""
+    copy = tmp_path / "bundle"
+    shutil.copytree(built["server"]["folder"], copy)
+    for library in (copy / "lib").glob("libopenvino*"):
+        library.unlink()
+    done = subprocess.run([copy / "bin" / "edgec-run", "--self-test"], capture_output=True, text=True, check=False)
+    assert done.returncode not in (0, 5) and done.stderr
+
+
+def test_openvinos_bundle_is_the_same_when_it_is_built_again(edgec, built, project, tmp_path):
+    again = build(edgec, project, "--target", "server", "--out", tmp_path / "again", "--no-cache")
+    first, second = Path(built["server"]["tarball"]), Path(again["server"]["tarball"])
+    assert first != second and sha256_of(first) == sha256_of(second)

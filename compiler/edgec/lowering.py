@@ -4,38 +4,34 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from edgec.artifacts.codec import to_json
-from edgec.artifacts.lowered import Boundary, Lowered, Rewritten, Tensor
+from edgec.artifacts.lowered import Boundary, Lowered
 from edgec.artifacts.material import Material
 from edgec.artifacts.measured import Measured, Status
 from edgec.artifacts.plan import Plan
-from edgec.artifacts.profile import Profile
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
 from edgec.diagnostics import Failure
-from edgec.margins import limits, tolerance
+from edgec.margins import limits
 from edgec.metrics.agreement import DECIDING
 from edgec.narrowing import Suspects, narrowing, reaching
 from edgec.opening import Exported, Opened, exported, opened, timed
 from edgec.profiling import counts
+from edgec.recording import Evidence, record
 from edgec.registry import plugin
-from edgec.runtime.extras import distribution
 from edgec.runtime.inference import Answers, answers, batch_size, runtime_answers, unguarded
 from edgec.runtime.libraries import unavailable_kernels
 from edgec.runtime.program import ProgramFacts, read_program
 from edgec.runtime.session import Session
 from edgec.runtime.vectors import evaluation
 from edgec.stages.compare import compare
-from edgec.stages.evaluate import Answered, evaluate, golden, write_evaluation
+from edgec.stages.evaluate import Answered, evaluate
 from edgec.stages.judge import judge
-from edgec.stages.load import Loaded, refuse_changed
+from edgec.stages.load import refuse_changed
 from edgec.stages.lower import Lowering, lower, refuse_unavailable
 from edgec.stages.measure import evaluation_figures, evaluation_of
 from edgec.stages.quantize import checked, quantize
@@ -43,8 +39,6 @@ from edgec.stages.ranges import refuse_other_ranges
 from edgec.stages.resolve import resolve
 from edgec.stages.rewrite import Rewriting, rewrite, rewriting_limit
 from edgec.standing import STEP, Run, not_run, reference, refuse_untaken
-
-PACKAGES = ("torch", "torchvision", "torchao", "executorch")
 
 OWN_KERNELS = ("cortex_m::",)
 """Operators whose kernels no runtime in the registries has, and the firmware brings."""
@@ -118,7 +112,7 @@ def _lowering(step: _Step, graph: Exported, decided: Mapping[str, str]) -> Lower
         with narrowing(suspects):
             boundaries += _judged_whole(plan, answered, last)
     refuse_changed(step.project)  # every input has been read by now
-    evidence = _Evidence(
+    evidence = Evidence(
         answered=answered,
         boundaries=boundaries,
         parity=model.parity,
@@ -128,7 +122,7 @@ def _lowering(step: _Step, graph: Exported, decided: Mapping[str, str]) -> Lower
         rewrites=rewriting.record,
         profile=counted,
     )
-    return _record(plan, model.loaded, folder, built, facts, evidence)
+    return record(plan, model.loaded, folder, built, facts, evidence)
 
 
 def _built(
@@ -235,18 +229,6 @@ def _standing(plan: Plan, model: Opened) -> Standing:
     return standing
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Evidence:
-    answered: Answered
-    boundaries: tuple[Boundary, ...]
-    parity: list[Sample]
-    found: Answers
-    origin: str
-    rewrites: tuple[Rewritten, ...]
-    profile: Profile
-    decided: Mapping[str, str]
-
-
 def _judged(plan: Plan, points: dict[str, Answers], parity: Sequence[Sample]) -> tuple[Boundary, ...]:
     return compare(points, [sample.id for sample in parity], limits(plan), _decides(plan))
 
@@ -264,59 +246,6 @@ def _decides(plan: Plan) -> bool:
     return bool(DECIDING & set(plugin("tasks", plan.task.name).METRICS))
 
 
-def _record(
-    plan: Plan, loaded: Loaded, folder: Path, built: Lowering, facts: ProgramFacts, evidence: _Evidence
-) -> Lowered:
-    """Write answers, golden vectors and lowered.json; return the last."""
-    outputs = tuple(replace(item, name=name) for name, item in zip(loaded.outputs, facts.outputs, strict=True))
-    shapes = [tuple(axis.maximum for axis in item.shape) for item in plan.inputs]
-    vectors, largest = golden(folder, evidence.parity, evidence.found, plan.inputs, outputs)
-    lowered = Lowered(
-        recipe=plan.recipe.name,
-        pte_sha256=hashlib.sha256(built.data).hexdigest(),
-        pte_bytes=len(built.data),
-        inputs=tuple(
-            Tensor(name=item.name, dtype=item.dtype, shape=shape)
-            for item, shape in zip(plan.inputs, shapes, strict=True)
-        ),
-        outputs=outputs,
-        kernels=tuple(facts.kernels),
-        backends=facts.backends,
-        operators=built.operators,
-        memory=facts.memory,
-        boundaries=evidence.boundaries,
-        golden=vectors,
-        tolerance=tolerance(plan),
-        without=plugin("recipes", plan.recipe.name).WITHOUT,
-        output_range=largest,
-        evaluation=write_evaluation(folder, evidence.answered) if evidence.answered.ids else None,
-        resolved={"compared on": evidence.origin, **evidence.decided},
-        parameters=loaded.parameters,
-        versions={name: found for name in (*PACKAGES, *_delegate_packages(plan)) if (found := _version(name))},
-        weights_sha256=loaded.weights_sha256,
-        weights_file_sha256=loaded.weights_file_sha256,
-        rewrites=evidence.rewrites,
-        profile=evidence.profile,
-        not_run=not_run(plan),
-        estimates=built.estimates,
-    )
-    text = json.dumps(to_json(lowered), indent=1, sort_keys=True, allow_nan=False)
-    (folder / "lowered.json").write_text(text + "\n", encoding="utf-8")
-    return lowered
-
-
 def _write(path: Path, data: bytes) -> str:
     path.write_bytes(data)
     return hashlib.sha256(data).hexdigest()
-
-
-def _delegate_packages(plan: Plan) -> list[str]:
-    needs = {name for choice in plan.delegates for name in plugin("delegates", choice.name).NEEDS}
-    return sorted({distribution(name) for name in needs} - set(PACKAGES))
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -17,7 +17,7 @@ LAYERS = (
         *("built", "forecast", "locking"),
     },
     {"job", "shared_job", "sharing"},
-    {"lowering", "narrowing", "standing", "opening", "profiling", "margins"},
+    {"lowering", "narrowing", "standing", "opening", "profiling", "margins", "recording"},
     {"stages", "checks"},
     {"registry"},
     {"sources", "datasets", "recipes", "delegates", "metrics", "tasks", "rewrites", "kinds"},

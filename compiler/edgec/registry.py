@@ -18,6 +18,7 @@ REGISTRY: dict[Kind, dict[str, str]] = {
     },
     "datasets": {
         "image-folder": "edgec.datasets.image_folder",
+        "audio-folder": "edgec.datasets.audio_folder",
         "npz": "edgec.datasets.npz",
         "csv": "edgec.datasets.csv",
         "coco": "edgec.datasets.coco",
@@ -69,6 +70,8 @@ REGISTRY: dict[Kind, dict[str, str]] = {
         "map50": "edgec.metrics.map50",
         "map": "edgec.metrics.map",
         "miou": "edgec.metrics.miou",
+        "accuracy": "edgec.metrics.accuracy",
+        "far-per-hour": "edgec.metrics.far_per_hour",
     },
     "tasks": {
         "classification": "edgec.tasks.classification",
@@ -78,6 +81,7 @@ REGISTRY: dict[Kind, dict[str, str]] = {
         "anomaly": "edgec.tasks.anomaly",
         "detection": "edgec.tasks.detection",
         "segmentation": "edgec.tasks.segmentation",
+        "keyword-spotting": "edgec.tasks.keyword_spotting",
     },
 }
 

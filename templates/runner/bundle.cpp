@@ -85,6 +85,13 @@ TensorSpec tensor(const Json& value) {
   if (!ordered) throw Failure(kIntegrity, "bundle.json: minimum of " + spec.name + " does not fit its shape");
   spec.image = image(value.find("image"), spec);
   spec.stream = stream(value.find("stream"), spec);
+  if (const Json* audio = value.find("audio")) {
+    const double rate = static_cast<double>(audio->at("sample_rate").integer(1, 1 << 24));
+    if (!spec.stream || spec.stream->rate != rate || spec.shape.size() != 2) {
+      throw Failure(kIntegrity, "bundle.json: the sound of " + spec.name + " does not fit its stream");
+    }
+    spec.audio = true;
+  }
   return spec;
 }
 

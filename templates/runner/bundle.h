@@ -39,6 +39,7 @@ struct TensorSpec {
   Shape minimum;
   std::optional<ImageSpec> image;
   std::optional<StreamSpec> stream;
+  bool audio = false;  // the stream is sound of one channel in -1..1
 };
 
 struct GoldenVector {

@@ -9,7 +9,8 @@
 const char kUsageText[] =
     "usage: edgec-run MODE [OPTIONS]\n"
     "  --info                 what the bundle holds and what the runtime has, as one JSON object\n"
-    "  --run PATH...          one JSON line per inference: pictures, folders of them, - for paths on stdin, raw .bin tensors\n"
+    "  --run PATH...          one JSON line per inference: pictures, folders of them, - for paths on stdin, raw .bin tensors,\n"
+    "                         or per window of recordings: .csv, raw float32, of sound .wav, raw 16-bit .pcm\n"
     "  --stream               raw RGB24 frames, raw tensors or samples on stdin, one JSON line for each frame or window\n"
     "  --bench                latency percentiles as one JSON object\n"
     "  --self-test            golden vectors, bench and the budgets that need this device, as one JSON object\n"
@@ -18,7 +19,7 @@ const char kUsageText[] =
     "options: --bundle DIR --threads N --samples N --warmup N --no-bench --mark --top K --frame WxH|ppm\n"
     "         --passes N (of the whole pipeline), --after SECONDS (of load, then measured; may be given several times)\n"
     "         --sustained (measure budgets after any load, not only after 10 s at most)\n"
-    "         --csv (samples come as lines of numbers) --events (print an anomaly's alarms only)\n"
+    "         --csv (samples come as lines of numbers) --events (print alarms and keywords only)\n"
     "         --shape NAME=1x3x4 --raw-output FILE --masks FOLDER --evidence device|host|emulated --bundle-digest HEX\n";
 
 namespace {

@@ -11,17 +11,24 @@
 #include "failure.h"
 #include "inputs.h"
 #include "session.h"
+#include "wav.h"
 
 namespace {
 
 constexpr std::size_t kChunk = std::size_t{1} << 16;
 constexpr std::size_t kLineLimit = std::size_t{1} << 20;
 
-// Samples of all channels as they come, in order; a bad line of CSV is told and left out.
+enum class Coding { kFloat, kCsv, kSound };
+
+// Samples of all channels as they come, in order; a bad line of CSV is told and left out. Sound is a WAV file, or raw
+// signed 16-bit samples where it does not begin like one.
 class Samples {
  public:
-  Samples(int file, const std::string& name, std::size_t channels, bool csv, Session& session)
-      : file_(file), name_(name), channels_(channels), csv_(csv), session_(session) {}
+  Samples(int file, const std::string& name, const TensorSpec& spec, Coding coding, Session& session)
+      : file_(file), name_(name), spec_(spec), channels_(spec.shape.size() == 3 ? static_cast<std::size_t>(spec.shape[1]) : 1),
+        csv_(coding == Coding::kCsv), begun_(coding != Coding::kSound), session_(session) {}
+
+  std::size_t channels() const { return channels_; }
 
   // Appends what has arrived to `out`, channels interleaved; false at the end of the stream.
   bool read(std::vector<float>& out) {
@@ -31,17 +38,53 @@ class Samples {
     do got = ::read(file_, pending_.data() + kept, kChunk); while (got < 0 && errno == EINTR);
     if (got < 0) throw Failure(kEnvironment, name_ + " cannot be read: " + std::strerror(errno));
     pending_.resize(kept + static_cast<std::size_t>(got));
-    if (csv_) lines(out, got == 0); else floats(out, got == 0);
-    return got > 0;
+    if (!begun_) begin(got == 0);
+    if (begun_) {
+      if (csv_) lines(out, got == 0); else raw(out, got == 0);
+    }
+    return got > 0 && left_ != std::size_t{0};
   }
 
  private:
-  void floats(std::vector<float>& out, bool end) {
-    const std::size_t each = channels_ * sizeof(float), whole = pending_.size() / each * each, at = out.size();
-    out.resize(at + whole / sizeof(float));
-    if (whole > 0) std::memcpy(&out[at], pending_.data(), whole);
+  // Looks at the beginning of sound, once enough of it is there.
+  void begin(bool end) {
+    const bool riff = pending_.size() >= 4 && std::memcmp(pending_.data(), "RIFF", 4) == 0;
+    if (!riff && (pending_.size() >= 4 || end)) {
+      pcm_ = {false, 2};
+      begun_ = true;
+    }
+    if (!riff) return;
+    const std::optional<Wav> wav = wav_header(pending_.data(), pending_.size());
+    if (!wav) {
+      if (end) throw Failure(kEnvironment, "it holds no sound: it ends in its WAV header");
+      return;
+    }
+    const std::size_t rate = static_cast<std::size_t>(spec_.stream->rate);
+    if (wav->rate != rate || wav->channels != channels_) {
+      throw Failure(kEnvironment, "it has " + std::to_string(wav->rate) + " samples a second in " + std::to_string(wav->channels) +
+                                      " channels, the model hears " + std::to_string(rate) + " in one: convert it with sox IN -r " +
+                                      std::to_string(rate) + " -c 1 OUT");
+    }
+    pcm_ = wav->pcm;
+    left_ = wav->bytes;
+    pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(wav->start));
+    begun_ = true;
+  }
+
+  void raw(std::vector<float>& out, bool end) {
+    const std::size_t each = channels_ * pcm_.bytes, at = out.size();
+    const std::size_t whole = std::min(pending_.size(), left_.value_or(pending_.size())) / each * each;
+    out.resize(at + whole / pcm_.bytes);
+    decode(pcm_, pending_.data(), whole / pcm_.bytes, out.data() + at);
     pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(whole));
-    if (end && !pending_.empty()) {
+    if (left_) *left_ -= whole;
+    if (left_ && *left_ < each) {
+      left_ = 0;  // what follows is no sound
+      pending_.clear();
+    }
+    if (end && left_.value_or(0) > 0) {
+      session_.report(name_, Failure(kEnvironment, "it is cut short: " + std::to_string(*left_) + " bytes of sound are missing"));
+    } else if (end && !pending_.empty()) {
       session_.report(name_, Failure(kEnvironment, "the stream ended after " + std::to_string(pending_.size()) + " of " +
                                                        std::to_string(each) + " bytes of a sample"));
     }
@@ -90,18 +133,21 @@ class Samples {
 
   int file_;
   std::string name_;
+  const TensorSpec& spec_;
   std::size_t channels_;
   bool csv_;
+  bool begun_;                       // how samples are written is known
+  Pcm pcm_{true, sizeof(float)};
+  std::optional<std::size_t> left_;  // bytes of sound to come, where a header says so
   Session& session_;
   std::vector<std::uint8_t> pending_;
   std::size_t number_ = 0;
 };
 
-void follow(const Bundle& bundle, int file, const std::string& name, bool csv, Session& session) {
+void follow(const Bundle& bundle, int file, const std::string& name, Coding coding, Session& session) {
   const TensorSpec& spec = bundle.inputs.front();
-  const std::size_t channels = spec.shape.size() == 3 ? static_cast<std::size_t>(spec.shape[1]) : 1;
-  const std::size_t length = elements(spec.shape) / channels, hop = spec.stream->hop;
-  Samples stream(file, name, channels, csv, session);
+  Samples stream(file, name, spec, coding, session);
+  const std::size_t channels = stream.channels(), length = elements(spec.shape) / channels, hop = spec.stream->hop;
   std::vector<float> samples;
   std::size_t index = 0;
   for (bool more = true; more;) {
@@ -121,15 +167,31 @@ void follow(const Bundle& bundle, int file, const std::string& name, bool csv, S
   if (index == 0) session.report(name, Failure(kEnvironment, "the stream ended before its first window of " + std::to_string(length) + " samples"));
 }
 
-bool named_csv(const std::string& path) {
-  return path.size() > 4 && (path.compare(path.size() - 4, 4, ".csv") == 0 || path.compare(path.size() - 4, 4, ".CSV") == 0);
+bool ends_in(const std::string& path, const std::string& lower) {
+  std::string end = path.size() > lower.size() ? path.substr(path.size() - lower.size()) : "";
+  for (char& c : end) if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return end == lower;
+}
+
+// How the samples of a file, or of standard input where it has no name, are written. Throws Failure (environment).
+Coding coding_of(const Bundle& bundle, const Options& options, int file, const std::string& path) {
+  if (options.csv || ends_in(path, ".csv")) return Coding::kCsv;
+  if (!bundle.inputs.front().audio || ends_in(path, ".bin")) return Coding::kFloat;
+  char start[4] = {};
+  const bool wav = !path.empty() && pread(file, start, sizeof start, 0) == 4 && std::memcmp(start, "RIFF", 4) == 0;
+  if (path.empty() || wav || ends_in(path, ".raw") || ends_in(path, ".pcm")) return Coding::kSound;
+  throw Failure(kEnvironment, path + " is no WAV file; raw 16-bit samples are read from .raw and .pcm files, or standard input");
 }
 
 }  // namespace
 
 int run_samples(const Bundle& bundle, const Options& options) {
   Session session(bundle, options);
-  follow(bundle, STDIN_FILENO, "stream", options.csv, session);
+  try {
+    follow(bundle, STDIN_FILENO, "stream", coding_of(bundle, options, STDIN_FILENO, ""), session);
+  } catch (const Failure& failure) {
+    session.report("stream", failure);
+  }
   return session.exit_code();
 }
 
@@ -142,7 +204,7 @@ int run_recordings(const Bundle& bundle, const Options& options) {
       session.report(path, Failure(kEnvironment, path + " cannot be opened: " + std::strerror(errno)));
     } else {
       try {
-        follow(bundle, file, path, options.csv || named_csv(path), session);
+        follow(bundle, file, path, coding_of(bundle, options, file, path), session);
       } catch (const Failure& failure) {
         session.report(path, failure);
       }

@@ -1,4 +1,4 @@
-// Windows that slide over a stream of samples: raw float32, channels interleaved, or lines of CSV.
+// Windows that slide over a stream of samples: raw float32, channels interleaved, or lines of CSV; sound is 16-bit or WAV.
 #pragma once
 
 #include "bundle.h"

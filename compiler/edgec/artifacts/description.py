@@ -73,4 +73,6 @@ def _input(given: Input, shape: tuple[int, ...]) -> dict[str, Json]:
         record["image"] = {"width": given.image.width, "height": given.image.height, "fit": given.image.fit}
     if given.stream:
         record["stream"] = {"rate": given.stream.rate, "hop": given.stream.hop}
+    if given.audio:
+        record["audio"] = {"sample_rate": given.audio.rate}
     return record

@@ -63,10 +63,38 @@ class Stream:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Input:
-    """One input of the artifact, as the device feeds it; an image is float32 [1, height, width, 3].
+class LogMel:
+    """Log-mel features that are compiled into the model; ``window``, ``hop`` and ``fft`` in samples, ``fmin`` in hertz.
 
-    The last axis of one with a ``stream`` counts samples in time, the one before it channels.
+    ``stages/sound.py`` says how they are computed.
+    """
+
+    bands: int
+    window: int
+    hop: int
+    fft: int
+    fmin: float
+    fmax: float
+    scale: Literal["htk", "slaney"] = "htk"
+    norm: Literal["none", "slaney"] = "none"
+    floor: float = 1e-6
+    mean: float = 0.0
+    std: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audio:
+    """Sound of one channel in -1..1, ``rate`` samples a second; the model gets ``features`` of it, or it as it is."""
+
+    rate: int
+    features: LogMel | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """One input of the artifact, as the device feeds it: an image is float32 [1, height, width, 3], sound [1, samples].
+
+    The last axis of one with a ``stream``, as sound always has, counts samples in time, the one before it channels.
     """
 
     name: str
@@ -74,6 +102,7 @@ class Input:
     shape: tuple[Dimension, ...]
     image: Image | None = None
     stream: Stream | None = None
+    audio: Audio | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,8 @@ def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
     """Return a finding for each input with a stream whose shape, type or hop is none of a window."""
     found = []
     for index, entry in enumerate(manifest.inputs):
+        if entry.audio:
+            continue  # audio_fits.py
         if entry.stream and (why := _unfit(entry)):
             hint = "a window is [1, samples] or [1, channels, samples] of float32, and its hop at most its length"
             where = at("inputs", index, "stream")

@@ -12,10 +12,11 @@ from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
 from edgec.datasets.arrays import wrong
 from edgec.datasets.choose import choose
-from edgec.datasets.folders import found, refuse_strange
+from edgec.datasets.class_folders import class_problems, classed
+from edgec.datasets.folders import found
 from edgec.datasets.pictures import Pictures
 from edgec.datasets.pixels import SUFFIXES
-from edgec.diagnostics import Diagnostic, Failure, nearest
+from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.files import located
 
 SUMMARY = "a folder of PNG or JPEG pictures, one folder a class"
@@ -59,7 +60,7 @@ def check(options: Options, project: Project, inputs: Sequence[Input], labels: S
         names = [name for _, name in _chosen(entries, folder, options, project)]
     except Failure as failure:
         return list(failure.diagnostics)
-    return _strays(entries, project) + _class_problems(names, labels, folder, project)
+    return _strays(entries, project) + class_problems(names, labels, folder, project, "picture")
 
 
 def files(options: Options, project: Project) -> list[Path]:
@@ -99,18 +100,11 @@ def _chosen(
     entries: Sequence[os.DirEntry[str]], folder: Path, options: Options, project: Project
 ) -> list[tuple[str, str | None]]:
     start = len(str(folder)) + 1
-    pictures = [_picture(entry, start, project) for entry in entries if entry.name.lower().endswith(SUFFIXES)]
+    pictures = [classed(entry, start, project) for entry in entries if entry.name.lower().endswith(SUFFIXES)]
     if not pictures:
         hint = "pictures end in " + ", ".join(SUFFIXES)
         raise Failure(wrong("data-empty", f"{options['path']!r} holds no PNG or JPEG picture", hint=hint))
     return choose(pictures, [name for _, name in pictures], options.get("samples"))
-
-
-def _picture(entry: os.DirEntry[str], start: int, project: Project) -> tuple[str, str | None]:
-    inside = entry.path[start:]
-    refuse_strange(entry, inside, project)
-    first, separator, _ = inside.partition(os.sep)
-    return entry.path, first if separator else None
 
 
 def _strays(entries: Sequence[os.DirEntry[str]], project: Project) -> list[Diagnostic]:
@@ -121,30 +115,3 @@ def _strays(entries: Sequence[os.DirEntry[str]], project: Project) -> list[Diagn
     first = project.relative(Path(strays[0].path))
     message = f"pictures left out because they are neither PNG nor JPEG: {len(strays)}, first {first!r}"
     return [wrong("data-unreadable", message, severity="warning", hint="convert them to PNG or JPEG")]
-
-
-def _class_problems(names: Sequence[str | None], labels: Sequence[str], folder: Path, project: Project) -> list[Diagnostic]:
-    """Class folders that no label names, labels without a picture, and pictures beside class folders."""
-    classes = sorted({name for name in names if name is not None})
-    if not labels or not classes:
-        return []
-    found = []
-    for name in classes:
-        if name not in labels:
-            close = nearest(name, labels)
-            hint = f"did you mean {close!r}?" if close else f"labels are {_listed(labels)}"
-            message = f"the class folder {project.relative(folder / name)!r} is not among the task's labels"
-            found.append(wrong("data-labels", message, hint=hint))
-    if None in names:
-        message = f"{names.count(None)} pictures lie in no class folder, beside {len(classes)} class folders"
-        found.append(wrong("data-labels", message, hint="move each picture into the folder of its class"))
-    if empty := [label for label in labels if label not in classes]:
-        message = f"no picture for {len(empty)} of {len(labels)} labels: {_listed(empty)}"
-        found.append(
-            wrong("data-labels", message, severity="warning", hint="add pictures, or accept that these are not tested")
-        )
-    return found
-
-
-def _listed(words: Sequence[str]) -> str:
-    return ", ".join(repr(word) for word in words[:10]) + (" …" if len(words) > 10 else "")

@@ -19,8 +19,11 @@ HIGHER_IS_BETTER = True
 NEEDS_LABELS = False
 PAIRED = True
 
-DECIDING = {"top1", "miou"}
-"""Metrics of the tasks that take the largest score: of a sample, or of each of its pixels."""
+CHOOSING = {"top1", "accuracy"}
+"""Metrics of the tasks that take the largest score of a sample for its class."""
+
+DECIDING = CHOOSING | {"miou"}
+"""The same, and of the tasks that do so for each pixel."""
 
 
 def value(evaluation: Evaluation, options: Options) -> float:

@@ -103,6 +103,26 @@ def percentiles(resamples: NDArray[Any]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def poisson_interval(count: int) -> tuple[float, float]:
+    """Return the exact 95 % interval of a Poisson mean, of which ``count`` were seen (Garwood, 1936, doi:10.2307/2333958)."""
+    low = _mean_with(lambda mean: _poisson_tail(count - 1, mean) < 0.975, count) if count else 0.0
+    return low, _mean_with(lambda mean: _poisson_tail(count, mean) < 0.025, count)
+
+
+def _poisson_tail(most: int, mean: float) -> float:
+    """The chance of at most ``most`` events."""
+    return math.fsum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(most + 1))
+
+
+def _mean_with(passed: Callable[[float], bool], count: int) -> float:
+    """The least mean that has ``passed``, by halving."""
+    low, high = 1e-9, 10.0 + 3 * count
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (low, middle) if passed(middle) else (middle, high)
+    return high
+
+
 def samples_for_drop(drop: float, spread: Mapping[str, float], count: int, limit: float) -> int | None:
     """Return how many samples in all would tell a drop from ``limit``, if it went on as in the first ``count``.
 

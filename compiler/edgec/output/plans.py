@@ -159,5 +159,11 @@ def _short(value: object) -> str:
 def _input(item: Input) -> str:
     if item.image:
         return f"{item.name}: RGB picture {item.image.width}x{item.image.height}, {item.image.fit}, 0..255"
+    if item.audio and item.stream:
+        seconds = item.shape[1].maximum / item.audio.rate
+        features = item.audio.features
+        heard = f", {features.bands} log-mel bands in the model" if features else ""
+        every = item.stream.hop / item.audio.rate
+        return f"{item.name}: {seconds:g} s of sound at {item.audio.rate} Hz, every {every:g} s{heard}"
     axes = "x".join(str(axis.minimum) if axis.fixed else f"{axis.minimum}..{axis.maximum}" for axis in item.shape)
     return f"{item.name}: {item.dtype} [{axes}]"

@@ -9,6 +9,7 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.scheme import Scheme
+from edgec.recipes.submodules import asked
 
 if TYPE_CHECKING:
     from edgec.artifacts.material import Material
@@ -61,7 +62,11 @@ def quantize(program: Any, material: Material, delegate: Delegate, options: Opti
     import torch
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    scheme = Scheme(per_channel=options.get("per_channel", True), observer=options.get("observer", "histogram"))
+    scheme = Scheme(
+        per_channel=options.get("per_channel", True),
+        observer=options.get("observer", "histogram"),
+        quantized=asked(material.inputs),
+    )
     quantizer = delegate.quantizer(scheme, material.delegate_options)
     prepared = prepare_pt2e(program.module(check_guards=False), quantizer)
     with torch.no_grad():

@@ -9,6 +9,7 @@ from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.scheme import Scheme
 from edgec.recipes.linear_layers import brings_nothing, operator_kind
+from edgec.recipes.submodules import asked
 
 if TYPE_CHECKING:
     from edgec.artifacts.material import Material
@@ -59,7 +60,8 @@ def quantize(program: Any, material: Material, delegate: Delegate, options: Opti
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     kinds = ("linear", "conv") if options.get("convolutions", True) else ("linear",)
-    wanted = Scheme(dynamic=True, quantized=lambda node: operator_kind(node).startswith(kinds))
+    quantized = asked(material.inputs, lambda node: operator_kind(node).startswith(kinds))
+    wanted = Scheme(dynamic=True, quantized=quantized)
     quantizer = delegate.quantizer(wanted, material.delegate_options)
     prepared = prepare_pt2e(program.module(check_guards=False), quantizer)
     with torch.no_grad():

@@ -12,6 +12,7 @@ from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.scheme import Scheme
 from edgec.recipes.fine_tuning import Course, deterministic, fine_tune, first_ranges
+from edgec.recipes.submodules import asked
 from edgec.runtime.inference import batch_size, unguarded
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def quantize(program: Any, material: Material, delegate: Delegate, options: Opti
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     plan = course(options, material.decides)
-    scheme = Scheme(per_channel=options.get("per_channel", True), training=True)
+    scheme = Scheme(per_channel=options.get("per_channel", True), training=True, quantized=asked(material.inputs))
     quantizer = delegate.quantizer(scheme, material.delegate_options)
     teacher = unguarded(program)
     # A program's module shares its tensors with the model that it was exported from.

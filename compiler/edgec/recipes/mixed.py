@@ -13,7 +13,7 @@ from edgec.artifacts.measured import Status
 from edgec.artifacts.scheme import Scheme
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.recipes.sensitivity import candidates, fewest, ranked
-from edgec.recipes.submodules import chosen, inside, narrow, submodules
+from edgec.recipes.submodules import asked, chosen, inside, narrow, submodules
 
 if TYPE_CHECKING:
     from edgec.artifacts.material import Material
@@ -117,7 +117,11 @@ class _Task:
         out = inside([*self.always, *kept])
         per_channel = bool(self.options.get("per_channel", True))
         return self.delegate.quantizer(
-            Scheme(per_channel=per_channel, training=training, quantized=lambda node: not out(node)),
+            Scheme(
+                per_channel=per_channel,
+                training=training,
+                quantized=asked(self.material.inputs, lambda node: not out(node)),
+            ),
             self.material.delegate_options,
         )
 

@@ -7,10 +7,14 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from edgec.artifacts.manifest import Input
 from edgec.diagnostics import Diagnostic, Failure, nearest
 
 PREFIX = "model"
 """What ``stages/load.py`` calls the user's model inside the deployed one."""
+
+FRONT = "front"
+"""How the names of what it computes in front of that model, a sound's features, begin there."""
 
 INTEGERS = ("quantize_per_", "dequantize_per_", "choose_qparams")
 """Operators on the border of integers: they belong to no submodule, whatever their metadata says."""
@@ -21,7 +25,23 @@ def stack(node: Any) -> list[tuple[str, str]]:
     entries = (node.meta.get("nn_module_stack") or {}).values()
     # A submodule that is called twice is "name@1" the second time.
     paths = [(path.partition("@")[0], str(kind)) for path, kind in entries]
-    return [(path.removeprefix(f"{PREFIX}."), kind) for path, kind in paths if path not in ("", PREFIX)]
+    own = [(path, kind) for path, kind in paths if path not in ("", PREFIX) and not path.startswith(FRONT)]
+    return [(path.removeprefix(f"{PREFIX}."), kind) for path, kind in own]
+
+
+def in_front(node: Any) -> bool:
+    """Return whether a node computes features in front of the user's model."""
+    return any(path.startswith(FRONT) for path, _ in (node.meta.get("nn_module_stack") or {}).values())
+
+
+def asked(inputs: Sequence[Input], wanted: Callable[[Any], bool] | None = None) -> Callable[[Any], bool] | None:
+    """Return which nodes a Scheme is to quantize: those ``wanted`` (None: all), less the features in front of the model.
+
+    Those stay in float: power spans more than 8 bits hold.
+    """
+    if not any(item.audio and item.audio.features for item in inputs):
+        return wanted
+    return lambda node: not in_front(node) and (wanted is None or wanted(node))
 
 
 def submodules(graph_module: Any) -> dict[str, str]:

@@ -9,6 +9,7 @@ from edgec.artifacts.document import Document
 from edgec.artifacts.manifest import Manifest
 from edgec.artifacts.project import Project
 from edgec.checks import (
+    audio_fits,
     budgets_agree,
     code_runs,
     cpu_known,
@@ -48,6 +49,7 @@ RULES: tuple[Rule, ...] = (
     dimension_range.check,
     stream_fits.check,
     detection_fits.check,
+    audio_fits.check,
     delegate_available.check,
     delegate_on_target.check,
     recipe_on_delegate.check,

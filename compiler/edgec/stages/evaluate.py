@@ -58,7 +58,7 @@ def _middle(axis: Dimension) -> int:
 
 
 def random_sample(inputs: Sequence[Input], name: str, size: Callable[[Dimension], int]) -> Sample:
-    """Return seeded noise: 0..255 for pictures, standard normal for floats, 0 or 1 for integers and booleans."""
+    """Return seeded noise: 0..255 for pictures, standard normal for floats (a tenth of it for sound), else 0 or 1."""
     import numpy as np
 
     generator = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
@@ -67,6 +67,8 @@ def random_sample(inputs: Sequence[Input], name: str, size: Callable[[Dimension]
         shape = tuple(size(axis) for axis in item.shape)
         if item.image:
             return generator.integers(0, 256, shape).astype("float32")
+        if item.audio:
+            return (0.1 * generator.standard_normal(shape)).astype("float32")
         if item.dtype.startswith("float"):
             return generator.standard_normal(shape).astype(item.dtype)
         return generator.integers(0, 2, shape).astype(item.dtype)

@@ -16,6 +16,7 @@ from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.registry import plugin
 from edgec.runtime.inference import batches
 from edgec.sources.batch_norm import reestimate_batch_norm
+from edgec.stages.sound import log_mel
 from edgec.store.files import sha256_of
 
 if TYPE_CHECKING:
@@ -92,18 +93,26 @@ def refuse_changed(project: Project) -> None:
 
 
 def deployed(model: torch.nn.Module, inputs: Sequence[Input]) -> torch.nn.Module:
-    """Return ``model`` behind the artifact's inputs: pictures [N, H, W, 3] in 0..255 become [N, 3, H, W], normalised.
+    """Return ``model`` behind the artifact's inputs: pictures [N, H, W, 3] in 0..255 become [N, 3, H, W], normalised, and
+    sound [N, samples] its features, where the manifest asks for some.
 
     Its outputs, whatever structure the model gives, become a tuple of tensors in the structure's own order.
     """
     import torch
 
     images = [item.image for item in inputs]
+    fronts = {
+        index: log_mel(item.audio.features, item.audio.rate)
+        for index, item in enumerate(inputs)
+        if item.audio and item.audio.features
+    }
 
     class Deployed(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.model = model
+            for index, front in fronts.items():
+                self.add_module(f"front{index}", front)
             for index, image in enumerate(images):
                 if image:
                     scale, shift = normalisation(image)
@@ -111,10 +120,14 @@ def deployed(model: torch.nn.Module, inputs: Sequence[Input]) -> torch.nn.Module
                     self.register_buffer(f"shift{index}", torch.tensor(shift).reshape(1, 3, 1, 1))
 
         def forward(self, *values: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            ready = [self.prepared(index, value) if images[index] else value for index, value in enumerate(values)]
+            ready = [self.prepared(index, value) for index, value in enumerate(values)]
             return tuple(leaf for _, leaf in tensors(self.model(*ready)))
 
-        def prepared(self, index: int, value: torch.Tensor) -> torch.Tensor:
+        def prepared(self, index: int, value: torch.Tensor) -> Any:
+            if index in fronts:
+                return getattr(self, f"front{index}")(value)
+            if not images[index]:
+                return value
             # A bare permute would stay outside the delegate as as_strided_copy; a contiguous one is taken.
             planes = value.permute(0, 3, 1, 2).contiguous()
             return planes * getattr(self, f"scale{index}") + getattr(self, f"shift{index}")
@@ -202,7 +215,8 @@ def _output_names(plan: Plan, bare: torch.nn.Module, model: Any, example: tuple[
             Diagnostic(
                 code="model-not-loaded",
                 message=f"the model does not run on inputs of shape {shapes}: {words[0]}",
-                hint="make `inputs` what the model's forward takes (a picture reaches it as [1, 3, height, width])",
+                hint="make `inputs` what the model's forward takes (a picture reaches it as [1, 3, height, width], log-mel "
+                "features as [1, 1, bands, frames])",
             )
         ) from error
     finally:

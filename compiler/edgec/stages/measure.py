@@ -18,7 +18,7 @@ from edgec.artifacts.plan import Plan
 from edgec.artifacts.samples import Evaluation
 from edgec.artifacts.slices import members
 from edgec.diagnostics import Diagnostic, Failure, Location
-from edgec.metrics.agreement import same_decision
+from edgec.metrics.agreement import CHOOSING, same_decision
 from edgec.metrics.interval import discordance, mean_interval, paired_drop, percentiles, share_interval
 from edgec.registry import plugin
 from edgec.runtime.bench import Asked, bench
@@ -111,11 +111,13 @@ def accuracy_figures(plan: Plan, answers: Path) -> list[Figure]:
 def evaluation_figures(plan: Plan, evaluation: Evaluation) -> list[Figure]:
     """Return metrics on the evaluation set and its slices: the artifact's, eager fp32's, and the paired drop between them.
 
-    Where a budget asks for it, also the share of decisions that differ from fp32's (``accuracy.flips``).
+    Where a budget asks for it, also the share of decisions that differ from fp32's (``accuracy.flips``). Windows of
+    recordings count for the metrics that ask for them, and for no other.
     """
     task = plugin("tasks", plan.task.name)
     image = plan.inputs[0].image if plan.inputs else None
-    evaluation = replace(evaluation, task=plan.task.options, classes=plan.labels, image=image)
+    everything = replace(evaluation, task=plan.task.options, classes=plan.labels, image=image, hop=_hop(plan))
+    evaluation = everything.of_classes() if CHOOSING & set(task.METRICS) else everything
     asked = [budget for budget in plan.budgets if budget.kind == "accuracy"]
     budgeted = {budget.statistic: budget.options for budget in asked if budget.sense != "max_flips"}
     usual = [name for name in ("agreement", "sqnr") if name in task.METRICS]
@@ -123,12 +125,18 @@ def evaluation_figures(plan: Plan, evaluation: Evaluation) -> list[Figure]:
     figures: list[Figure] = []
     for name, options in wanted.items():
         if evaluation.labels is not None or not plugin("metrics", name).NEEDS_LABELS:
-            figures += _metric_figures(name, options, evaluation)
+            whole = getattr(plugin("metrics", name), "RECORDINGS", False)
+            figures += _metric_figures(name, options, everything if whole else evaluation)
         elif name in budgeted:
             raise _unlabelled(name, plan.manifest)
     if any(budget.sense == "max_flips" and budget.slice is None for budget in asked):
         figures.append(_flips(evaluation))
     return figures + _slice_figures(plan, evaluation)
+
+
+def _hop(plan: Plan) -> float | None:
+    """The time in seconds from one window to the next, where the model hears a stream."""
+    return next((item.stream.hop / item.stream.rate for item in plan.inputs if item.stream), None)
 
 
 def _slice_figures(plan: Plan, evaluation: Evaluation) -> list[Figure]:
@@ -141,21 +149,11 @@ def _slice_figures(plan: Plan, evaluation: Evaluation) -> list[Figure]:
         positions = members(part, evaluation.ids, evaluation.labels, plan.labels)
         if not positions.size:
             continue
-        of, flips = _part(evaluation, positions), budget.sense == "max_flips"
+        of, flips = evaluation.at(positions), budget.sense == "max_flips"
         for figure in [_flips(of)] if flips else _metric_figures(budget.statistic, budget.options, of):
             name = f"{figure.name}[{part.by} {part.name}]"
             figures[name] = replace(figure, name=name)
     return list(figures.values())
-
-
-def _part(evaluation: Evaluation, positions: NDArray[Any]) -> Evaluation:
-    return replace(
-        evaluation,
-        ids=tuple(evaluation.ids[position] for position in positions),
-        outputs=tuple(output[positions] for output in evaluation.outputs),
-        reference=tuple(output[positions] for output in evaluation.reference),
-        labels=None if evaluation.labels is None else evaluation.labels[positions],
-    )
 
 
 def _flips(evaluation: Evaluation) -> Figure:
@@ -231,7 +229,8 @@ def _metric_figures(name: str, options: Options, evaluation: Evaluation) -> list
             ),
         ]
     if not metric.PAIRED:
-        return [figure("", value, unit)]
+        spread = getattr(metric, "interval", None)
+        return [figure("", value, unit, spread(evaluation, options) if spread else None)]
     actual = metric.scores(evaluation.outputs, evaluation, options)
     before = metric.scores(evaluation.reference, evaluation, options)
     better, worse = (before, actual) if metric.HIGHER_IS_BETTER else (actual, before)

@@ -9,6 +9,7 @@ from typing import Any
 from edgec.artifacts.device import Device
 from edgec.artifacts.document import Document, Json, Route
 from edgec.artifacts.manifest import (
+    Audio,
     Budget,
     BudgetKind,
     Choice,
@@ -16,6 +17,7 @@ from edgec.artifacts.manifest import (
     Dimension,
     Image,
     Input,
+    LogMel,
     Manifest,
     Search,
     Sense,
@@ -101,6 +103,8 @@ def _delegates(value: Json) -> tuple[Choice, ...]:
 def _input(value: dict[str, Json]) -> Input:
     if "image" in value:
         return _image_input(value["name"], value["image"])
+    if "audio" in value:
+        return _audio_input(value["name"], value["audio"])
     shape = tuple(_dimension(entry) for entry in value["shape"])
     stream = _stream(value["stream"], shape) if "stream" in value else None
     return Input(name=value["name"], dtype=value.get("dtype", "float32"), shape=shape, stream=stream)
@@ -118,6 +122,39 @@ def _image_input(name: str, value: dict[str, Any]) -> Input:
     image = Image(**given)
     shape = tuple(Dimension(minimum=size, maximum=size) for size in (1, image.height, image.width, 3))
     return Input(name=name, dtype="float32", shape=shape, image=image)
+
+
+def _audio_input(name: str, value: dict[str, Any]) -> Input:
+    rate = value["sample_rate"]
+    samples = max(1, round(value["seconds"] * rate))
+    hop = _samples(value["hop"], rate) if "hop" in value else samples
+    features = _log_mel(value["features"], rate) if "features" in value else None
+    return Input(
+        name=name,
+        dtype="float32",
+        shape=(Dimension(minimum=1, maximum=1), Dimension(minimum=samples, maximum=samples)),
+        stream=Stream(rate=float(rate), hop=hop),
+        audio=Audio(rate=rate, features=features),
+    )
+
+
+def _log_mel(value: dict[str, Any], rate: int) -> LogMel:
+    window = _samples(value.get("window", "25ms"), rate)
+    plain = {key: value[key] for key in ("scale", "norm", "floor", "mean", "std") if key in value}
+    return LogMel(
+        bands=value.get("bands", 40),
+        window=window,
+        hop=_samples(value.get("hop", "10ms"), rate),
+        fft=value.get("fft", window),
+        fmin=float(value.get("fmin", 0)),
+        fmax=float(value.get("fmax", rate / 2)),
+        **plain,
+    )
+
+
+def _samples(value: Json, rate: int) -> int:
+    """A duration in whole samples."""
+    return max(1, round(quantity(value, "duration") * rate))
 
 
 def _dimension(value: int | dict[str, int]) -> Dimension:

@@ -92,6 +92,10 @@ def checked(
         look.judge()
 
 
+LOUDEST = 8.0
+"""Sound in floats may pass 1 where it was made louder; whole numbers that were never divided are far beyond this."""
+
+
 class _Look:
     """What was seen of one input over the calibration data."""
 
@@ -127,6 +131,9 @@ class _Look:
             raise _unfit(
                 "calibration-range", message, "give the pixels as they are; the artifact normalises them itself"
             )
+        if self.given.audio and max(-self.lowest, self.highest) > LOUDEST:
+            message = f"the {self.role} data for sound {name!r} spans {span}; samples are -1..1"
+            raise _unfit("calibration-range", message, "divide 16-bit samples by 32768")
 
 
 def first_line(error: BaseException) -> str:

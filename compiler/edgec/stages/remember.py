@@ -9,6 +9,7 @@ from edgec.artifacts.evaluated import Evaluated
 from edgec.artifacts.measured import Measured
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.samples import Evaluation
+from edgec.metrics.agreement import CHOOSING
 from edgec.registry import plugin
 
 if TYPE_CHECKING:
@@ -16,18 +17,23 @@ if TYPE_CHECKING:
 
 
 def remember(plan: Plan, measured: Measured, evaluation: Evaluation) -> Evaluated:
-    """Return each sample's truth and decision, and its score by every metric of ``measured`` that is a mean of such."""
+    """Return each sample's truth and decision, and its score by every metric of ``measured`` that is a mean of such.
+
+    Windows of recordings are left out: they are looked at together.
+    """
     data = plan.dataset("evaluation")
     assert data is not None, "what was evaluated has data"
-    decides = "top1" in plugin("tasks", plan.task.name).METRICS
-    labels = evaluation.labels if decides and evaluation.labels is not None and evaluation.labels.ndim == 1 else None
+    chooses = bool(CHOOSING & set(plugin("tasks", plan.task.name).METRICS))
+    if chooses:
+        evaluation = evaluation.of_classes()
+    labels = evaluation.labels if chooses and evaluation.labels is not None and evaluation.labels.ndim == 1 else None
     return Evaluated(
         format=data.format,
         path=posixpath.normpath(str(data.options.get("path", ""))),
         samples=evaluation.ids,
         truth=None if labels is None else tuple(labels.tolist()),
-        decisions=_decisions(evaluation.outputs[0]) if decides else None,
-        reference=_decisions(evaluation.reference[0]) if decides else None,
+        decisions=_decisions(evaluation.outputs[0]) if chooses else None,
+        reference=_decisions(evaluation.reference[0]) if chooses else None,
         scores=_scores(plan, measured, evaluation),
     )
 

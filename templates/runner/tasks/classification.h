@@ -33,8 +33,8 @@ inline std::vector<double> softmax(const View& logits) {
   return scores;
 }
 
-inline void print_classification(JsonWriter& line, const Bundle& bundle, const std::vector<View>& outputs, int top) {
-  const std::vector<double> scores = softmax(outputs.front());
+// Prints the best class of `scores` and the `top` best; returns the best one's index.
+inline std::size_t print_best(JsonWriter& line, const Bundle& bundle, const std::vector<double>& scores, int top) {
   std::vector<std::size_t> order(scores.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   const std::size_t shown = std::min(order.size(), static_cast<std::size_t>(std::max(top, 1)));
@@ -47,4 +47,9 @@ inline void print_classification(JsonWriter& line, const Bundle& bundle, const s
     line.open('{').field("label", label(order[i])).field("score", scores[order[i]]).close('}');
   }
   line.close(']');
+  return order[0];
+}
+
+inline void print_classification(JsonWriter& line, const Bundle& bundle, const std::vector<View>& outputs, int top) {
+  print_best(line, bundle, softmax(outputs.front()), top);
 }

@@ -8,6 +8,7 @@
 #include "classification.h"
 #include "detection.h"
 #include "embedding.h"
+#include "keyword_spotting.h"
 #include "regression.h"
 #include "segmentation.h"
 #include "tensor.h"
@@ -43,6 +44,7 @@ inline TaskPrinter task_printer(const Bundle& bundle, const std::string& masks =
   }
   if (bundle.task == "anomaly") return AnomalyPrinter(bundle);
   if (bundle.task == "detection") return DetectionPrinter(bundle);
+  if (bundle.task == "keyword-spotting") return KeywordPrinter(bundle);
   if (bundle.task == "tensor") return always(print_tensors);
   throw Failure(kIntegrity, "bundle.json names the task " + bundle.task + ", which this runner does not have");
 }

@@ -13,6 +13,7 @@ import incremental
 import lowering
 import runner
 import search
+import video
 
 PARTS = {
     "frontend": frontend,
@@ -21,6 +22,7 @@ PARTS = {
     "incremental": incremental,
     "search": search,
     "runner": runner,
+    "video": video,
 }
 
 

@@ -44,7 +44,8 @@ def test_each_line_belongs_to_its_own_frame(folder: Path, tmp_path: Path) -> Non
     shades = [0, 40, 90, 160, 255]
     for shade in shades:
         PIL.Image.new("RGB", (64, 48), (shade, 10, 255 - shade)).save(tmp_path / f"{shade:03}.png")
-    _, lines, _ = play(folder, tmp_path)
+    _, lines, _ = play(folder, tmp_path, "--realtime")
+    assert lines[-1]["seconds"] > 2.4, "in real time a folder's pictures come twice a second"
     assert [line["middle"] for line in results(lines)] == [[shade, 10, 255 - shade] for shade in shades]
 
 

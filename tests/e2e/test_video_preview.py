@@ -24,6 +24,13 @@ SUM = """(() => { const c = document.getElementById("picture");
   return c.getContext("2d").getImageData(0, 0, c.width, c.height).data.reduce((a, b) => a + b, 0); })()"""
 PIXEL = """Array.from(document.getElementById("picture").getContext("2d").getImageData(%d, %d, 1, 1).data)"""
 
+OTHER_TASKS = (
+    ('{top: [{label: "3", score: 0.984}, {label: "8", score: 0.0114}]}', "398 %81.1 %"),
+    ('{classes: [{label: "road", share: 0.6}]}', "road60 %"),
+    ('{values: [{name: "temperature", value: 21.4321, unit: "°C"}]}', "temperature21.43 °C"),
+    ('{error: "output is not finite"}', "output is not finite"),
+)
+
 
 def text(name: str) -> str:
     return f'document.getElementById("{name}").textContent'
@@ -76,6 +83,8 @@ def test_a_browser_shows_a_stream_that_moves_with_its_boxes_and_figures(
         assert (browser.value(text("watts")), browser.value(text("sensor"))) == ("4.21 W", "VDD_IN")
         assert browser.value(text("seen")) == "<b>bolt & nut</b>75 %", "a label is text, never markup"
         assert browser.value('document.querySelectorAll("#seen b").length') == 0
+        for line, shown in OTHER_TASKS:
+            assert browser.value(f"list({line}), {text('seen')}") == shown
         before = browser.value(SUM)
         browser.until(f"{SUM} !== {before}")
         # The box begins at a quarter of the picture, 80 and 60 of 320 and 240, drawn in the label's colour.

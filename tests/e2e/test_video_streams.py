@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.server
 import json
 import shutil
@@ -160,6 +161,23 @@ def test_a_stream_without_an_end_is_lost_when_its_connection_ends(folder: Path, 
         server.shutdown()
     assert kinds == ["lost", "connected", "lost"]
     assert last["results"] >= 20
+
+
+def test_a_recording_on_a_web_server_is_played_at_its_own_speed_where_that_is_asked(folder: Path, tmp_path: Path) -> None:
+    clip(tmp_path / "clip.mp4", seconds=2)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}/clip.mp4"
+        seconds = {}
+        for options in ((), ("--realtime",)):
+            code, lines, _ = play(folder, address, *options)
+            assert (code, lines[-1]["why"]) == (0, "end of stream")
+            # In real time, what comes while ffmpeg looks at the stream is late.
+            assert lines[-1]["frames"] == 50 if not options else 30 < lines[-1]["frames"] <= 50
+            seconds[options] = lines[-1]["seconds"]
+        server.shutdown()
+    assert seconds["--realtime",] > 1.9 and seconds["--realtime",] > seconds[()]
 
 
 def test_a_camera_that_is_not_there_is_told(folder: Path) -> None:

@@ -26,8 +26,7 @@ class Painter:
         scale = max(1, frame.height // ROWS_A_SCALE)
         for seen in sorted(line.get("detections", ()), key=lambda seen: float(seen["score"])):
             self._box(canvas, seen, scale)
-        rows = [labelled(row) for row in line.get("top", ())][:TOP]
-        rows += [str(line["error"])] if "error" in line else []
+        rows = written(line)[:TOP]
         texts = [self._text(row, scale, LIGHT, DARK) for row in rows]
         y = frame.height - sum(map(len, texts)) - 2 * scale
         for text in texts:
@@ -84,6 +83,17 @@ class Canvas:
                 at = self.start + 3 * (y * self.width + left)
                 part = row[:room]
                 self.data[at : at + len(part)] = part
+
+
+def written(line: Dict[str, Any]) -> List[str]:
+    """Return the rows at the foot of the picture: what the task's line holds beside boxes."""
+    if "error" in line:
+        return [str(line["error"])]
+    if "classes" in line:
+        return [labelled({"label": seen["label"], "score": seen["share"]}) for seen in line["classes"]]
+    if "values" in line:
+        return [f"{seen['name']} {seen['value']:.4g} {seen.get('unit', '')}".rstrip() for seen in line["values"]]
+    return [labelled(row) for row in line.get("top", ())]
 
 
 def labelled(seen: Dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from options import Options
 from preview import Preview
 from problem import Problem
 from record import Recorder
-from source import Source
+from source import PICTURES_A_SECOND, Source
 from tally import Tally
 
 
@@ -25,8 +25,7 @@ class Outputs:
         self.preview: Optional[Preview] = None
         try:
             if options.record:
-                # Pictures of a folder have no rate of their own.
-                rate = (lambda: FOLDER_RATE) if source.kind == "folder" else (lambda: source.rate)
+                rate = (lambda: PICTURES_A_SECOND) if source.kind == "folder" else (lambda: source.rate)
                 paced = options.realtime or source.kind not in ("file", "folder")
                 self.recorder = Recorder(options.record, tool, paced, rate)
             if options.preview is not None:
@@ -54,9 +53,6 @@ class Outputs:
     def recorded(self) -> Dict[str, Any]:
         """Return what the last line says of the recording."""
         return {"recorded": self.recorder.frames} if self.recorder else {}
-
-
-FOLDER_RATE = 5.0
 
 
 def opened(port: int, realtime: bool, bundle: str, tool: Tool, source: Source, tally: Tally) -> Preview:

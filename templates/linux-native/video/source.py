@@ -4,7 +4,7 @@ import os
 import re
 import stat
 import time
-from typing import Any, Callable, Dict, Generator, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, Generator, Iterator, List, NamedTuple, Optional
 
 from clip import Clip, Decoding, Way
 from frames import Frame
@@ -14,6 +14,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
 VIDEOS = (
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".mpeg", ".mjpeg", ".h264", ".h265", ".y4m", ".gif",
 )  # fmt: skip
+PICTURES_A_SECOND = 2.0  # of a folder: they have no speed of their own
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
 
 Tell = Callable[[Dict[str, Any]], None]
@@ -60,6 +61,8 @@ class Source:
                 for frame in decoding:
                     self.state = "playing"
                     yield frame
+                if self.settings.realtime and decoding.clip.path and self.way.stop.wait(1 / PICTURES_A_SECOND):
+                    raise Stopped
                 seen += decoding.end.frames
                 if not decoding.end.frames or not decoding.end.complete:
                     self._damaged(path, decoding.end.reason)
@@ -77,7 +80,7 @@ class Source:
         since: Optional[float] = None  # when the stream was lost
         while True:
             decoding = self._decoding(self._address(), number)
-            for frame in decoding:
+            for frame in self._paced(decoding):
                 if since is not None:
                     self._connected(attempts, since)
                 attempts, since, self.rate, self.state = 0, None, decoding.rate, "playing"
@@ -96,6 +99,17 @@ class Source:
             if self.way.stop.wait(min(FIRST_WAIT_SECONDS * 2**attempts, LONGEST_WAIT_SECONDS)):
                 raise Stopped
             attempts += 1
+
+    def _paced(self, decoding: Decoding) -> Iterator[Frame]:
+        """Yield the frames; those of a recording on a web server at its own speed, where that is asked. RTSP sees to it."""
+        start = time.monotonic()
+        for count, frame in enumerate(decoding):
+            if self.settings.realtime and self.kind == "url" and decoding.duration and decoding.rate:
+                start = frame.captured if count == 0 else start
+                if self.way.stop.wait(max(0.0, start + count / decoding.rate - time.monotonic())):
+                    raise Stopped
+                frame = frame._replace(captured=time.monotonic())
+            yield frame
 
     def _connected(self, attempts: int, since: float) -> None:
         self.reconnects += 1

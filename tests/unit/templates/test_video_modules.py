@@ -255,6 +255,15 @@ def test_classes_and_errors_are_written_at_the_foot(video: dict[str, ModuleType]
     assert not painted(video, black(video, 200, 100), {"embedding": [1.0]}).any()
 
 
+def test_every_task_s_line_has_its_rows(video: dict[str, ModuleType]) -> None:
+    written = video["draw"].written
+    assert written({"top": [{"label": "3", "score": 0.984}]}) == ["3 98 %"]
+    assert written({"classes": [{"label": "road", "share": 0.6}]}) == ["road 60 %"]
+    values = [{"name": "temperature", "value": 21.4321, "unit": "°C"}, {"name": "0", "value": 1e-6}]
+    assert written({"values": values}) == ["temperature 21.43 °C", "0 1e-06"]
+    assert written({"detections": []}) == [] and written({"error": "x"}) == ["x"]
+
+
 def test_letters_are_of_their_own_shape(video: dict[str, ModuleType]) -> None:
     font = video["font"]
     assert len(font.COLUMNS) == 95 * 5

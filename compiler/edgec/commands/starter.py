@@ -148,6 +148,6 @@ targets: [linux-x86_64] # `edgec list targets`
 
 # A build that misses one of these makes no release. `edgec explain budgets` says more.
 budgets:{accuracy}
-  latency: {{p90: 100ms}}
+  latency: {{p90: 100ms}} # of the model alone; `of: pipeline` adds decoding and the line of JSON, `after: 10min` a load before
   size: 20MB # model.pte
 """

@@ -134,3 +134,28 @@ def test_the_readme_names_a_load_that_has_to_be_asked_for(tmp_path):
     runner = bundle_parts.runner(tmp_path / "runner")
     assert "verify.sh --sustained      # and the budgets after 10min of load" in told(budgets())
     assert "--sustained" not in told(budgets({"latency": {"p90": "1s", "after": "2s"}}))
+
+
+def test_the_report_shows_the_pipeline_throttling_and_each_class_s_overlap(tmp_path):
+    clocked = {"evidence": "host", "clocked": True}
+    parts = {"pre": 0.001, "execute": 0.01, "post": 0.0005, "pipeline": 0.0115}
+    figures = [
+        Figure(name=f"latency.{part}.p50", value=value, unit="s", samples=64, detail={"inputs": "pictures"}, **clocked)
+        for part, value in parts.items()
+    ]
+    figures += [
+        Figure(name="latency.pipeline.p50[after 10min]", value=0.0125, unit="s", samples=700, **clocked),
+        Figure(name="throttling[after 10min]", value=1.087, unit="times", samples=700, **clocked),
+        Figure(name="accuracy.miou", value=0.75, unit="share", evidence="host", samples=40, detail={"classes": [0.75, None]}),
+    ]
+    asked, found = bundle_parts.plan(budgets=(), labels=("ro<ad", "sky")), Measured(figures=tuple(figures))
+    artifact = bundle_parts.lowered(tmp_path / "job")
+    page = render(asked, artifact, tmp_path / "job", bundle_parts.runner(tmp_path / "runner"), found, (), False).report.decode()
+    assert "The whole pipeline" in page and "64 passes over pictures in memory" in page and "11.5 ms" in page
+    assert "After 10min of load a pass takes 12.5 ms at p50, +8.7 % against the start." in page
+    assert "ro&lt;ad" in page and "75.00 %" in page and "does not occur" in page
+
+
+def test_a_report_without_them_shows_none(tmp_path):
+    page = bundle_parts.bundle(tmp_path).report.decode()
+    assert "The whole pipeline" not in page and "Intersection over union" not in page

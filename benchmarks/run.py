@@ -13,6 +13,7 @@ import incremental
 import lowering
 import runner
 import search
+import systems
 import video
 
 PARTS = {
@@ -22,6 +23,7 @@ PARTS = {
     "incremental": incremental,
     "search": search,
     "runner": runner,
+    "systems": systems,
     "video": video,
 }
 

@@ -135,3 +135,21 @@ def policy(out: Out, keys: dict[str, Pair]) -> Path:
     path = out.place / "edgec.toml"
     path.write_text(policy_text(out, keys))
     return path
+
+
+@pytest.fixture(scope="session")
+def detector(edgec, tmp_path_factory):
+    """The detector in a project of its own, with one recipe in the place of its search, for two of its targets."""
+    root = tmp_path_factory.mktemp("detector") / "project"
+    (root / "manifests" / "weights").mkdir(parents=True)
+    for name in ("edgec.toml", "manifests/detector_model.py", "manifests/weights/detector.safetensors"):
+        shutil.copy(ROOT / name, root / name)
+    for name in ("manifests/labels", "manifests/data/detector"):
+        shutil.copytree(ROOT / name, root / name)
+    text = (ROOT / "manifests" / "detector.yaml").read_text()
+    search = text[text.index("search:") : text.index("targets:")]
+    text = text.replace(search, "quantization: int8\ndelegate: xnnpack\n\n").replace(" raspberry-pi-4,", "")
+    (root / "manifests" / "detector.yaml").write_text(text)
+    done = edgec("build", "manifests/detector.yaml", "--root", ".", "--out", root / "out", "--output", "json", cwd=root)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return Built(json.loads(done.stdout), root / "out")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from edgec.runtime.emulate import emulator
+from edgec.targets.table import JETSON_NANO
 from video_parts import DIGITS, clip, play, results, start
 
 pytestmark = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
@@ -49,6 +51,17 @@ def test_the_bundle_s_own_verification_covers_what_plays_video(folder, tmp_path)
     with (copy / "video" / "source.py").open("a") as file:
         file.write("# changed\n")
     assert subprocess.run([copy / "verify.sh", "--no-bench"], capture_output=True, check=False).returncode == 7
+
+
+def test_the_nano_s_bundle_plays_video_with_its_own_instructions(camera, folder, tmp_path):
+    place = tmp_path / "pictures"
+    place.mkdir()
+    for digit in "0379":
+        shutil.copy(sorted((DIGITS / digit).iterdir())[0], place / f"{digit}.png")
+    environment = {"EDGEC_EMULATOR": " ".join(emulator(JETSON_NANO, tmp_path).command)}
+    code, lines, _ = play(camera.folder("jetson-nano"), place, environment=environment)
+    assert code == 0
+    assert [line["label"] for line in results(lines)] == [line["label"] for line in results(play(folder, place)[1])]
 
 
 def resident(process):

@@ -50,7 +50,7 @@ class Painter:
         # As on the page: the angle goes round by the golden ratio, so that neighbours differ.
         if label not in self.colours:
             angle = (len(self.colours) * 222.5 + 145) % 360 / 360
-            self.colours[label] = bytes(round(255 * part) for part in colorsys.hls_to_rgb(angle, 0.62, 0.85))
+            self.colours[label] = bytes(round(255 * part) for part in colorsys.hls_to_rgb(angle, 0.68, 0.85))
         return self.colours[label]
 
     def _text(self, text: str, scale: int, ink: bytes, ground: bytes) -> List[bytes]:

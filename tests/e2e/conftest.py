@@ -93,6 +93,11 @@ def vibration(edgec, run_folder):
     return built_once(edgec, run_folder, "vibration")
 
 
+@pytest.fixture(scope="session")
+def keyword(edgec, run_folder):
+    return built_once(edgec, run_folder, "keyword")
+
+
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pair]:
     folder = tmp_path_factory.mktemp("the keys")

@@ -10,6 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from browser import Browser, chromium
 from edgec.artifacts.manifest import Dimension, Image, Input
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Evaluation
@@ -18,10 +19,12 @@ from edgec.metrics import map50
 from edgec.runtime.emulate import emulator
 from edgec.targets.table import TARGETS
 from edgec.tasks.detections import Detections, detections
+from video_parts import play, previewed
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFESTS = ROOT / "manifests"
 PICTURES = MANIFESTS / "data" / "detector" / "evaluation"
+CLIP = MANIFESTS / "data" / "detector" / "clip.mp4"
 LABELS = tuple("0123456789")
 A57 = pytest.mark.skipif(not shutil.which("qemu-aarch64"), reason="qemu-user is not installed")
 
@@ -253,3 +256,30 @@ def test_at_full_width_and_the_published_input_it_builds(edgec, detector):
     assert figures["delegation"] == 1.0 and figures["latency.p90"] < 0.5
     code, (line,) = lines_of([Path(outcome["folder"]) / "bin" / "edgec-run"], "--run", sorted(PICTURES.iterdir())[0])
     assert code == 0 and isinstance(line["detections"], list)
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg") or not chromium(), reason="ffmpeg or Chromium is not installed")
+def test_a_browser_shows_boxes_on_a_moving_picture(detector):
+    moves = """(() => { const c = document.getElementById("picture");
+      return c.getContext("2d").getImageData(0, 0, c.width, c.height).data.reduce((a, b) => a + b, 0); })()"""
+    folder = detector.folder("linux-x86_64")
+    with previewed(folder, CLIP, "--loop", "--realtime") as (_, page), Browser() as browser:
+        browser.open(page)
+        seen = browser.until('Array.from(document.querySelectorAll("#seen li span:first-child"), (item) => item.textContent)')
+        assert set(seen) <= set(LABELS)
+        before = browser.value(moves)
+        browser.until(f"{moves} !== {before}")
+        assert browser.until('parseFloat(document.getElementById("fps").textContent)') > 1
+        assert browser.wrong == []
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
+def test_what_is_seen_in_a_video_is_what_is_seen_in_its_pictures(detector, tmp_path):
+    code, lines, err = play(detector.folder("linux-x86_64"), CLIP, "--record", tmp_path / "seen.mp4")
+    assert (code, err, lines[-1]["results"], lines[-1]["recorded"]) == (0, "", 300, 300)
+    still, first = lines[5]["detections"], sorted(PICTURES.iterdir())[0]
+    direct = lines_of([detector.folder("linux-x86_64") / "run.sh"], first)[1][0]["detections"]
+    for seen, expected in zip(still[:2], direct[:2], strict=True):
+        assert seen["label"] == expected["label"]
+        scale = 480 / PIL.Image.open(first).width
+        assert np.allclose(seen["box"], [scale * value for value in expected["box"]], atol=12), (seen, expected)

@@ -16,8 +16,12 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 TARGET = f"linux-{platform.machine()}"
-SYSTEMS = {"camera": ("camera.yaml", 10.0), "detector": ("detector.yaml", 10.0)}
-"""By name: the manifest, and how many frames a second are asked for."""
+SYSTEMS = {
+    "camera": ("camera.yaml", 10.0),
+    "detector": ("detector.yaml", 10.0),
+    "keyword": ("keyword.yaml", 4.0),
+}
+"""By name: the manifest, and how many frames, or windows of sound, a second are asked for."""
 
 THREADS = (1, 2)
 PASSES, ROUNDS = 1000, 5
@@ -62,11 +66,14 @@ def best(bundle: Path, threads: int) -> dict:
 
 def resident(bundle: Path, frames: int) -> int:
     """Return the peak resident bytes of the runner over a stream of ``frames`` frames of noise."""
-    image = json.loads((bundle / "bundle.json").read_text())["inputs"][0]["image"]
-    noise = [os.urandom(image["width"] * image["height"] * 3) for _ in range(8)]
+    given = json.loads((bundle / "bundle.json").read_text())["inputs"][0]
+    image, stream = given.get("image"), given.get("stream")
+    noise = [os.urandom(image["width"] * image["height"] * 3 if image else 2 * stream["hop"]) for _ in range(8)]
     with (bundle / "lines").open("wb") as lines:
         runner = subprocess.Popen([bundle / "bin" / "edgec-run", "--stream"], stdin=subprocess.PIPE, stdout=lines)
         assert runner.stdin is not None
+        if stream:  # before the first hop a window is full already, but for that hop
+            runner.stdin.write(os.urandom(2 * (given["shape"][-1] - stream["hop"])))
         for index in range(frames):
             runner.stdin.write(noise[index % len(noise)])
         runner.stdin.close()

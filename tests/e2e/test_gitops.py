@@ -87,7 +87,8 @@ def project(place: Place, camera: object, tmp_path: Path) -> Place:
     key = pair(tmp_path / "keys", "release", "p256")
     place.run(
         f"""
-        git init -q -b main origin && cd origin && cp -R "$EDGEC/manifests" . && rm manifests/camera-*.yaml manifests/vib*.yaml
+        git init -q -b main origin && cd origin && cp -R "$EDGEC/manifests" .
+        rm manifests/camera-*.yaml manifests/[d-z]*.yaml
         mkdir keys && cp {key.public} keys/release.pub.pem
         printf '[signatures]\\nkeys = ["keys/release.pub.pem"]\\n' > edgec.toml
         printf '%s\\n' /out/ /pulled/ /.base/ /plan.md > .gitignore
@@ -200,7 +201,7 @@ def test_the_hook(place: Place) -> None:
     place.run(
         """
         git init -q hooks && cp "$EDGEC/.pre-commit-hooks.yaml" hooks && git -C hooks add . && git -C hooks commit -q -m hooks
-        git init -q meters && cp -R "$EDGEC/manifests" meters && cd meters && rm manifests/camera-*.yaml manifests/vib*.yaml
+        git init -q meters && cp -R "$EDGEC/manifests" meters && cd meters && rm manifests/camera-*.yaml manifests/[d-z]*.yaml
         printf 'repos:\\n- repo: %s\\n  rev: %s\\n  hooks: [{id: edgec-validate}]\\n' \\
           "$PWD/../hooks" "$(git -C ../hooks rev-parse HEAD)" > .pre-commit-config.yaml
         git add . && "$PYTHON" -m pre_commit run edgec-validate --all-files

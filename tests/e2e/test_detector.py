@@ -247,7 +247,7 @@ def test_at_full_width_and_the_published_input_it_builds(edgec, detector):
         "inputs: [{name: image, image: {width: 416, height: 416, fit: contain}}]\n"
         "task:\n  name: detection\n  options:\n    labels: labels/80.txt\n"
         "    anchors: [[[81, 82], [135, 169], [344, 319]], [[10, 14], [23, 27], [37, 58]]]\n"
-        "quantization: fp16\ntargets: [linux-x86_64]\n"
+        "quantization: fp32\ntargets: [linux-x86_64]\n"
     )
     done = edgec("build", "manifests/full.yaml", "--root", ".", "--output", "json", "--out", "out", cwd=project)
     assert done.returncode == 0, done.stderr + done.stdout

@@ -1,6 +1,7 @@
 """The camera's release against a second one, quantized with one scale a tensor: both built by the real command line."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,12 @@ def second(edgec, tmp_path_factory):
     ):
         assert before in text
         text = text.replace(before, after)
-    manifest = ROOT / "manifests" / "camera-per-tensor.yaml"
+    project = tmp_path_factory.mktemp("per-tensor") / "project"
+    for name in ("weights", "data/digits", "labels"):
+        shutil.copytree(ROOT / "manifests" / name, project / "manifests" / name)
+    manifest = project / "manifests" / "camera-per-tensor.yaml"
     manifest.write_text(text)
-    try:
-        done = edgec("build", manifest, "--target", TARGET, "--out", out, "--output", "json")
-    finally:
-        manifest.unlink()
+    done = edgec("build", manifest, "--root", project, "--target", TARGET, "--out", out, "--output", "json")
     assert done.returncode == 0, done.stderr + done.stdout
     return Path(json.loads(done.stdout)["outcomes"][0]["tarball"])
 

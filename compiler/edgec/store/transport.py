@@ -152,7 +152,8 @@ class Session:
     def _unwelcome(self, raw: urllib3.BaseHTTPResponse) -> Exception:
         with connection(self.reference):
             said = f"it answered {raw.status}{words(raw.read(1 << 16))}"
-        if raw.status >= 500 or raw.status == 429:
+        # A blob that another pusher sends at this moment is there for HEAD a little before it is there for a manifest.
+        if raw.status >= 500 or raw.status == 429 or "MANIFEST_BLOB_UNKNOWN" in said:
             pause = raw.headers.get("Retry-After", "")
             return Fault(said, float(pause) if pause.isdigit() else 0.0)
         return refused(self.reference, said, self._who() if raw.status in (401, 403) else None)

@@ -91,6 +91,14 @@ def test_what_may_pass_is_tried_again(session: Session, stub: Stub, status: int)
     assert len(stub.asked) == faults.ATTEMPTS
 
 
+def test_a_manifest_whose_blobs_are_not_known_yet_is_put_again(session: Session, stub: Stub) -> None:
+    """As a registry answers while another pusher sends the same blob."""
+    stub.spoil = first(2, lambda handler: handler.refuse(404, "MANIFEST_BLOB_UNKNOWN"))
+    put = oci.put_manifest(session, b"{}", INDEX, "1.0.0")
+    found = oci.manifest(session, put.digest)
+    assert found and found.content == b"{}"
+
+
 def test_what_does_not_pass_ends(session: Session, stub: Stub) -> None:
     stub.spoil = first(99, lambda handler: handler.refuse(503, "BUSY"))
     found = refusal(lambda: oci.manifest(session, "1.0.0"))

@@ -324,7 +324,7 @@ def test_silu_becomes_integer_in_a_quantized_graph(rewritten):
 
     def integer(program, given):
         given_to_it = {"calibration": lambda: [(given,)], "example": (given,), "dynamic": None, "graph_dynamic": None}
-        material = SimpleNamespace(**given_to_it, delegate_options={})
+        material = SimpleNamespace(**given_to_it, delegate_options={}, inputs=())
         quantized = int8.quantize(program, material, xnnpack, {})
         products = [node for node in quantized.graph.nodes if str(node.target) in ("aten.mul.Tensor", "aten.silu.default")]
         return [all("quantize_per_tensor" in str(user.target) for user in node.users) for node in products if node.users]

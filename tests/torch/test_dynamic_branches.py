@@ -88,7 +88,7 @@ def naive(program, x):
 
 def ours(program, x, model):
     fields = dict.fromkeys(Material.__dataclass_fields__)
-    material = Material(**{**fields, "model": model, "example": (x,), "dynamic": None})
+    material = Material(**{**fields, "model": model, "example": (x,), "dynamic": None, "inputs": ()})
     return int8_dynamic.quantize(program, material, xnnpack, {})
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from edgec.artifacts.oci import Descriptor
-from edgec.artifacts.reference import Reference, is_reference, reference
+from edgec.artifacts.reference import is_reference, reference
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.download import pull_blob
-from edgec.store.faults import retried
+from edgec.store.faults import refused, retried
 from edgec.store.files import sha256_of
 from edgec.store.transport import Session
 from edgec.store.upload import OCTETS, push_blob
@@ -46,18 +46,17 @@ def store_at(place: str) -> Store:
     if where.name:
         message = f"{place!r} names a release; a store is a repository"
         raise Failure(Diagnostic(code="reference-invalid", message=message, hint=f"write oci://{where.host}/{where.repository}"))
-    return RegistryStore(reference=where, session=Session(where, plain_http=False))
+    return RegistryStore(session=Session(where, plain_http=False))
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryStore:
     """Blobs of a repository that no manifest names. Network and refusals are Failures, as ``push`` and ``pull`` raise them."""
 
-    reference: Reference
     session: Session
 
     def __str__(self) -> str:
-        return str(self.reference)
+        return str(self.session.reference)
 
     def put(self, path: Path, sha256: str) -> None:
         """Send the file where the registry lacks it; the registry compares the digest, and so does this."""
@@ -68,10 +67,14 @@ class RegistryStore:
 
     def fetch(self, sha256: str, path: Path) -> bool:
         """Fetch the blob and compare its digest. Raises Failure ``digest-mismatch`` where the registry serves another."""
-        answer = retried(self.reference, lambda: self.session.ask("HEAD", f"blobs/sha256:{sha256}", (200, 404)))
+        where = self.session.reference
+        answer = retried(where, lambda: self.session.ask("HEAD", f"blobs/sha256:{sha256}", (200, 404)))
         if answer.status == 404:
             return False
-        wanted = Descriptor(media_type=OCTETS, digest=f"sha256:{sha256}", size=int(answer.headers["Content-Length"]))
+        size = answer.headers.get("Content-Length", "")
+        if not size.isdigit():
+            raise refused(where, f"it does not say how long the blob sha256:{sha256} is")
+        wanted = Descriptor(media_type=OCTETS, digest=f"sha256:{sha256}", size=int(size))
         with tempfile.TemporaryDirectory(prefix=".fetched-", dir=path.parent) as folder:
             pull_blob(self.session, wanted, Path(folder)).rename(path)
         return True

@@ -28,6 +28,6 @@ def refuse_strange(entry: os.DirEntry[str], shown: str, project: Project) -> Non
     """Raise Failure for an entry that is no file of the project: a link out of its root, or one that leads nowhere."""
     if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(project.root):
         message = f"{shown!r} is a symbolic link out of the project's root"
-        raise Failure(wrong("path-outside-root", message, hint="copy the picture into the project"))
+        raise Failure(wrong("path-outside-root", message, hint="copy the file into the project"))
     if not entry.is_file():
         raise Failure(wrong("data-unreadable", f"{shown!r} is not a file, or a link that leads nowhere"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.samples import Evaluation
+from edgec.metrics import top1
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,8 +28,4 @@ def value(evaluation: Evaluation, options: Options) -> float:
 
 def scores(outputs: tuple[NDArray[Any], ...], evaluation: Evaluation, options: Options) -> NDArray[Any]:
     """Return 1.0 or 0.0 a clip. Raises ValueError where the evaluation has no labels."""
-    if evaluation.labels is None:
-        raise ValueError("accuracy compares with labels, and this data has none")
-    count = len(evaluation.labels)
-    hits: NDArray[Any] = (outputs[0].reshape(count, -1).argmax(axis=1) == evaluation.labels).astype("float64")
-    return hits
+    return top1.scores(outputs, evaluation, options)

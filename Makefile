@@ -45,7 +45,7 @@ test-fast: $(VENV)/.installed ## the tests that import no torch: seconds
 test-full: lint $(VENV)/.test-tools ## every test, slow sweeps too
 	$(BIN)/python -m pytest $(WORKERS)
 
-bench: $(VENV)/.installed ## the ratios in docs/benchmarks.md, measured side by side
+bench: $(VENV)/.test-tools ## the ratios in docs/benchmarks.md, measured side by side
 	$(BIN)/python benchmarks/run.py
 
 sweep: $(VENV)/.installed ## build every torchvision model and ten of timm in four recipes (hours; goes on where it stopped), then docs/coverage.md

@@ -31,6 +31,9 @@ number = 0
 while sys.stdin.buffer.readline() == b"P6\n":
     width, height = map(int, sys.stdin.buffer.readline().split())
     sys.stdin.buffer.readline()
+    if "STAND_IN_DIES_EARLY" in os.environ:
+        time.sleep(0.2)
+        os.kill(os.getpid(), 9)
     pixels = sys.stdin.buffer.read(width * height * 3)
     if number == dies_at:
         os.kill(os.getpid(), 9)

@@ -7,7 +7,7 @@ namespace {
 
 constexpr DType kTypes[] = {
     {"uint8", 1, 0, false}, {"int8", 1, 1, false},   {"int16", 2, 2, false},   {"int32", 4, 3, false}, {"int64", 8, 4, false},
-    {"float16", 2, 5, true}, {"float32", 4, 6, true}, {"float64", 8, 7, true}, {"bool", 1, 11, false},
+    {"float16", 2, 5, true}, {"float32", 4, kFloat32, true}, {"float64", 8, 7, true}, {"bool", 1, 11, false},
 };
 
 template <typename T>
@@ -50,7 +50,7 @@ double element(const DType& dtype, const void* data, std::size_t index) {
     case 3: return as<std::int32_t>(data, index);
     case 4: return as<std::int64_t>(data, index);
     case 5: return half(data, index);
-    case 6: return as<float>(data, index);
+    case kFloat32: return as<float>(data, index);
     case 7: return as<double>(data, index);
     default: return as<std::uint8_t>(data, index);  // uint8 and bool
   }
@@ -58,6 +58,12 @@ double element(const DType& dtype, const void* data, std::size_t index) {
 
 std::size_t first_not_finite(const DType& dtype, const void* data, std::size_t count) {
   if (!dtype.floating) return count;
+  if (dtype.code == kFloat32) {  // what most models answer in, without a choice for each element
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!std::isfinite(as<float>(data, i))) return i;
+    }
+    return count;
+  }
   for (std::size_t i = 0; i < count; ++i) {
     if (!std::isfinite(element(dtype, data, i))) return i;
   }

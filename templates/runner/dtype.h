@@ -12,6 +12,8 @@ struct DType {
   bool floating;
 };
 
+constexpr int kFloat32 = 6;
+
 // Returns the type with that name, or with that ExecuTorch code, or nullptr.
 const DType* dtype_named(const std::string& name);
 const DType* dtype_coded(int code);

@@ -1,12 +1,13 @@
 #include "inputs.h"
 
 #include <cstring>
+#include <utility>
 
 Tensor image_tensor(const TensorSpec& spec, const Picture& picture) {
-  const Picture fitted = fit(picture, *spec.image);
+  Picture fitted = fit(picture, *spec.image);
   Tensor tensor{&spec, spec.shape, {}, {picture.width, picture.height}};
   if (spec.dtype->size == 1) {
-    tensor.data = fitted.rgb;
+    tensor.data = std::move(fitted.rgb);
     return tensor;
   }
   tensor.data.resize(fitted.rgb.size() * sizeof(float));

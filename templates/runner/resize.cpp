@@ -90,13 +90,11 @@ Picture resize(const Picture& picture, int width, int height, const Box& box) {
   const bool across = width != picture.width || box.left != 0 || box.right != static_cast<float>(width);
   const bool down = height != picture.height || box.upper != 0 || box.lower != static_cast<float>(height);
   const std::vector<Taps> rows = taps(picture.height, box.upper, box.lower, height);
-  Picture result = picture;
-  if (across) {
-    const int last = rows.back().first + static_cast<int>(rows.back().weights.size());
-    const std::vector<Taps> columns = taps(picture.width, box.left, box.right, width);
-    result = horizontal(picture, columns, down ? rows.front().first : 0, down ? last : picture.height);
-  }
-  return down ? vertical(result, rows) : result;
+  if (!across) return down ? vertical(picture, rows) : picture;
+  const int last = rows.back().first + static_cast<int>(rows.back().weights.size());
+  const std::vector<Taps> columns = taps(picture.width, box.left, box.right, width);
+  Picture narrowed = horizontal(picture, columns, down ? rows.front().first : 0, down ? last : picture.height);
+  return down ? vertical(narrowed, rows) : narrowed;
 }
 
 Picture whole(const Picture& picture, int width, int height) {

@@ -45,6 +45,7 @@ double median_at_start(const std::vector<Loaded>& first, double window) {
 }  // namespace
 
 std::vector<Sustained> run_sustained(Pipeline& pipeline, std::vector<double> afters, int samples) {
+  samples = std::min(samples, static_cast<int>(kMostKept));
   std::sort(afters.begin(), afters.end());
   afters.erase(std::unique(afters.begin(), afters.end()), afters.end());
   std::vector<Sustained> found;

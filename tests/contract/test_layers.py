@@ -57,6 +57,7 @@ SHARED = {
     "recipes.linear_layers",
     "metrics.interval",
     "metrics.cosine",
+    "metrics.hits",
     "metrics.truth",
     "metrics.faults",
     "metrics.boxes",

@@ -70,14 +70,16 @@ def test_a_folder_goes_on_after_a_broken_picture(folder: Path, tmp_path: Path) -
     (place / "b.png").write_bytes(names[1].read_bytes()[:60])
     (place / "c.txt").write_text("no picture")
     shutil.copy(names[1], place / "d.PNG")
+    (place / "z.png").symlink_to("gone.png")
     clip(place / "more" / "e.mp4", seconds=0.2)
     code, lines, _ = play(folder, place)
     assert code == 8, "what is broken is told by the exit code too"
     wrong = [line for line in lines if "error" in line]
-    assert [line["source"] for line in wrong] == [str(place / "b.png")]
+    assert [line["source"] for line in wrong] == [str(place / "b.png"), str(place / "z.png")]
+    assert "No such file" in wrong[1]["error"]
     expected = ["a %03d.png", "d.PNG", *(f"more/e.mp4 frame {number}" for number in range(5))]
     assert [line["source"] for line in results(lines)] == [f"{place}/{name}" for name in expected]
-    assert lines[-1]["damaged"] == 1
+    assert lines[-1]["damaged"] == 2
 
 
 def test_a_corrupt_video_is_named_and_goes_on(folder: Path, video: Path, tmp_path: Path) -> None:
@@ -189,6 +191,14 @@ def test_a_runner_that_dies_is_told(folder: Path, video: Path) -> None:
     code, lines, err = play(folder, video, environment={"STAND_IN_DIES_AT": "3"})
     assert (code, err) == (8, "run.sh: edgec-run was ended by signal 9\n")
     assert len(results(lines)) == 3
+
+
+@pytest.mark.parametrize("run", range(5))
+def test_it_is_told_also_while_a_large_frame_is_under_way(folder: Path, tmp_path: Path, run: int) -> None:
+    """A frame that the pipe does not hold is still being written when the runner ends."""
+    made = clip(tmp_path / "large.mkv", size="1280x720", seconds=0.2, options=("-c:v", "ffv1"))
+    code, _, err = play(folder, made, environment={"STAND_IN_DIES_EARLY": "1"})
+    assert (code, err) == (8, "run.sh: edgec-run was ended by signal 9\n")
 
 
 def test_a_tool_that_is_missing_is_told_in_a_line(folder: Path, video: Path, tmp_path: Path) -> None:

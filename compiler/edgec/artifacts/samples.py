@@ -55,6 +55,12 @@ class Evaluation:
             return self
         return self if (self.labels != NO_CLASS).all() else self.at((self.labels != NO_CLASS).nonzero()[0])
 
+    def of_recordings(self) -> Evaluation:
+        """Return the windows of recordings alone; all samples where the truths are none of classes."""
+        if self.labels is None or self.labels.ndim != 1 or self.labels.dtype.kind not in "iu":
+            return self
+        return self.at((self.labels == NO_CLASS).nonzero()[0])
+
     def at(self, positions: NDArray[Any]) -> Evaluation:
         """Return the evaluation of the samples at these positions."""
         return replace(

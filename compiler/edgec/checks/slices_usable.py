@@ -42,6 +42,9 @@ def _identities(manifest: Manifest, project: Project, labels: Sequence[str]) -> 
 def _one(budget: Budget, task: str, labels: Sequence[str], known: Identities | None) -> list[Diagnostic]:
     assert budget.slice is not None
     route, name = budget.route[:-1], budget.slice.name
+    if budget.sense != "max_flips" and getattr(plugin("metrics", budget.statistic), "RECORDINGS", False):
+        message = f"{budget.statistic} is taken of whole recordings, which slices do not hold"
+        return [Diagnostic(code="does-not-fit", message=message, where=at(*route), hint="leave the slices out")]
     if budget.slice.by == "folder":
         return _folder(str(name), route, [identity for identity, _ in known] if known is not None else None)
     if not labels:

@@ -40,7 +40,7 @@ def read_mask(path: Path, name: str) -> NDArray[Any]:
             return indices
     except PIL.UnidentifiedImageError:
         raise _unreadable(name, "it is no PNG", "masks are PNG, a class index a pixel: JPEG would change them") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (PIL.Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError) as error:
         raise _unreadable(name, str(error) or type(error).__name__, "replace the file") from None
 
 

@@ -76,9 +76,13 @@ def picture_size(path: Path, name: str) -> tuple[int, int]:
     import PIL.Image
 
     try:
-        with PIL.Image.open(path, formats=("PNG", "JPEG")) as opened:
-            return opened.size
-    except (OSError, SyntaxError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with PIL.Image.open(path, formats=("PNG", "JPEG")) as opened:
+                return opened.size
+    except PIL.UnidentifiedImageError:
+        raise _unreadable(name, "it is neither a PNG nor a JPEG picture") from None
+    except (PIL.Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise _unreadable(name, str(error) or type(error).__name__) from None
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.samples import Evaluation
-from edgec.metrics import top1
+from edgec.metrics.hits import hits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,4 +28,4 @@ def value(evaluation: Evaluation, options: Options) -> float:
 
 def scores(outputs: tuple[NDArray[Any], ...], evaluation: Evaluation, options: Options) -> NDArray[Any]:
     """Return 1.0 or 0.0 a clip. Raises ValueError where the evaluation has no labels."""
-    return top1.scores(outputs, evaluation, options)
+    return hits(outputs, evaluation)

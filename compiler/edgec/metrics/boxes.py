@@ -55,12 +55,15 @@ def resampled(evaluation: Evaluation, options: Options, least: Sequence[float]) 
     """Return ``mean_precision`` of the artifact and of eager fp32 over RESAMPLES bootstrap samples of the pictures.
 
     Pictures are drawn with replacement, the same ones for both (Efron and Tibshirani, *An Introduction to the Bootstrap*,
-    1993, section 13.3). What no picture shows no resample shows: where nothing changed, the interval is a point.
+    1993, section 13.3). What no picture shows no resample shows: where nothing changed, the interval is a point. A resample
+    without a box has no precision, and is left out.
     """
     import numpy as np
 
     count = len(evaluation.ids)
+    boxes = np.array([sum(not box.crowd for box in truth.boxes) for truth in truths(evaluation)])
     drawn = np.random.default_rng(0).multinomial(count, [1 / count] * count, size=RESAMPLES).astype("float64")
+    drawn = drawn[drawn @ boxes > 0]
     actual, before = (
         _over_samples(_by_class(_matched(outputs, evaluation, options, least)), drawn)
         for outputs in (evaluation.outputs, evaluation.reference)
@@ -73,7 +76,7 @@ def truths(evaluation: Evaluation) -> list[Truth]:
     if evaluation.labels is None or evaluation.labels.ndim != 3:
         raise _unfit("the evaluation data's truths are no boxes")
     found = [unpacked(array) for array in evaluation.labels]
-    if not any(truth.boxes for truth in found):
+    if not any(not box.crowd for truth in found for box in truth.boxes):
         raise _unfit("the evaluation data holds no box: nothing tells how well they are found")
     return found
 

@@ -87,7 +87,7 @@ def _truth(output: NDArray[Any], evaluation: Evaluation) -> NDArray[Any]:
     if labels is None or labels.dtype.kind not in "iub" or labels.ndim != 3:
         shown = "none" if labels is None else f"{labels.dtype} {list(labels.shape[1:])}"
         raise _unfit(f"the truth of a segmentation is a mask, an integer for each pixel of a sample; here it is {shown}")
-    masks = np.maximum(labels.astype(np.int64), IGNORED)
+    masks = labels.astype(np.int64)
     if (largest := int(masks.max(initial=0))) >= output.shape[1]:
         raise _unfit(f"a mask holds the class {largest}, and the model has the classes 0 to {output.shape[1] - 1}")
     return masks
@@ -112,5 +112,5 @@ def _resampled(inter: NDArray[Any], union: NDArray[Any]) -> NDArray[Any]:
 
 
 def _unfit(message: str) -> Failure:
-    hint = "use the format segmentation-folder; in npz, give whole numbers, and a negative one for what counts for nothing"
+    hint = "use the format segmentation-folder"
     return Failure(Diagnostic(code="data-labels", message=message, where=Location(file="", route=()), hint=hint))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.samples import Evaluation
+from edgec.metrics.hits import hits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,9 +28,4 @@ def value(evaluation: Evaluation, options: Options) -> float:
 
 def scores(outputs: tuple[NDArray[Any], ...], evaluation: Evaluation, options: Options) -> NDArray[Any]:
     """Return 1.0 or 0.0 a sample. Raises ValueError where the evaluation has no labels."""
-    if evaluation.labels is None:
-        raise ValueError("top1 compares with labels, and this data has none")
-    count = len(evaluation.labels)
-    guesses = outputs[0].reshape(count, -1).argmax(axis=1)
-    hits: NDArray[Any] = (guesses == evaluation.labels).astype("float64")
-    return hits
+    return hits(outputs, evaluation)

@@ -61,7 +61,8 @@ def _self_test(place: Path, asked: Asked) -> Json:
     command = [str(place / "bin" / "edgec-run"), "--self-test", "--evidence", "host"]
     command += ["--samples", str(asked.samples), "--passes", str(asked.passes)]
     command += [word for seconds in asked.loads for word in ("--after", f"{seconds:g}")]
-    limit = TIME_LIMIT_SECONDS + 1.2 * max(asked.loads, default=0.0)
+    passes = asked.passes * (1 + len(asked.loads))
+    limit = TIME_LIMIT_SECONDS * (1 + passes / asked.samples) + 1.2 * max(asked.loads, default=0.0)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
     except subprocess.TimeoutExpired:

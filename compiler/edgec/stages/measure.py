@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from edgec.artifacts.benched import PASSES, SHORT_LOAD, timings
+from edgec.artifacts.benched import PARTS, PASSES, SHORT_LOAD, timings
 from edgec.artifacts.bundle import Runner
 from edgec.artifacts.document import Json
 from edgec.artifacts.lowered import Lowered
@@ -126,7 +126,7 @@ def evaluation_figures(plan: Plan, evaluation: Evaluation) -> list[Figure]:
     for name, options in wanted.items():
         if evaluation.labels is not None or not plugin("metrics", name).NEEDS_LABELS:
             whole = getattr(plugin("metrics", name), "RECORDINGS", False)
-            figures += _metric_figures(name, options, everything if whole else evaluation)
+            figures += _metric_figures(name, options, everything.of_recordings() if whole else evaluation)
         elif name in budgeted:
             raise _unlabelled(name, plan.manifest)
     if any(budget.sense == "max_flips" and budget.slice is None for budget in asked):
@@ -277,7 +277,7 @@ def clocked_figures(plan: Plan, lowered: Lowered, folder: Path, runner: Runner, 
             samples=item.samples,
             interval=item.interval,
             clocked=True,
-            detail={**detail, **inputs} if item.name.partition("[")[0].split(".")[1:-1] else detail,
+            detail={**detail, **inputs} if set(PARTS.values()) & set(item.name.partition("[")[0].split(".")) else detail,
         )
         for item in timings(result)
         if SAMPLES_FOR.get(item.name.partition("[")[0].rpartition(".")[2], 0) <= item.samples

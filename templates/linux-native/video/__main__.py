@@ -14,7 +14,7 @@ from frames import Frame
 from options import Options, parse
 from outputs import Outputs
 from pipeline import Pipeline
-from problem import ENVIRONMENT, INTERRUPTED, OK, Problem, Stopped
+from problem import ENVIRONMENT, INTERRUPTED, OK, Problem
 from source import Settings, Source
 from tally import Tally
 
@@ -108,8 +108,6 @@ def main() -> int:
     except BrokenPipeError:  # whoever read our lines has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    except Stopped:
-        code = OK
     return INTERRUPTED if signals.name == "SIGINT" else code
 
 

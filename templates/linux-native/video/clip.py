@@ -55,7 +55,12 @@ class Decoding:
         self.end = End(0, False, "")
 
     def __iter__(self) -> Iterator[Frame]:
-        with open(self.clip.path or os.devnull, "rb") as stdin:
+        try:
+            stdin = open(self.clip.path or os.devnull, "rb")  # noqa: SIM115
+        except OSError as error:
+            self.end = End(0, False, error.strerror or str(error))
+            return
+        with stdin:
             child = Child(self._command(), stdin, subprocess.PIPE)
             try:
                 yield from self._frames(child)

@@ -43,7 +43,7 @@ def parse(words: List[str]) -> Options:
     parser = Parser(prog="run.sh", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     parser.add_argument("--source", required=True, help="a video, a picture, a folder of them, an address or a camera")
     parser.add_argument("--realtime", action="store_true", help="play files at their own speed; leave late frames out")
-    parser.add_argument("--loop", action="store_true", help="play a file or folder again and again")
+    parser.add_argument("--loop", action="store_true", help="play a video or folder again and again")
     parser.add_argument("--preview", type=port, metavar="PORT", help="show it on http://127.0.0.1:PORT/ (0: a free port)")
     parser.add_argument("--record", type=recording, metavar="FILE", help="write the video with boxes and labels, as .mp4")
     parser.add_argument("--scale", type=size, metavar="WxH", help="scale larger pictures down; boxes are in these pixels")

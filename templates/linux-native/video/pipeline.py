@@ -131,7 +131,7 @@ class Pipeline:
                 while view:
                     view = view[os.write(descriptor, view) :]
         except BrokenPipeError:
-            self.stop.set()
+            pass  # the runner has ended, and so has its output: run() stops the rest and tells why
         except BaseException as error:  # raised again where it can be told
             self.wrong.append(error)
             self.stop.set()

@@ -14,7 +14,7 @@ class Problem(Exception):
 
 
 class Stopped(Exception):
-    """SIGTERM, SIGINT, or a reader of our output that went away."""
+    """The run is to end: SIGTERM or SIGINT came, or something else of it went wrong."""
 
 
 def masked(text: str) -> str:

@@ -67,7 +67,9 @@ class Recorder:
                 if child is None:
                     pace.rate = self.rate() or USUAL_RATE
                     child = Child(self._command(frame, pace.rate), subprocess.PIPE, subprocess.DEVNULL)
-                self._write(child, painter.painted(frame, line), pace.due(frame.captured))
+                times = pace.due(frame.captured)
+                if times:
+                    self._write(child, painter.painted(frame, line), times)
             except BrokenPipeError:
                 self._end(child)
                 self.reason = self.reason or "recording: ffmpeg has ended"

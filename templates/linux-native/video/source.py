@@ -96,7 +96,7 @@ class Source:
                 self.tell({"source": self.name, "event": "lost", "error": end.reason})
             if attempts == self.settings.retries:
                 raise Problem(ENVIRONMENT, f"{self.name}: lost, and not back after {attempts} attempts")
-            if self.way.stop.wait(min(FIRST_WAIT_SECONDS * 2**attempts, LONGEST_WAIT_SECONDS)):
+            if self.way.stop.wait(pause(attempts)):
                 raise Stopped
             attempts += 1
 
@@ -170,3 +170,8 @@ def listed(folder: str) -> List[str]:
         folders.sort()
         found += [os.path.join(place, name) for name in names if name.lower().endswith(PICTURES + VIDEOS)]
     return sorted(found)
+
+
+def pause(attempts: int) -> float:
+    """Return the seconds to wait after so many attempts in vain, however long it is."""
+    return min(FIRST_WAIT_SECONDS * (1 << min(attempts, 6)), LONGEST_WAIT_SECONDS)

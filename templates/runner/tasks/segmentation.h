@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -52,7 +51,7 @@ class SegmentationPrinter {
   // Of equal scores the first class wins, as argmax has it. Planes are read one after another, as they lie in memory.
   void decide(const View& view, std::size_t classes, std::size_t pixels) {
     const DType& dtype = *view.spec->dtype;
-    const bool plain = std::strcmp(dtype.name, "float32") == 0;
+    const bool plain = dtype.code == kFloat32;
     best_.resize(pixels);
     decided_.assign(pixels, 0);
     for (std::size_t c = 0; c < classes; ++c) {
@@ -72,6 +71,7 @@ class SegmentationPrinter {
     std::snprintf(name, sizeof name, "/%06zu.pgm", written_++);
     const std::string path = masks_ + name, head = "P5\n" + std::to_string(width) + " " + std::to_string(height) + "\n255\n";
     Bytes content(head.begin(), head.end());
+    content.reserve(content.size() + decided_.size());
     for (const std::uint16_t index : decided_) content.push_back(static_cast<std::uint8_t>(index));
     std::remove(path.c_str());
     append_file(path, content.data(), content.size());

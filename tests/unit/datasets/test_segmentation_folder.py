@@ -9,8 +9,8 @@ import pytest
 from edgec.artifacts.manifest import Dimension, Image, Input
 from edgec.artifacts.project import Project
 from edgec.datasets import segmentation_folder as module
-from edgec.datasets.masks import fitted_mask
-from edgec.datasets.pixels import fit
+from edgec.datasets.masks import fitted_mask, read_mask
+from edgec.datasets.pixels import fit, picture_size
 from edgec.diagnostics import Diagnostic, Failure
 
 LABELS = ("sky", "road", "tree")
@@ -168,3 +168,12 @@ def test_a_masks_pixels_are_where_the_pictures_are(how: str, size: tuple[int, in
     assert far.mean() < 0.02, "half a pixel at most lies between the two"
     assert known.all() == (how != "contain" or size[0] * 48 == size[1] * 60)
     assert not picture[~known].any(), "what is ignored is the border"
+
+
+def test_more_pixels_than_pillow_opens_are_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 10)  # Pillow refuses twice as many
+    PIL.Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    for read in (read_mask, picture_size):
+        with pytest.raises(Failure) as caught:
+            read(tmp_path / "a.png", "a.png")
+        assert caught.value.diagnostics[0].code == "data-unreadable"

@@ -181,3 +181,11 @@ def test_a_build_that_would_measure_it_is_refused_before_it_begins(monkeypatch):
     asked = Budget(kind="accuracy", statistic="map50", sense="min", limit=0.8, text="80%", route=())
     assert absent(SimpleNamespace(**{**vars(plan), "budgets": (asked,)})).where.route == ("budgets", "accuracy")
     assert absent(SimpleNamespace(**{**vars(plan), "dataset": lambda role: None})) is None, "nothing is measured"
+
+
+@pytest.mark.filterwarnings("error")
+def test_resamples_without_a_box_leave_the_interval_a_number():
+    found = evaluation([RIGHT, *[([], [])] * 9])
+    actual, before = map50.resampled(found, {})
+    assert len(actual) == len(before) < boxes.RESAMPLES and np.isfinite(actual).all() and np.isfinite(before).all()
+    assert actual.min() == pytest.approx(1)

@@ -282,3 +282,11 @@ def test_a_recording_in_real_time_runs_as_its_source(video: dict[str, ModuleType
     assert pace.due(500.0) == 20, "a long pause is a still of two seconds"
     assert pace.due(500.1) == 1
     assert [video["record"].Pace(False).due(at) for at in (1.0, 1.0)] == [1, 1]
+
+
+# Streams that are lost
+
+
+def test_a_long_outage_is_waited_for_at_the_longest_pause(video: dict[str, ModuleType]) -> None:
+    source = video["source"]
+    assert [source.pause(attempt) for attempt in (0, 1, 6, 7, 5000)] == [0.5, 1, 30, 30, 30]

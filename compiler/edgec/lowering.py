@@ -17,7 +17,6 @@ from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
 from edgec.diagnostics import Failure
 from edgec.margins import limits
-from edgec.metrics.agreement import DECIDING
 from edgec.narrowing import Suspects, narrowing, reaching
 from edgec.opening import Exported, Opened, exported, opened, timed
 from edgec.profiling import counts
@@ -243,7 +242,7 @@ def _judged_whole(plan: Plan, answered: Answered, last: str) -> tuple[Boundary, 
 
 def _decides(plan: Plan) -> bool:
     """Whether the task takes the arg-max of the first output."""
-    return bool(DECIDING & set(plugin("tasks", plan.task.name).METRICS))
+    return bool(plugin("tasks", plan.task.name).DECIDES)
 
 
 def _write(path: Path, data: bytes) -> str:

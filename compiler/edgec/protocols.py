@@ -119,6 +119,7 @@ class Delegate(Plugin, Protocol):
     RECIPES are those it can run; BACKENDS the delegate ids that it leaves in the artifact. AVAILABLE is False where it is
     known and can be had nowhere that edgec installs from: manifests that name it are told what ``missing`` says.
     FOLDS says whether it takes weights as integers, which ``convert_pt2e`` makes of them, or quantizes floats itself.
+    SELECTIVE says whether its quantizer can be told to leave a part of the graph alone.
     NOT_RUN says why its artifact does not run on a build machine, "" where it does; then ``stand_in`` answers for it.
     CPU_FEATURES are, by architecture, the features without which its artifact does not run (names as in /proc/cpuinfo).
     ARITHMETIC says, by precision, how far its own arithmetic may be from the graph's where that is further than the
@@ -130,6 +131,7 @@ class Delegate(Plugin, Protocol):
     BACKENDS: tuple[str, ...]
     AVAILABLE: bool
     FOLDS: bool
+    SELECTIVE: bool
     NOT_RUN: str
     CPU_FEATURES: Mapping[str, tuple[str, ...]]
     ARITHMETIC: Mapping[str, tuple[Limit, tuple[float, float]]]
@@ -183,11 +185,14 @@ class Task(Plugin, Protocol):
     """What the outputs mean. METRICS are those that make sense for it; the first is the default.
 
     LABELLED: its data may carry the truth. NUMERIC: that truth is a number or an array of numbers, not a class.
+    DECIDES says what the arg-max over the classes of the first output decides: the class of the ``sample``, or of each
+    ``place`` in it; ``""`` where there is no such decision.
     """
 
     METRICS: tuple[str, ...]
     LABELLED: bool
     NUMERIC: bool
+    DECIDES: str
 
     def check(self, options: Options, project: Project) -> list[Diagnostic]:
         """Return what can be known wrong without torch; routes are relative to ``task``."""

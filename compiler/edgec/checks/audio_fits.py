@@ -10,9 +10,6 @@ from edgec.checks.places import at
 from edgec.diagnostics import Diagnostic
 from edgec.registry import plugin
 
-WHOLE = ("openvino", "ethos-u", "cortex-m", "tosa", "vgf", "coreml")
-"""Delegates whose quantizers cannot be told to leave a part of the graph alone."""
-
 
 def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
     """Return a finding for each input of sound that does not slide, and each feature that cannot be."""
@@ -63,7 +60,7 @@ def _in_integers(index: int, manifest: Manifest) -> list[Diagnostic]:
     found = []
     for setting in settings(manifest):
         delegate = setting.delegates[0].name
-        if "int" in plugin("recipes", setting.recipe.name).PRECISION and delegate in WHOLE:
+        if "int" in plugin("recipes", setting.recipe.name).PRECISION and not plugin("delegates", delegate).SELECTIVE:
             message = f"the delegate {delegate!r} would quantize the features too, which 8 bits cannot hold"
             hint = "compute features before the model, use xnnpack, or a recipe in float"
             where = at("inputs", index, "audio", "features")

@@ -7,7 +7,6 @@ from edgec.artifacts.project import Project
 from edgec.checks.candidates import Setting, settings
 from edgec.checks.places import at
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.metrics.agreement import CHOOSING
 from edgec.registry import plugin
 
 OTHERS = "take the loss mse, which learns the float32 model's outputs"
@@ -28,7 +27,7 @@ def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
 
 def _one(manifest: Manifest, setting: Setting, loss: str) -> list[Diagnostic]:
     task = plugin("tasks", manifest.task.name)
-    learns_classes = loss == "cross-entropy" and not CHOOSING & set(task.METRICS)
+    learns_classes = loss == "cross-entropy" and task.DECIDES != "sample"
     if not learns_classes and not (loss == "distillation" and task.NUMERIC):
         return []
     message = f"the loss {loss!r} is about classes, and the task {manifest.task.name!r} has none"

@@ -7,7 +7,7 @@ from edgec.artifacts.manifest import Budget, Manifest
 from edgec.artifacts.project import Project
 from edgec.checks.places import at, budgets
 from edgec.diagnostics import Diagnostic
-from edgec.metrics.agreement import DECIDING
+from edgec.protocols import Task
 from edgec.registry import plugin
 
 
@@ -17,7 +17,7 @@ def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
     found = []
     for budget in budgets(manifest):
         if budget.kind == "accuracy":
-            found += _misfit(budget, manifest.task.name, task.METRICS, task.LABELLED)
+            found += _misfit(budget, manifest.task.name, task)
     return list(dict.fromkeys(found))
 
 
@@ -32,15 +32,15 @@ def _undecided(budget: Budget, task: str) -> Diagnostic:
     return Diagnostic(code="does-not-fit", message=message, where=at(*budget.route, on="key"), hint=hint)
 
 
-def _misfit(budget: Budget, task: str, metrics: tuple[str, ...], labelled: bool) -> list[Diagnostic]:
-    name = budget.statistic
+def _misfit(budget: Budget, task: str, plugged: Task) -> list[Diagnostic]:
+    name, metrics = budget.statistic, plugged.METRICS
     metric = plugin("metrics", name)
-    if name not in metrics or (metric.NEEDS_LABELS and not labelled):
+    if name not in metrics or (metric.NEEDS_LABELS and not plugged.LABELLED):
         message = f"the metric {name!r} does not fit the task {task!r}"
         hint = f"metrics of {task}: {', '.join(metrics)}"
         return [Diagnostic(code="does-not-fit", message=message, where=at(*_written(budget), "metric"), hint=hint)]
     if budget.sense == "max_flips":
-        return [] if DECIDING & set(metrics) else [_undecided(budget, task)]
+        return [] if plugged.DECIDES else [_undecided(budget, task)]
     wrong = "max" if metric.HIGHER_IS_BETTER else "min"
     if budget.sense == wrong:
         right = "min" if wrong == "max" else "max"

@@ -42,6 +42,7 @@ NEEDS: tuple[str, ...] = ("coremltools",)
 RECIPES: tuple[str, ...] = ("fp32", "int8")
 BACKENDS: tuple[str, ...] = ("CoreMLBackend",)
 FOLDS = True
+SELECTIVE = False
 AVAILABLE = True
 NOT_RUN = "it needs Apple's Core ML runtime"
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

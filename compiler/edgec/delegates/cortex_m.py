@@ -38,6 +38,7 @@ NEEDS: tuple[str, ...] = ("ml_dtypes",)
 RECIPES: tuple[str, ...] = ("int8",)
 BACKENDS: tuple[str, ...] = ()
 FOLDS = True
+SELECTIVE = False
 AVAILABLE = True
 NOT_RUN = "its kernels run on a Cortex-M"
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

@@ -50,6 +50,7 @@ NEEDS: tuple[str, ...] = ("ethosu", "tosa_reference_model", "ml_dtypes")
 RECIPES: tuple[str, ...] = ("int8", "int8-qat")
 BACKENDS: tuple[str, ...] = ("EthosUBackend",)
 FOLDS = True
+SELECTIVE = False
 AVAILABLE = True
 NOT_RUN = "it needs the NPU, or one of Arm's models of it, which no package registry has"
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

@@ -19,6 +19,7 @@ NEEDS: tuple[str, ...] = ()
 RECIPES: tuple[str, ...] = ()
 BACKENDS: tuple[str, ...] = ("NeutronBackend",)
 FOLDS = True
+SELECTIVE = True
 AVAILABLE = False
 NOT_RUN = "it cannot be had"
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

@@ -18,6 +18,7 @@ NEEDS: tuple[str, ...] = ("executorch",)
 RECIPES: tuple[str, ...] = ("fp32", "fp16", "int8", "int8-dynamic", "int8-qat", "mixed", "auto")
 BACKENDS: tuple[str, ...] = ()
 FOLDS = True
+SELECTIVE = True
 AVAILABLE = True
 NOT_RUN = ""
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

@@ -20,6 +20,7 @@ NEEDS: tuple[str, ...] = ("tosa_reference_model", "ml_dtypes")
 RECIPES: tuple[str, ...] = ("fp32", "fp16", "int8", "int8-qat", "auto")
 BACKENDS: tuple[str, ...] = ("TOSABackend",)
 FOLDS = True
+SELECTIVE = False
 AVAILABLE = True
 NOT_RUN = "ExecuTorch has no runtime for TOSA itself"
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

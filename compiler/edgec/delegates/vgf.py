@@ -23,6 +23,7 @@ NEEDS: tuple[str, ...] = ("model_converter", "tosa_reference_model", "ml_dtypes"
 RECIPES: tuple[str, ...] = ("fp32", "fp16", "int8", "int8-qat", "auto")
 BACKENDS: tuple[str, ...] = ("VgfBackend",)
 FOLDS = True
+SELECTIVE = False
 AVAILABLE = True
 NOT_RUN = "the runtime in the registries has no VGF, and this machine no Vulkan ML extensions"
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

@@ -19,6 +19,7 @@ NEEDS: tuple[str, ...] = ("executorch",)
 RECIPES: tuple[str, ...] = ("fp32", "fp16", "int8", "auto")
 BACKENDS: tuple[str, ...] = ("VulkanBackend",)
 FOLDS = True
+SELECTIVE = True
 AVAILABLE = True
 NOT_RUN = "the runtime in the registries has no Vulkan backend"
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

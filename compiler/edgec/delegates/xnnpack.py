@@ -20,6 +20,7 @@ NEEDS: tuple[str, ...] = ("executorch",)
 RECIPES: tuple[str, ...] = ("fp32", "fp16", "bf16", "int8", "int8-dynamic", "int8-qat", "mixed", "int4", "auto")
 BACKENDS: tuple[str, ...] = ("XnnpackBackend",)
 FOLDS = True
+SELECTIVE = True
 AVAILABLE = True
 NOT_RUN = ""
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

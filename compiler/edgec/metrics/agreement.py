@@ -19,12 +19,6 @@ HIGHER_IS_BETTER = True
 NEEDS_LABELS = False
 PAIRED = True
 
-CHOOSING = {"top1", "accuracy"}
-"""Metrics of the tasks that take the largest score of a sample for its class."""
-
-DECIDING = CHOOSING | {"miou"}
-"""The same, and of the tasks that do so for each pixel."""
-
 
 def value(evaluation: Evaluation, options: Options) -> float:
     """Return the mean agreement of the first output with eager fp32's, 0..1; needs no labels."""

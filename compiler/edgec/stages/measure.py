@@ -18,7 +18,7 @@ from edgec.artifacts.plan import Plan
 from edgec.artifacts.samples import Evaluation
 from edgec.artifacts.slices import members
 from edgec.diagnostics import Diagnostic, Failure, Location
-from edgec.metrics.agreement import CHOOSING, same_decision
+from edgec.metrics.agreement import same_decision
 from edgec.metrics.interval import discordance, mean_interval, paired_drop, percentiles, share_interval
 from edgec.registry import plugin
 from edgec.runtime.bench import Asked, bench
@@ -117,7 +117,7 @@ def evaluation_figures(plan: Plan, evaluation: Evaluation) -> list[Figure]:
     task = plugin("tasks", plan.task.name)
     image = plan.inputs[0].image if plan.inputs else None
     everything = replace(evaluation, task=plan.task.options, classes=plan.labels, image=image, hop=_hop(plan))
-    evaluation = everything.of_classes() if CHOOSING & set(task.METRICS) else everything
+    evaluation = everything.of_classes() if task.DECIDES == "sample" else everything
     asked = [budget for budget in plan.budgets if budget.kind == "accuracy"]
     budgeted = {budget.statistic: budget.options for budget in asked if budget.sense != "max_flips"}
     usual = [name for name in ("agreement", "sqnr") if name in task.METRICS]

@@ -9,7 +9,6 @@ from edgec.artifacts.evaluated import Evaluated
 from edgec.artifacts.measured import Measured
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.samples import Evaluation
-from edgec.metrics.agreement import CHOOSING
 from edgec.registry import plugin
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def remember(plan: Plan, measured: Measured, evaluation: Evaluation) -> Evaluate
     """
     data = plan.dataset("evaluation")
     assert data is not None, "what was evaluated has data"
-    chooses = bool(CHOOSING & set(plugin("tasks", plan.task.name).METRICS))
+    chooses = plugin("tasks", plan.task.name).DECIDES == "sample"
     if chooses:
         evaluation = evaluation.of_classes()
     labels = evaluation.labels if chooses and evaluation.labels is not None and evaluation.labels.ndim == 1 else None

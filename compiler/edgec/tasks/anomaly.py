@@ -15,6 +15,7 @@ NEEDS: tuple[str, ...] = ()
 METRICS = ("auc", "delay", "sqnr", "max-abs-error")
 LABELLED = True
 NUMERIC = True
+DECIDES = ""
 OPTIONS: Json = {
     "type": "object",
     "additionalProperties": False,

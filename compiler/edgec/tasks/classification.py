@@ -17,6 +17,7 @@ NEEDS: tuple[str, ...] = ()
 METRICS = ("top1", "top5", "agreement", "sqnr", "max-abs-error")
 LABELLED = True
 NUMERIC = False
+DECIDES = "sample"
 OPTIONS: Json = {
     "type": "object",
     "additionalProperties": False,

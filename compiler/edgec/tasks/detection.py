@@ -16,6 +16,7 @@ NEEDS: tuple[str, ...] = ()
 METRICS = ("map50", "map", "sqnr", "max-abs-error")
 LABELLED = True
 NUMERIC = True
+DECIDES = ""
 SIZE: Json = {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}, "minItems": 2, "maxItems": 2}
 OPTIONS: Json = {
     "type": "object",

@@ -17,6 +17,7 @@ NEEDS: tuple[str, ...] = ()
 METRICS = ("cosine", "recall1", "sqnr", "max-abs-error")
 LABELLED = True
 NUMERIC = False
+DECIDES = ""
 OPTIONS: Json = {
     "type": "object",
     "additionalProperties": False,

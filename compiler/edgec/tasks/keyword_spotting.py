@@ -16,6 +16,7 @@ NEEDS: tuple[str, ...] = ()
 METRICS = ("accuracy", "far-per-hour", "agreement", "sqnr", "max-abs-error")
 LABELLED = True
 NUMERIC = False
+DECIDES = "sample"
 OPTIONS: Json = {
     "type": "object",
     "additionalProperties": False,

@@ -15,6 +15,7 @@ NEEDS: tuple[str, ...] = ()
 METRICS = ("mae", "rmse", "r2", "max-abs-error", "sqnr")
 LABELLED = True
 NUMERIC = True
+DECIDES = ""
 WORDS: Json = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 64}, "minItems": 1, "maxItems": 256}
 OPTIONS: Json = {
     "type": "object",

@@ -16,6 +16,7 @@ NEEDS: tuple[str, ...] = ()
 METRICS = ("miou", "agreement", "sqnr", "max-abs-error")
 LABELLED = True
 NUMERIC = True
+DECIDES = "place"
 OPTIONS: Json = {
     "type": "object",
     "additionalProperties": False,

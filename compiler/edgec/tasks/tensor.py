@@ -14,6 +14,7 @@ NEEDS: tuple[str, ...] = ()
 METRICS = ("sqnr", "max-abs-error", "agreement")
 LABELLED = False
 NUMERIC = False
+DECIDES = ""
 OPTIONS: Json = {"type": "object", "additionalProperties": False, "properties": {}}
 
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from edgec.metrics.agreement import CHOOSING, DECIDING
-from edgec.tasks import keyword_spotting
+from edgec.tasks import classification, keyword_spotting
 
 LABELS = ["yes", "no", "silence"]
 
@@ -32,6 +31,5 @@ def test_an_output_that_is_no_row_of_scores_is_unfit():
     assert "[1, 4]" in keyword_spotting.unfit({}, LABELS, [(1, 4)])
 
 
-def test_it_chooses_a_class_as_classification_does():
-    assert CHOOSING & set(keyword_spotting.METRICS)
-    assert CHOOSING <= DECIDING
+def test_it_decides_a_class_as_classification_does():
+    assert keyword_spotting.DECIDES == classification.DECIDES == "sample"

@@ -39,8 +39,8 @@ $(VENV)/.test-tools: $(VENV)/.installed
 test: lint $(VENV)/.test-tools ## lint and every test but the slow sweeps
 	$(BIN)/python -m pytest -m 'not slow' $(WORKERS)
 
-test-fast: $(VENV)/.installed ## the tests that import no torch: seconds
-	$(BIN)/python -m pytest tests/unit tests/cases tests/contract
+test-fast: $(VENV)/.installed ## the tests that import no torch: a minute or two
+	$(BIN)/python -m pytest $(WORKERS) tests/unit tests/cases tests/contract
 
 test-full: lint $(VENV)/.test-tools ## every test, slow sweeps too
 	$(BIN)/python -m pytest $(WORKERS)

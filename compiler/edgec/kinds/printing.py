@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 from edgec.artifacts.bundle import File
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
 SENSES = {"min": "at least", "max": "at most", "max_drop": "at most, under fp32,", "max_flips": "at most, other than fp32,"}
 
 
+@cache
 def environment(folder: str, *, finalize: Callable[[str], str] | None = None, html: bool = False) -> Environment:
-    """Return the templates below ``templates/FOLDER``; ``finalize`` makes a printed value harmless where it lands."""
+    """Return the templates below ``templates/FOLDER``, compiled once a process; ``finalize`` makes a printed value harmless
+    where it lands.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader([resource("templates", folder), resource("templates", "common")]),
         undefined=StrictUndefined,
         autoescape=html,
@@ -31,6 +35,8 @@ def environment(folder: str, *, finalize: Callable[[str], str] | None = None, ht
         keep_trailing_newline=True,
         trim_blocks=True,
     )
+    made.filters |= {"written": written, "shape": shape_text}
+    return made
 
 
 def readme_file(folder: str, facts: Mapping[str, object]) -> File:

@@ -12,13 +12,13 @@ from edgec.artifacts.bundle import Bundle, File, Layout, Runner
 from edgec.artifacts.document import Json
 from edgec.artifacts.evaluated import Evaluated, evaluated_record
 from edgec.artifacts.lowered import Lowered
-from edgec.artifacts.measured import Measured, Verdict, written
+from edgec.artifacts.measured import Measured, Verdict
 from edgec.artifacts.parts import Parts
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.sbom import bill_of_materials
 from edgec.artifacts.search import Searched, search_record, search_table
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.kinds.printing import environment, shape_text, shown_budgets
+from edgec.kinds.printing import environment, shown_budgets
 from edgec.registry import bundle_kind
 from edgec.runtime.host import cpu_name
 from edgec.store.bundles import SUMS, sums
@@ -86,12 +86,11 @@ def _artifact(lowered: Lowered, job_folder: Path, layout: Layout) -> dict[str, F
 
 
 def _report(record: Json, measurements: Json, digests: Mapping[str, str], searched: Searched | None) -> bytes:
-    template = environment("report", html=True)
-    template.filters |= {"written": written, "shape": shape_text}
+    template = environment("report", html=True).get_template("report.html.j2")
     figures = {figure["name"]: figure for figure in measurements["figures"]}
     verdicts = {verdict["budget"]: verdict for verdict in measurements["verdicts"]}
     budgets, more = shown_budgets(record, verdicts)
-    page = template.get_template("report.html.j2").render(
+    page = template.render(
         bundle=record,
         measurements=measurements,
         figures=figures,

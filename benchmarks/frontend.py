@@ -1,10 +1,12 @@
 """How much `validate` and `plan` cost beside a bare import of the libraries they stand on; ratios of interleaved runs."""
 
+import os
 import statistics
 import subprocess
 import sys
 import time
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # users keep the compiled modules
 BARE = [sys.executable, "-c", "import yaml, click, jsonschema"]
 COMMANDS = {
     "edgec validate": [sys.executable, "-m", "edgec", "validate", "manifests/camera.yaml", "-q"],

@@ -27,10 +27,13 @@ from edgec.targets.table import TARGETS
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What is looked at once for all manifests that are planned at one time: each data set's files, each file's sha256."""
+    """What is looked at once for all manifests that are planned at one time: each data set's files, each file's sha256, and
+    the digests of each set of files, which hundreds of manifests may share (by the length of the root, and the paths).
+    """
 
     listings: dict[str, list[Path]] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
+    sets: dict[tuple[int, tuple[str, ...]], dict[str, str]] = field(default_factory=dict)
 
 
 def plan(
@@ -170,8 +173,11 @@ def _input_files(manifest: Manifest, project: Project, source: object, seen: See
 def _hashed(paths: list[Path], project: Project, seen: Seen) -> dict[str, str]:
     """Return the sha256 of each file by its path in the root; text handling of paths, since a data set has thousands."""
     root = len(str(project.root)) + 1
-    digests = {}
-    for name in sorted({str(path) for path in paths}):
+    names = tuple(sorted({str(path) for path in paths}))
+    if (root, names) in seen.sets:
+        return seen.sets[root, names]
+    digests = seen.sets[root, names] = {}
+    for name in names:
         if name not in seen.digests:
             with open(name, "rb") as handle:  # noqa: PTH123 (half the time of Path.read_bytes)
                 seen.digests[name] = hashlib.sha256(handle.read()).hexdigest()

@@ -37,7 +37,7 @@ SEED, STEPS, BATCH, SPOKEN = 11, 1000, 100, 400
 """SPOKEN utterances of each word, three times as many of the others, and half as many sentences."""
 TAUGHT, JUDGED = (3.0, 25.0), (5.0, 30.0)
 """How many decibels the noise lies under the speech: in training, and in all the data."""
-CALIBRATION, EVALUATION, BACKGROUND = 5, 18, 2
+CALIBRATION, EVALUATION, BACKGROUND = 5, 18, 6
 """Committed clips of each label, and minutes of background."""
 BITS = 8
 """What the committed clips keep of their sixteen bits, from the highest that they use on: the others would store noise."""

@@ -166,7 +166,8 @@ class Metric(Plugin, Protocol):
     over bootstrap samples of the data: intervals, also of the drop, come from these. ``detail(evaluation, options)``, where
     it has that, is recorded with its figure. One with NEEDS has ``missing()``, as
     sources have it. RECORDINGS, where it is there and true, asks for windows of recordings, whose truth is NO_CLASS, beside
-    the samples; ``interval(evaluation, options)``, where it is there, returns the value's 95 % interval.
+    the samples; ``interval(evaluation, options)``, where it is there, returns the value's 95 % interval. A figure whose
+    ``detail`` has ``events`` counted in ``hours`` is judged by that interval: few events say little.
     """
 
     SHARE: bool

@@ -56,6 +56,7 @@ SHARED = {
     "delegates.arm",
     "recipes.linear_layers",
     "metrics.interval",
+    "metrics.bootstrap",
     "metrics.cosine",
     "metrics.hits",
     "metrics.truth",

@@ -13,6 +13,7 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.samples import Evaluation
 from edgec.diagnostics import Diagnostic, Failure, Location
+from edgec.metrics.bootstrap import drawn
 from edgec.runtime.extras import missing_extra
 from edgec.tasks.detections import Detections, detections
 
@@ -31,8 +32,9 @@ PROPERTIES: Json = {
         "examples": [0.001],
     }
 }
-RESAMPLES = 1000
 RECALLS = 101
+MOST_WEIGHTS = 10_000_000
+"""Weights of detections in resamples that are looked at together: some 500 MB at the worst."""
 
 
 def missing() -> str | None:
@@ -52,20 +54,18 @@ def mean_precision(outputs: Sequence[NDArray[Any]], evaluation: Evaluation, opti
 
 
 def resampled(evaluation: Evaluation, options: Options, least: Sequence[float]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return ``mean_precision`` of the artifact and of eager fp32 over RESAMPLES bootstrap samples of the pictures.
+    """Return ``mean_precision`` of the artifact and of eager fp32 over bootstrap samples of the pictures.
 
-    Pictures are drawn with replacement, the same ones for both (Efron and Tibshirani, *An Introduction to the Bootstrap*,
-    1993, section 13.3). What no picture shows no resample shows: where nothing changed, the interval is a point. A resample
-    without a box has no precision, and is left out.
+    What no picture shows no resample shows: where nothing changed, the interval is a point. A resample without a box has
+    no precision, and is left out.
     """
     import numpy as np
 
-    count = len(evaluation.ids)
     boxes = np.array([sum(not box.crowd for box in truth.boxes) for truth in truths(evaluation)])
-    drawn = np.random.default_rng(0).multinomial(count, [1 / count] * count, size=RESAMPLES).astype("float64")
-    drawn = drawn[drawn @ boxes > 0]
+    draws = drawn(len(evaluation.ids))
+    draws = draws[draws @ boxes > 0]
     actual, before = (
-        _over_samples(_by_class(_matched(outputs, evaluation, options, least)), drawn)
+        _over_samples(_by_class(_matched(outputs, evaluation, options, least)), draws)
         for outputs in (evaluation.outputs, evaluation.reference)
     )
     return actual, before
@@ -179,17 +179,20 @@ def _by_class(matched: Any) -> list[_Matches]:
     return found
 
 
-def _over_samples(classes: Sequence[_Matches], drawn: NDArray[Any]) -> NDArray[Any]:
-    """The mean average precision [B] where ``drawn`` [B, pictures] says how often each picture is there."""
+def _over_samples(classes: Sequence[_Matches], draws: NDArray[Any]) -> NDArray[Any]:
+    """The mean average precision [B] where ``draws`` [B, pictures] says how often each picture is there."""
     import numpy as np
 
-    found = np.stack([_average_precision(one, right, wrong, drawn) for one in classes
-                      for right, wrong in zip(one.right, one.wrong, strict=True)])  # fmt: skip
-    mean: NDArray[Any] = np.nanmean(found, axis=0)
+    found = []
+    for one in classes:
+        parts = np.array_split(draws, 1 + len(draws) * len(one.pictures) // MOST_WEIGHTS)
+        for right, wrong in zip(one.right, one.wrong, strict=True):
+            found.append(np.concatenate([_average_precision(one, right, wrong, part) for part in parts]))
+    mean: NDArray[Any] = np.nanmean(np.stack(found), axis=0)
     return mean
 
 
-def _average_precision(one: _Matches, right: NDArray[Any], wrong: NDArray[Any], drawn: NDArray[Any]) -> NDArray[Any]:
+def _average_precision(one: _Matches, right: NDArray[Any], wrong: NDArray[Any], draws: NDArray[Any]) -> NDArray[Any]:
     """Of one class at one threshold, for each resample: the mean of the interpolated precision at 101 recalls.
 
     NaN where the resample has no box of the class. As COCOeval.accumulate has it: at each recall the best precision
@@ -197,18 +200,18 @@ def _average_precision(one: _Matches, right: NDArray[Any], wrong: NDArray[Any], 
     """
     import numpy as np
 
-    boxes = drawn @ one.boxes
+    boxes = draws @ one.boxes
     if not len(one.pictures):
         return np.where(boxes > 0, 0.0, np.nan)
-    weights = drawn[:, one.pictures]
+    weights = draws[:, one.pictures]
     hits, misses = np.cumsum(weights * right, axis=1), np.cumsum(weights * wrong, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         recall = hits / boxes[:, None]
         precision = np.nan_to_num(hits / (hits + misses))
     envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    padded = np.concatenate((envelope, np.zeros((len(drawn), 1))), axis=1)
+    padded = np.concatenate((envelope, np.zeros((len(draws), 1))), axis=1)
     asked = np.linspace(0.0, 1.0, RECALLS)
-    rows = [padded[row, np.searchsorted(recall[row], asked)].mean() if boxes[row] else np.nan for row in range(len(drawn))]
+    rows = [padded[row, np.searchsorted(recall[row], asked)].mean() if boxes[row] else np.nan for row in range(len(draws))]
     return np.array(rows)
 
 

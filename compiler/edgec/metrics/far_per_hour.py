@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from edgec.artifacts.document import Json
@@ -36,6 +36,11 @@ def interval(evaluation: Evaluation, options: Options) -> tuple[float, float]:
     """Return the 95 % interval of the rate: false accepts are taken for a Poisson process."""
     low, high = poisson_interval(_false_accepts(evaluation))
     return low / _hours(evaluation), high / _hours(evaluation)
+
+
+def detail(evaluation: Evaluation, options: Options) -> Mapping[str, Json]:
+    """Return how many false accepts there were, in how many hours."""
+    return {"events": _false_accepts(evaluation), "hours": _hours(evaluation)}
 
 
 def scores(outputs: tuple[NDArray[Any], ...], evaluation: Evaluation, options: Options) -> None:

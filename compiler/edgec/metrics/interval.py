@@ -18,6 +18,9 @@ Z80 = 0.8416212335729143
 FEWEST_NORMAL = 30
 """Samples from which on the mean difference is taken for normal, and its spread for known."""
 
+MOST_EVENTS = 1000
+"""More events than this nobody waits for."""
+
 MOST_SAMPLES = 10_000_000
 """A larger number of samples helps nobody, and is not looked for."""
 
@@ -107,6 +110,24 @@ def poisson_interval(count: int) -> tuple[float, float]:
     """Return the exact 95 % interval of a Poisson mean, of which ``count`` were seen (Garwood, 1936, doi:10.2307/2333958)."""
     low = _mean_with(lambda mean: _poisson_tail(count - 1, mean) < 0.975, count) if count else 0.0
     return low, _mean_with(lambda mean: _poisson_tail(count, mean) < 0.025, count)
+
+
+def hours_for_rate(rate: float, limit: float) -> float | None:
+    """Return in how many hours events at ``rate`` an hour would tell the rate from ``limit``; None where it takes too many.
+
+    That is: the 95 % interval of as many events as are expected lies on one side of the limit.
+    """
+    if limit <= 0:
+        return None
+    hours = 1 / limit
+    for _ in range(60):
+        low, high = poisson_interval(round(rate * hours))
+        if high <= limit * hours or low > limit * hours:
+            return hours
+        if rate * hours > MOST_EVENTS:
+            return None
+        hours *= 1.1
+    return None
 
 
 def _poisson_tail(most: int, mean: float) -> float:

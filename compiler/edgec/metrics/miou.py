@@ -9,6 +9,7 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.samples import Evaluation
 from edgec.diagnostics import Diagnostic, Failure, Location
+from edgec.metrics.bootstrap import drawn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,8 +26,6 @@ RESAMPLED = True
 IGNORED = -1
 """A true class below 0 marks a pixel that counts for nothing."""
 
-RESAMPLES, SEED = 1000, 20240711
-
 
 def value(evaluation: Evaluation, options: Options) -> float:
     """Return the mean over the classes that occur (in the truth or in an answer) of intersection / union.
@@ -38,9 +37,10 @@ def value(evaluation: Evaluation, options: Options) -> float:
 
 
 def resampled(evaluation: Evaluation, options: Options) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return it for the artifact and for eager fp32 over RESAMPLES bootstrap samples of the pictures, the same for both."""
+    """Return it for the artifact and for eager fp32 over bootstrap samples of the pictures, the same for both."""
     outputs = (evaluation.outputs[0], evaluation.reference[0])
-    actual, before = (_resampled(*_counts(output, evaluation)) for output in outputs)
+    draws = drawn(len(evaluation.ids))
+    actual, before = (_mean(*(draws @ counts for counts in _counts(output, evaluation))) for output in outputs)
     return actual, before
 
 
@@ -99,16 +99,6 @@ def _mean(inter: NDArray[Any], union: NDArray[Any]) -> Any:
 
     share = np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
     return share.sum(axis=-1) / np.maximum((union > 0).sum(axis=-1), 1)
-
-
-def _resampled(inter: NDArray[Any], union: NDArray[Any]) -> NDArray[Any]:
-    """Return the mean of RESAMPLES data sets drawn from these samples, the same draws each time."""
-    import numpy as np
-
-    count = len(inter)
-    draws = np.random.Generator(np.random.PCG64(SEED)).multinomial(count, np.full(count, 1 / count), RESAMPLES)
-    found: NDArray[Any] = _mean(draws @ inter, draws @ union)
-    return found
 
 
 def _unfit(message: str) -> Failure:

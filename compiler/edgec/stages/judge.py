@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from edgec.artifacts.benched import SHORT_LOAD
 from edgec.artifacts.manifest import Budget
 from edgec.artifacts.measured import SAMPLES_FOR, Evidence, Figure, Measured, Status, Verdict, written
@@ -9,7 +11,7 @@ from edgec.artifacts.plan import Plan
 from edgec.artifacts.quantity import span
 from edgec.artifacts.slices import TOLD, condensed, notes, standing
 from edgec.diagnostics import Diagnostic, Location
-from edgec.metrics.interval import samples_for_drop, samples_for_share
+from edgec.metrics.interval import hours_for_rate, samples_for_drop, samples_for_share
 from edgec.registry import bundle_kind
 
 FEWEST_SAMPLES = 30
@@ -64,7 +66,8 @@ def _verdict(budget: Budget, measured: Measured, planned: str = "", later: str =
         raise LookupError(f"no figure for {budget.name}, which every build can measure")
     if figure is None or figure.evidence not in ENOUGH[budget.kind]:
         return Verdict(budget=budget, status="deferred", reason=later, figure=None)
-    status, reason = _paired(budget, figure) if budget.sense in PAIRED else _limit(budget, figure)
+    judged = _paired if budget.sense in PAIRED else _counted if "events" in figure.detail else _limit
+    status, reason = judged(budget, figure)
     return Verdict(budget=budget, status=status, reason=reason, figure=figure)
 
 
@@ -125,6 +128,22 @@ def _paired(budget: Budget, figure: Figure) -> tuple[Status, str]:
     if low > budget.limit:
         return "missed", f"{spread}, at most {budget.text} asked"
     return "inconclusive", f"{spread} straddles {budget.text}: {_enough(budget, figure)}"
+
+
+def _counted(budget: Budget, figure: Figure) -> tuple[Status, str]:
+    """Judge a rate of events by its 95 % interval, as ``_paired`` does: a short recording without an event shows little."""
+    assert figure.interval is not None
+    low, high = figure.interval
+    events, hours = int(figure.detail["events"]), float(figure.detail["hours"])
+    seen = f"{events} in {60 * hours:.3g} minutes, 95 % interval {low:.3g} to {high:.3g} an hour"
+    value = f"{written(figure.value, figure.unit)} ({seen})"
+    if high <= budget.limit:
+        return "met", f"{value}, at most {budget.text} asked"
+    if low > budget.limit:
+        return "missed", f"{value}, at most {budget.text} asked"
+    needed = hours_for_rate(figure.value, budget.limit)
+    enough = f"about {rounded(math.ceil(60 * needed))} minutes would settle it" if needed else "it is too near to be settled"
+    return "inconclusive", f"{value} straddles {budget.text}: {enough}"
 
 
 def _samples(count: int) -> str:
@@ -222,5 +241,6 @@ def smallest_relaxation(verdict: Verdict) -> tuple[float, str] | None:
     if verdict.figure is None:
         return None
     figure = verdict.figure
-    value = figure.interval[1] if verdict.budget.sense in PAIRED and figure.interval else figure.value
+    by_interval = verdict.budget.sense in PAIRED or "events" in figure.detail
+    value = figure.interval[1] if by_interval and figure.interval else figure.value
     return value, figure.unit

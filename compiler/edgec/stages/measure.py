@@ -230,7 +230,8 @@ def _metric_figures(name: str, options: Options, evaluation: Evaluation) -> list
         ]
     if not metric.PAIRED:
         spread = getattr(metric, "interval", None)
-        return [figure("", value, unit, spread(evaluation, options) if spread else None)]
+        detail = metric.detail(evaluation, options) if hasattr(metric, "detail") else {}
+        return [figure("", value, unit, spread(evaluation, options) if spread else None, **detail)]
     actual = metric.scores(evaluation.outputs, evaluation, options)
     before = metric.scores(evaluation.reference, evaluation, options)
     better, worse = (before, actual) if metric.HIGHER_IS_BETTER else (actual, before)

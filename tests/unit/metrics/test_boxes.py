@@ -13,6 +13,7 @@ from edgec.artifacts.manifest import Budget, Choice, Data, Image
 from edgec.artifacts.samples import Evaluation
 from edgec.diagnostics import Failure
 from edgec.metrics import boxes, map50
+from edgec.metrics.bootstrap import RESAMPLES
 from edgec.registry import plugin
 from edgec.stages.plan import absent
 
@@ -138,7 +139,7 @@ def test_resamples_lie_around_the_value_and_a_worse_artifact_drops():
     worse = [answers[1:] for _, answers in pictures]
     found = evaluation([(truth, less) for (truth, _), less in zip(pictures, worse, strict=True)], [a for _, a in pictures])
     actual, before = map50.resampled(found, {})
-    assert len(actual) == len(before) == boxes.RESAMPLES
+    assert len(actual) == len(before) == RESAMPLES
     assert np.quantile(actual, 0.025) < map50.value(found, {}) < np.quantile(actual, 0.975)
     assert np.quantile(before - actual, 0.025) > 0
     assert 0.01 < actual.std() < 0.1
@@ -187,5 +188,5 @@ def test_a_build_that_would_measure_it_is_refused_before_it_begins(monkeypatch):
 def test_resamples_without_a_box_leave_the_interval_a_number():
     found = evaluation([RIGHT, *[([], [])] * 9])
     actual, before = map50.resampled(found, {})
-    assert len(actual) == len(before) < boxes.RESAMPLES and np.isfinite(actual).all() and np.isfinite(before).all()
+    assert len(actual) == len(before) < RESAMPLES and np.isfinite(actual).all() and np.isfinite(before).all()
     assert actual.min() == pytest.approx(1)

@@ -55,6 +55,7 @@ def test_the_rate_is_over_the_time_of_recordings_and_clips_do_not_count():
     assert far_per_hour.value(found, {}) == pytest.approx(3 / (14 * 0.25 / 3600))
     low, high = far_per_hour.interval(found, {})
     assert low < far_per_hour.value(found, {}) < high
+    assert far_per_hour.detail(found, {}) == {"events": 3, "hours": pytest.approx(14 * 0.25 / 3600)}
     assert far_per_hour.value(evaluation("ssssss"), {}) == 0
 
 

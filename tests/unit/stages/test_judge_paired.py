@@ -8,7 +8,7 @@ import pytest
 from edgec.artifacts.manifest import Budget, Slice
 from edgec.artifacts.measured import Figure, Measured
 from edgec.artifacts.slices import condensed, notes, spelled_out, standing
-from edgec.metrics.interval import discordance, paired_drop, share_interval
+from edgec.metrics.interval import discordance, hours_for_rate, paired_drop, poisson_interval, share_interval
 from edgec.stages.judge import judge, rounded, samples_needed, shortfalls, smallest_relaxation
 
 
@@ -153,3 +153,41 @@ def test_many_missed_slices_are_not_as_many_diagnostics():
     assert len(found) == 4
     assert {item.code for item in found} == {"budget-missed"}
     assert found[-1].message == "here: accuracy.top1.min by class: 9 missed more"
+
+
+def rate_figure(events, minutes):
+    hours = minutes / 60
+    low, high = poisson_interval(events)
+    return Figure(
+        name="accuracy.far-per-hour", value=events / hours, unit="", evidence="host", samples=int(minutes * 240),
+        interval=(low / hours, high / hours), detail={"events": events, "hours": hours},
+    )  # fmt: skip
+
+
+def rate_budget(limit):
+    return Budget(
+        kind="accuracy", statistic="far-per-hour", sense="max", limit=limit, text=f"{limit:g}", route=("budgets", "accuracy")
+    )
+
+
+@pytest.mark.parametrize(
+    ("events", "minutes", "status"),
+    [(0, 2, "inconclusive"), (0, 4, "met"), (1, 6, "met"), (2, 6, "inconclusive"), (9, 6, "inconclusive"), (20, 6, "missed")],
+)
+def test_few_events_in_a_short_recording_say_little(events, minutes, status):
+    verdict = one(rate_budget(60), rate_figure(events, minutes))
+    assert verdict.status == status
+    assert f"{events} in {minutes} minutes" in verdict.reason
+    assert ("would settle it" in verdict.reason) == (status == "inconclusive")
+
+
+def test_the_minutes_that_would_settle_a_rate_do():
+    hours = hours_for_rate(30, 60)
+    assert poisson_interval(round(30 * hours))[1] <= 60 * hours
+    assert hours_for_rate(60, 60) is None and hours_for_rate(0, 0) is None
+
+
+def test_a_missed_rate_is_relaxed_to_the_end_of_its_interval():
+    verdict = one(rate_budget(60), rate_figure(20, 6))
+    (limit, _) = smallest_relaxation(verdict)
+    assert one(rate_budget(limit), rate_figure(20, 6)).status == "met"

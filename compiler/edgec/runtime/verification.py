@@ -16,6 +16,7 @@ from edgec.artifacts.measured import Evidence
 from edgec.artifacts.slices import within
 from edgec.artifacts.target import Target
 from edgec.diagnostics import Diagnostic, Failure, nearest
+from edgec.runtime.process import kill_group
 from edgec.store.bundles import OpenBundle
 from edgec.targets.table import TARGETS
 
@@ -217,19 +218,20 @@ def _wrapper(place: Place, scratch: Path) -> Path:
 def _run(
     command: list[str], environment: dict[str, str], stdin: bytes = b"", seconds: float = 0.0
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a command for TIME_LIMIT_SECONDS and ``seconds`` more at most."""
-    try:
-        return subprocess.run(
-            command,
-            input=stdin,
-            capture_output=True,
-            env={**os.environ, **environment},
-            timeout=TIME_LIMIT_SECONDS + seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        message = f"{Path(command[0]).name} did not end within {TIME_LIMIT_SECONDS} s"
-        raise Failure(Diagnostic(code="verification-failed", message=message)) from None
+    """Run a command for TIME_LIMIT_SECONDS and ``seconds`` more at most; what it started ends with it."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, **environment}, start_new_session=True
+    ) as process:
+        try:
+            out, said = process.communicate(stdin, timeout=TIME_LIMIT_SECONDS + seconds)
+        except BaseException as error:
+            kill_group(process)
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            message = f"{Path(command[0]).name} did not end within {TIME_LIMIT_SECONDS + seconds:g} s"
+            raise Failure(Diagnostic(code="verification-failed", message=message)) from None
+    return subprocess.CompletedProcess(command, process.returncode, out, said)
 
 
 def _record(path: Path) -> dict[str, Json] | None:

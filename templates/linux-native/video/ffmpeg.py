@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import fcntl
+import os
 import re
 import shutil
 import subprocess
@@ -143,3 +144,9 @@ def widen(pipe: IO[bytes]) -> None:
     """Let a pipe hold more than 64 KiB where the system allows: a frame then takes few turns."""
     with contextlib.suppress(OSError):  # more than this user may have: it works all the same
         fcntl.fcntl(pipe.fileno(), F_SETPIPE_SZ, PIPE_BYTES)
+
+
+def write_all(descriptor: int, view: memoryview) -> None:
+    """Write every byte to a pipe; raises BrokenPipeError where nobody reads it any more."""
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -6,7 +6,7 @@ import subprocess
 import time
 from typing import List, Optional, Tuple
 
-from ffmpeg import Child, Tool
+from ffmpeg import Child, Tool, write_all
 from frames import Frame
 from problem import ENVIRONMENT, Problem
 
@@ -31,9 +31,7 @@ class Jpegs:
             self.child = Child(self._command(), subprocess.PIPE, subprocess.PIPE)
         assert self.child.process.stdin is not None
         try:
-            view = frame.pixels()
-            while view:
-                view = view[os.write(self.child.process.stdin.fileno(), view) :]
+            write_all(self.child.process.stdin.fileno(), frame.pixels())
             return self._take(time.monotonic() + SECONDS_TO_ENCODE)
         except (BrokenPipeError, EOFError):
             said = self.child.said

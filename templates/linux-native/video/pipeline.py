@@ -2,14 +2,13 @@
 
 import collections
 import json
-import os
 import subprocess
 import threading
 import time
 from contextlib import closing
 from typing import Any, Callable, Deque, Dict, List, Optional
 
-from ffmpeg import widen
+from ffmpeg import widen, write_all
 from frames import Frame
 from problem import ENVIRONMENT, Problem, Stopped
 from source import Source
@@ -127,9 +126,7 @@ class Pipeline:
                 if frame is None:
                     return
                 self.sent.append(frame)
-                view = memoryview(frame.data)
-                while view:
-                    view = view[os.write(descriptor, view) :]
+                write_all(descriptor, memoryview(frame.data))
         except BrokenPipeError:
             pass  # the runner has ended, and so has its output: run() stops the rest and tells why
         except BaseException as error:  # raised again where it can be told

@@ -5,10 +5,10 @@ import os
 import queue
 import subprocess
 import threading
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional
 
 from draw import Painter
-from ffmpeg import Child, Tool
+from ffmpeg import Child, Tool, write_all
 from frames import Frame
 from problem import ENVIRONMENT, Problem
 
@@ -16,8 +16,6 @@ WAITING = 8
 USUAL_RATE = 25.0
 LONGEST_STILL_SECONDS = 2.0
 SECONDS_TO_END = 8.0
-
-Item = Optional[Tuple[Frame, Dict[str, Any]]]
 
 
 class Recorder:
@@ -30,7 +28,7 @@ class Recorder:
         self.path, self.tool, self.realtime, self.rate = path, tool, realtime, rate
         self.frames = 0
         self.reason = ""
-        self.waiting: Any = queue.Queue(WAITING)  # of Item, which Python 3.6 has no way to write here
+        self.waiting: Any = queue.Queue(WAITING)  # of (frame, line), and None at the end
         try:
             with open(path, "xb"):
                 pass
@@ -81,9 +79,7 @@ class Recorder:
     def _write(self, child: Child, picture: bytearray, times: int) -> None:
         assert child.process.stdin is not None
         for _ in range(times):
-            view = memoryview(picture)
-            while view:
-                view = view[os.write(child.process.stdin.fileno(), view) :]
+            write_all(child.process.stdin.fileno(), memoryview(picture))
             self.frames += 1
 
     def _end(self, child: Optional[Child]) -> None:

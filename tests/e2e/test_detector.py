@@ -1,5 +1,6 @@
 """The detector, from its manifest to boxes: built for two targets, equal to the reference, verified, and its faults told."""
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from edgec.metrics import map50
 from edgec.runtime.emulate import emulator
 from edgec.targets.table import TARGETS
 from edgec.tasks.detections import Detections, detections
-from video_parts import play, previewed
+from video_parts import play, previewed, rtsp_serves, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFESTS = ROOT / "manifests"
@@ -258,12 +259,25 @@ def test_at_full_width_and_the_published_input_it_builds(edgec, detector):
     assert code == 0 and isinstance(line["detections"], list)
 
 
+def longer(place):
+    """The clip ten times over, two minutes: a stream does not wait for a browser."""
+    command = ["ffmpeg", "-v", "error", "-stream_loop", "9", "-i", CLIP, "-c", "copy", place / "longer.mp4"]
+    subprocess.run(command, check=True)
+    return place / "longer.mp4"
+
+
 @pytest.mark.skipif(not shutil.which("ffmpeg") or not chromium(), reason="ffmpeg or Chromium is not installed")
-def test_a_browser_shows_boxes_on_a_moving_picture(detector):
+@pytest.mark.parametrize("kind", ["file", "rtsp"])
+def test_a_browser_shows_boxes_on_a_moving_picture(detector, kind, tmp_path):
+    if kind == "rtsp" and not rtsp_serves():
+        pytest.skip("GStreamer's RTSP server is not installed")
     moves = """(() => { const c = document.getElementById("picture");
       return c.getContext("2d").getImageData(0, 0, c.width, c.height).data.reduce((a, b) => a + b, 0); })()"""
     folder = detector.folder("linux-x86_64")
-    with previewed(folder, CLIP, "--loop", "--realtime") as (_, page), Browser() as browser:
+    with contextlib.ExitStack() as opened:
+        source = (CLIP, "--loop") if kind == "file" else (opened.enter_context(serving(longer(tmp_path)))[1],)
+        _, page = opened.enter_context(previewed(folder, *source, "--realtime"))
+        browser = opened.enter_context(Browser())
         browser.open(page)
         seen = browser.until('Array.from(document.querySelectorAll("#seen li span:first-child"), (item) => item.textContent)')
         assert set(seen) <= set(LABELS)

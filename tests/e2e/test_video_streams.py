@@ -61,6 +61,15 @@ def test_a_stream_that_says_how_long_it_is_ends_there(folder: Path, tmp_path: Pa
     assert "s3cret" not in json.dumps(lines)
 
 
+def test_a_stream_with_one_key_frame_is_seen_from_its_beginning(folder: Path, tmp_path: Path) -> None:
+    options = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "2", "-g", "250")
+    with serving(clip(tmp_path / "one.mp4", seconds=4, options=options)) as (_, address):
+        code, lines, err = play(folder, address, "--realtime")
+    assert (code, err) == (0, "")
+    assert lines[-1]["frames"] == 100 and len(results(lines)) > 20
+    assert sorted(line["capture_to_result_ms"] for line in results(lines))[10] < 500, "what was late is left out"
+
+
 def test_a_stream_that_is_lost_is_connected_again(folder: Path, long: Path) -> None:
     with serving(long) as (first, address):
         process = begun(start(folder, address, "--realtime"))

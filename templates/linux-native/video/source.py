@@ -137,8 +137,9 @@ class Source:
     def _address(self) -> Clip:
         options = {"device": ["-f", "v4l2"], "rtsp": ["-rtsp_transport", "tcp"]}.get(self.kind, [])
         if self.settings.realtime:
-            # What came while the stream was looked at is late; frames decoded side by side come out late by as many cores.
-            options = [*options, "-fflags", "nobuffer", "-thread_type", "slice"]
+            # Frames decoded side by side come out late by as many cores. Not "-fflags nobuffer": it throws away the key frame
+            # that the stream was recognised by, and where the next comes ten seconds later, so does the first picture.
+            options = [*options, "-thread_type", "slice"]
         return Clip(self.name, "frame {}", [*options, *self.settings.input_options], self.where, live=True)
 
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,52 @@ struct Detection {
   double score;
   double left, upper, right, lower;
   std::size_t label;
+};
+
+// The best of what is added: at most so many, and of equal scores those that came first.
+class Best {
+ public:
+  explicit Best(std::size_t most) : most_(most) {}
+
+  // Whether something of this score, added now, would be among them as far as is known.
+  bool admits(double score) const { return score > bar_; }
+  double bar() const { return bar_; }
+
+  void add(const Detection& one) {
+    if (!admits(one.score)) return;
+    found_.push_back({one, next_++});
+    if (found_.size() >= 2 * most_) cut();
+  }
+
+  // The best first.
+  std::vector<Detection> sorted() {
+    std::sort(found_.begin(), found_.end(), before);
+    if (found_.size() > most_) found_.resize(most_);
+    std::vector<Detection> all;
+    all.reserve(found_.size());
+    for (const Entry& entry : found_) all.push_back(entry.one);
+    return all;
+  }
+
+ private:
+  struct Entry {
+    Detection one;
+    std::size_t order;
+  };
+
+  static bool before(const Entry& a, const Entry& b) { return a.one.score != b.one.score ? a.one.score > b.one.score : a.order < b.order; }
+
+  void cut() {
+    const auto last = found_.begin() + static_cast<std::ptrdiff_t>(most_) - 1;
+    std::nth_element(found_.begin(), last, found_.end(), before);
+    bar_ = last->one.score;
+    found_.resize(most_);
+  }
+
+  std::vector<Entry> found_;
+  std::size_t most_;
+  std::size_t next_ = 0;
+  double bar_ = -1;
 };
 
 class DetectionPrinter {
@@ -73,13 +120,11 @@ class DetectionPrinter {
   // The best first; of equal scores the one that comes first in the heads.
   std::vector<Detection> detections(const Bundle& bundle, const PictureSize& picture, const std::vector<View>& outputs) const {
     const ImageSpec& image = *bundle.inputs.front().image;
-    std::vector<Detection> candidates;
-    for (std::size_t i = 0; i < outputs.size(); ++i) decode(outputs[i], anchors_[i], bundle.labels.size(), image, candidates);
-    std::stable_sort(candidates.begin(), candidates.end(), [](const Detection& a, const Detection& b) { return a.score > b.score; });
-    if (candidates.size() > kCandidates) candidates.resize(kCandidates);
+    Best best(kCandidates);
+    for (std::size_t i = 0; i < outputs.size(); ++i) decode(outputs[i], anchors_[i], bundle.labels.size(), image, best);
     const Placement place = placement(picture, image);
     std::vector<Detection> kept, placed;
-    for (const Detection& candidate : candidates) {
+    for (const Detection& candidate : best.sorted()) {
       if (placed.size() == most_) break;
       const auto covers = [&](const Detection& better) { return better.label == candidate.label && iou(better, candidate) > overlap_; };
       if (std::any_of(kept.begin(), kept.end(), covers)) continue;
@@ -90,9 +135,16 @@ class DetectionPrinter {
     return placed;
   }
 
+  // The logit from which on a class may give a score of at least ``least`` beside this objectness. A little too low: what
+  // passes is computed and compared.
+  static double least_class(double least, double object) {
+    const double share = least / object;
+    return share <= 0 ? -HUGE_VAL : share < 1 - 1e-6 ? std::log(share / (1 - share)) - 1e-3 : 0;
+  }
+
   // Adds every pair of box and class whose score, objectness times class, reaches the threshold; in the input's pixels.
   void decode(const View& head, const std::vector<std::pair<double, double>>& anchors, std::size_t classes, const ImageSpec& image,
-              std::vector<Detection>& found) const {
+              Best& best) const {
     const auto rows = static_cast<std::size_t>(head.shape[2]), columns = static_cast<std::size_t>(head.shape[3]), plane = rows * columns;
     const double across = static_cast<double>(image.width) / static_cast<double>(columns);
     const double down = static_cast<double>(image.height) / static_cast<double>(rows);
@@ -108,9 +160,12 @@ class DetectionPrinter {
         const double y = (sigmoid(at(1)) + static_cast<double>(cell / columns)) * down;
         const double width = std::exp(std::min(at(2), kLargestLogarithm)) * anchors[a].first;
         const double height = std::exp(std::min(at(3), kLargestLogarithm)) * anchors[a].second;
+        const double least = least_class(std::max(score_, best.bar()), object);
         for (std::size_t label = 0; label < classes; ++label) {
-          const double score = object * sigmoid(at(5 + label));
-          if (score >= score_) found.push_back({score, x - width / 2, y - height / 2, x + width / 2, y + height / 2, label});
+          const double logit = at(5 + label);
+          if (logit < least) continue;
+          const double score = object * sigmoid(logit);
+          if (score >= score_) best.add({score, x - width / 2, y - height / 2, x + width / 2, y + height / 2, label});
         }
       }
     }

@@ -21,8 +21,8 @@ def candidates(manifest: Path) -> list[str]:
     found = []
     for recipe in search["recipes"]:
         for delegate in search.get("delegates", ["xnnpack"]):
-            choice = {"recipe": recipe} if isinstance(recipe, str) else {"recipe": recipe["name"], **recipe.get("options", {})}
-            found.append(yaml.safe_dump({**document, "quantization": choice, "delegate": delegate}, sort_keys=False))
+            fixed = {**document, "quantization": {"recipe": recipe}, "delegate": delegate}
+            found.append(yaml.safe_dump(fixed, sort_keys=False))
     return found
 
 

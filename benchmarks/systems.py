@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import array
 import json
 import os
 import platform
+import random
 import shutil
 import subprocess
 import sys
@@ -36,6 +38,7 @@ class System(NamedTuple):
 SYSTEMS = {
     "camera": System("camera.yaml", 10.0),
     "detector": System("detector.yaml", 10.0),
+    "vibration": System("vibration.yaml", 79.0),
     "keyword": System("keyword.yaml", 4.0),
     "detector at full width": System("full.yaml", 10.0, 100, ()),
 }
@@ -116,12 +119,12 @@ def resident(bundle: Path, frames: int) -> int:
     """Return the peak resident bytes of the runner over a stream of ``frames`` frames of noise."""
     given = json.loads((bundle / "bundle.json").read_text())["inputs"][0]
     image, stream = given.get("image"), given.get("stream")
-    noise = [os.urandom(image["width"] * image["height"] * 3 if image else 2 * stream["hop"]) for _ in range(8)]
+    noise = [os.urandom(image["width"] * image["height"] * 3) if image else samples(given, stream["hop"]) for _ in range(8)]
     with (bundle / "lines").open("wb") as lines:
         runner = subprocess.Popen([bundle / "bin" / "edgec-run", "--stream"], stdin=subprocess.PIPE, stdout=lines)
         assert runner.stdin is not None
         if stream:  # before the first hop a window is full already, but for that hop
-            runner.stdin.write(os.urandom(2 * (given["shape"][-1] - stream["hop"])))
+            runner.stdin.write(samples(given, given["shape"][-1] - stream["hop"]))
         for index in range(frames):
             runner.stdin.write(noise[index % len(noise)])
         runner.stdin.flush()
@@ -132,6 +135,13 @@ def resident(bundle: Path, frames: int) -> int:
         runner.stdin.close()
         assert runner.wait() == 0
     return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
+
+
+def samples(given: dict, count: int) -> bytes:
+    """Return noise as the input takes it from a stream: 16-bit samples of sound, float32 of anything else."""
+    if given.get("audio"):
+        return os.urandom(2 * count)
+    return array.array("f", (random.gauss(0, 1) for _ in range(count))).tobytes()
 
 
 if __name__ == "__main__":

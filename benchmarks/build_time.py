@@ -1,6 +1,5 @@
 """A whole cold build of both camera targets beside the plain ExecuTorch script, and the memory that it takes."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -8,15 +7,16 @@ import threading
 import time
 from pathlib import Path
 
+import users
+
 HERE = Path(__file__).parent
 BYTES_ALLOWED = 1.5e9
 
 
 def timed(command: list[str], cache: str | None = None, allowed: tuple[int, ...] = (0,)) -> tuple[float, float]:
     """Return wall seconds, and the largest sum of proportional set sizes over the process and all below it, in bytes."""
-    environment = {**os.environ, **({"EDGEC_CACHE": cache} if cache else {})}
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=users.environment(cache))
     peak = 0.0
 
     def watch() -> None:

@@ -1,12 +1,12 @@
 """How much `validate` and `plan` cost beside a bare import of the libraries they stand on; ratios of interleaved runs."""
 
-import os
 import statistics
 import subprocess
 import sys
 import time
 
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # users keep the compiled modules
+import users
+
 BARE = [sys.executable, "-c", "import yaml, click, jsonschema"]
 COMMANDS = {
     "edgec validate": [sys.executable, "-m", "edgec", "validate", "manifests/camera.yaml", "-q"],
@@ -16,7 +16,7 @@ COMMANDS = {
 
 def seconds(command: list[str]) -> float:
     start = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=users.environment())
     return time.perf_counter() - start
 
 

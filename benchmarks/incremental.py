@@ -5,7 +5,6 @@ here: each is measured beside it.
 """
 
 import argparse
-import os
 import shutil
 import statistics
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import build_time
 import frontend
+import users
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,7 +23,7 @@ CAMERA = ROOT / "manifests" / "camera.yaml"
 MANY = 200
 SIDE_BY_SIDE = 8
 IMPORTS_S = 0.091
-"""What the imports take on the machine of the table in docs/benchmarks.md."""
+"""What the imports take on the machine of the first table in docs/benchmarks.md, for which the limits were set."""
 NO_OP_S, MANY_S, BUDGET_S = 0.3, 5.0, 1.0
 """Seconds that a build may take there: nothing to do for one manifest, and for MANY; and one that changes only a budget."""
 PARTS = ("again", "many", "target", "jobs")
@@ -130,7 +130,7 @@ def seconds(project: Project, manifest: Path) -> float:
     """Return wall seconds of one build, without the sampling of its memory."""
     command = [sys.executable, "-m", "edgec", "build", str(manifest), "--out", str(project.folder / "out"), "-q"]
     start = time.perf_counter()
-    environment = {**os.environ, "EDGEC_CACHE": str(project.folder / "cache")}
+    environment = users.environment(str(project.folder / "cache"))
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     return time.perf_counter() - start
 

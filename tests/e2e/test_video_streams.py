@@ -8,6 +8,7 @@ import json
 import shutil
 import signal
 import socketserver
+import statistics
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -67,7 +68,7 @@ def test_a_stream_with_one_key_frame_is_seen_from_its_beginning(folder: Path, tm
         code, lines, err = play(folder, address, "--realtime")
     assert (code, err) == (0, "")
     assert lines[-1]["frames"] == 100 and len(results(lines)) > 20
-    assert sorted(line["capture_to_result_ms"] for line in results(lines))[10] < 500, "what was late is left out"
+    assert statistics.median(line["capture_to_result_ms"] for line in results(lines)) < 500, "what was late is left out"
 
 
 def test_a_stream_that_is_lost_is_connected_again(folder: Path, long: Path) -> None:

@@ -172,8 +172,7 @@ def _sources(plan: Plan, lowered: Lowered, folder: Path, pools: Mapping[str, Fig
 
 
 def _printed(name: str, facts: Mapping[str, object]) -> File:
-    templates = environment(FOLDER, finalize=c_text)
-    templates.filters["code"] = code
+    templates = environment(FOLDER, finalize=c_text, code=code)
     return File(content=templates.get_template(name).render(facts).encode("ascii"))
 
 

@@ -21,9 +21,15 @@ SENSES = {"min": "at least", "max": "at most", "max_drop": "at most, under fp32,
 
 
 @cache
-def environment(folder: str, *, finalize: Callable[[str], str] | None = None, html: bool = False) -> Environment:
+def environment(
+    folder: str,
+    *,
+    finalize: Callable[[str], str] | None = None,
+    html: bool = False,
+    code: Callable[[str], object] | None = None,
+) -> Environment:
     """Return the templates below ``templates/FOLDER``, compiled once a process; ``finalize`` makes a printed value harmless
-    where it lands.
+    where it lands, and the filter ``code``, where it is given, lets one through as it is. Nobody may change it afterwards.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -35,7 +41,7 @@ def environment(folder: str, *, finalize: Callable[[str], str] | None = None, ht
         keep_trailing_newline=True,
         trim_blocks=True,
     )
-    made.filters |= {"written": written, "shape": shape_text}
+    made.filters |= {"written": written, "shape": shape_text} | ({"code": code} if code else {})
     return made
 
 

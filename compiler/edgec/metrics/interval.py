@@ -108,26 +108,38 @@ def percentiles(resamples: NDArray[Any]) -> tuple[float, float]:
 
 def poisson_interval(count: int) -> tuple[float, float]:
     """Return the exact 95 % interval of a Poisson mean, of which ``count`` were seen (Garwood, 1936, doi:10.2307/2333958)."""
-    low = _mean_with(lambda mean: _poisson_tail(count - 1, mean) < 0.975, count) if count else 0.0
-    return low, _mean_with(lambda mean: _poisson_tail(count, mean) < 0.025, count)
+    return _least_mean(count), _largest_mean(count)
 
 
-def hours_for_rate(rate: float, limit: float) -> float | None:
-    """Return in how many hours events at ``rate`` an hour would tell the rate from ``limit``; None where it takes too many.
+def _least_mean(count: int) -> float:
+    return _mean_with(lambda mean: _poisson_tail(count - 1, mean) < 0.975, count) if count else 0.0
 
-    That is: the 95 % interval of as many events as are expected lies on one side of the limit.
+
+def _largest_mean(count: int) -> float:
+    return _mean_with(lambda mean: _poisson_tail(count, mean) < 0.025, count)
+
+
+def hours_for_rate(rate: float, limit: float, given: float) -> float | None:
+    """Return in how many hours, more than ``given``, events at ``rate`` an hour would likely tell the rate from ``limit``.
+
+    That is: with 80 % power the 95 % interval lies on one side. None where more than MOST_EVENTS would have to be awaited.
     """
-    if limit <= 0:
-        return None
-    hours = 1 / limit
-    for _ in range(60):
-        low, high = poisson_interval(round(rate * hours))
-        if high <= limit * hours or low > limit * hours:
-            return hours
-        if rate * hours > MOST_EVENTS:
+
+    def clears(hours: float) -> bool:
+        mean, slack = rate * hours, Z80 * math.sqrt(rate * hours)
+        if rate < limit:
+            return _largest_mean(math.ceil(mean + slack)) <= limit * hours
+        return _least_mean(max(0, math.floor(mean - slack))) > limit * hours
+
+    low, high = given, 2 * given
+    while not clears(high):
+        if max(rate, limit) * high > MOST_EVENTS:
             return None
-        hours *= 1.1
-    return None
+        low, high = high, 2 * high
+    for _ in range(10):
+        middle = (low + high) / 2
+        low, high = (low, middle) if clears(middle) else (middle, high)
+    return high
 
 
 def _poisson_tail(most: int, mean: float) -> float:
@@ -138,7 +150,7 @@ def _poisson_tail(most: int, mean: float) -> float:
 def _mean_with(passed: Callable[[float], bool], count: int) -> float:
     """The least mean that has ``passed``, by halving."""
     low, high = 1e-9, 10.0 + 3 * count
-    for _ in range(80):
+    for _ in range(50):
         middle = (low + high) / 2
         low, high = (low, middle) if passed(middle) else (middle, high)
     return high

@@ -16,11 +16,11 @@ from edgec.artifacts.measured import Evidence
 from edgec.artifacts.slices import within
 from edgec.artifacts.target import Target
 from edgec.diagnostics import Diagnostic, Failure, nearest
-from edgec.runtime.process import kill_group
 from edgec.store.bundles import OpenBundle
 from edgec.targets.table import TARGETS
 
 TIME_LIMIT_SECONDS = 3600
+SECONDS_TO_END = 5
 INTERRUPTED = 130
 IMAGES = (".png", ".jpg", ".jpeg")
 REFUSALS = {2: "verification-usage", 6: "tool-missing", 8: "not-writable"}
@@ -218,20 +218,30 @@ def _wrapper(place: Place, scratch: Path) -> Path:
 def _run(
     command: list[str], environment: dict[str, str], stdin: bytes = b"", seconds: float = 0.0
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a command for TIME_LIMIT_SECONDS and ``seconds`` more at most; what it started ends with it."""
+    """Run a command for TIME_LIMIT_SECONDS and ``seconds`` more at most.
+
+    It shares this process's group, so that whoever ends that ends it. Left early it is asked to end, as verify.sh passes on to
+    the runner, and ended if it does not.
+    """
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, **environment}, start_new_session=True
-    ) as process:
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, **environment}) as process:
         try:
             out, said = process.communicate(stdin, timeout=TIME_LIMIT_SECONDS + seconds)
         except BaseException as error:
-            kill_group(process)
+            _end(process)
             if not isinstance(error, subprocess.TimeoutExpired):
                 raise
             message = f"{Path(command[0]).name} did not end within {TIME_LIMIT_SECONDS + seconds:g} s"
             raise Failure(Diagnostic(code="verification-failed", message=message)) from None
     return subprocess.CompletedProcess(command, process.returncode, out, said)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(SECONDS_TO_END)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _record(path: Path) -> dict[str, Json] | None:

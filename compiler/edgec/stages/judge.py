@@ -66,7 +66,7 @@ def _verdict(budget: Budget, measured: Measured, planned: str = "", later: str =
         raise LookupError(f"no figure for {budget.name}, which every build can measure")
     if figure is None or figure.evidence not in ENOUGH[budget.kind]:
         return Verdict(budget=budget, status="deferred", reason=later, figure=None)
-    judged = _paired if budget.sense in PAIRED else _counted if "events" in figure.detail else _limit
+    judged = _paired if budget.sense in PAIRED else _counted if _is_rate(budget, figure) else _limit
     status, reason = judged(budget, figure)
     return Verdict(budget=budget, status=status, reason=reason, figure=figure)
 
@@ -130,6 +130,11 @@ def _paired(budget: Budget, figure: Figure) -> tuple[Status, str]:
     return "inconclusive", f"{spread} straddles {budget.text}: {_enough(budget, figure)}"
 
 
+def _is_rate(budget: Budget, figure: Figure) -> bool:
+    """Whether the figure counts events in a time. No time shows that there never are any: a limit of 0 is about the data."""
+    return "events" in figure.detail and budget.limit > 0
+
+
 def _counted(budget: Budget, figure: Figure) -> tuple[Status, str]:
     """Judge a rate of events by its 95 % interval, as ``_paired`` does: a short recording without an event shows little."""
     assert figure.interval is not None
@@ -141,8 +146,10 @@ def _counted(budget: Budget, figure: Figure) -> tuple[Status, str]:
         return "met", f"{value}, at most {budget.text} asked"
     if low > budget.limit:
         return "missed", f"{value}, at most {budget.text} asked"
-    needed = hours_for_rate(figure.value, budget.limit)
-    enough = f"about {rounded(math.ceil(60 * needed))} minutes would settle it" if needed else "it is too near to be settled"
+    needed = hours_for_rate(figure.value, budget.limit, hours)
+    enough = "it is so near the limit that no reasonable time would settle it"
+    if needed is not None:
+        enough = f"about {rounded(math.ceil(60 * needed)):,} minutes in all would settle it"
     return "inconclusive", f"{value} straddles {budget.text}: {enough}"
 
 
@@ -231,7 +238,8 @@ def _short(plan: Plan, verdict: Verdict, strict: bool, message: str, hint: str |
 def _way_out(verdict: Verdict) -> str | None:
     """The smallest change of the limit that this figure would meet; None where there is no figure."""
     if verdict.status == "inconclusive":
-        return "measure on more samples"
+        rate = verdict.figure is not None and "events" in verdict.figure.detail
+        return "give longer recordings" if rate else "measure on more samples"
     limit = smallest_relaxation(verdict)
     return f"the smallest relaxation that would be met is {written(*limit)}" if limit else None
 
@@ -241,6 +249,13 @@ def smallest_relaxation(verdict: Verdict) -> tuple[float, str] | None:
     if verdict.figure is None:
         return None
     figure = verdict.figure
-    by_interval = verdict.budget.sense in PAIRED or "events" in figure.detail
-    value = figure.interval[1] if by_interval and figure.interval else figure.value
+    if figure.interval and _is_rate(verdict.budget, figure):
+        return _rounded_up(figure.interval[1]), figure.unit
+    value = figure.interval[1] if verdict.budget.sense in PAIRED and figure.interval else figure.value
     return value, figure.unit
+
+
+def _rounded_up(value: float) -> float:
+    """Return the next larger number of three digits, so that the limit is met as it is written."""
+    step = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return float(f"{math.ceil(value / step) * step:.6g}")

@@ -176,12 +176,13 @@ def _hashed(paths: list[Path], project: Project, seen: Seen) -> dict[str, str]:
     names = tuple(sorted({str(path) for path in paths}))
     if (root, names) in seen.sets:
         return seen.sets[root, names]
-    digests = seen.sets[root, names] = {}
+    digests = {}
     for name in names:
         if name not in seen.digests:
             with open(name, "rb") as handle:  # noqa: PTH123 (half the time of Path.read_bytes)
                 seen.digests[name] = hashlib.sha256(handle.read()).hexdigest()
         digests[name[root:].replace(os.sep, "/")] = seen.digests[name]
+    seen.sets[root, names] = digests
     return digests
 
 

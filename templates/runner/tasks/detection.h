@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "best.h"
 #include "failure.h"
 #include "image.h"
 #include "json.h"
@@ -18,52 +18,6 @@ struct Detection {
   double score;
   double left, upper, right, lower;
   std::size_t label;
-};
-
-// The best of what is added: at most so many, and of equal scores those that came first.
-class Best {
- public:
-  explicit Best(std::size_t most) : most_(most) {}
-
-  // Whether something of this score, added now, would be among them as far as is known.
-  bool admits(double score) const { return score > bar_; }
-  double bar() const { return bar_; }
-
-  void add(const Detection& one) {
-    if (!admits(one.score)) return;
-    found_.push_back({one, next_++});
-    if (found_.size() >= 2 * most_) cut();
-  }
-
-  // The best first.
-  std::vector<Detection> sorted() {
-    std::sort(found_.begin(), found_.end(), before);
-    if (found_.size() > most_) found_.resize(most_);
-    std::vector<Detection> all;
-    all.reserve(found_.size());
-    for (const Entry& entry : found_) all.push_back(entry.one);
-    return all;
-  }
-
- private:
-  struct Entry {
-    Detection one;
-    std::size_t order;
-  };
-
-  static bool before(const Entry& a, const Entry& b) { return a.one.score != b.one.score ? a.one.score > b.one.score : a.order < b.order; }
-
-  void cut() {
-    const auto last = found_.begin() + static_cast<std::ptrdiff_t>(most_) - 1;
-    std::nth_element(found_.begin(), last, found_.end(), before);
-    bar_ = last->one.score;
-    found_.resize(most_);
-  }
-
-  std::vector<Entry> found_;
-  std::size_t most_;
-  std::size_t next_ = 0;
-  double bar_ = -1;
 };
 
 class DetectionPrinter {
@@ -120,7 +74,7 @@ class DetectionPrinter {
   // The best first; of equal scores the one that comes first in the heads.
   std::vector<Detection> detections(const Bundle& bundle, const PictureSize& picture, const std::vector<View>& outputs) const {
     const ImageSpec& image = *bundle.inputs.front().image;
-    Best best(kCandidates);
+    Best<Detection> best(kCandidates);
     for (std::size_t i = 0; i < outputs.size(); ++i) decode(outputs[i], anchors_[i], bundle.labels.size(), image, best);
     const Placement place = placement(picture, image);
     std::vector<Detection> kept, placed;
@@ -138,13 +92,14 @@ class DetectionPrinter {
   // The logit from which on a class may give a score of at least ``least`` beside this objectness. A little too low: what
   // passes is computed and compared.
   static double least_class(double least, double object) {
+    if (least <= 0) return -HUGE_VAL;
     const double share = least / object;
-    return share <= 0 ? -HUGE_VAL : share < 1 - 1e-6 ? std::log(share / (1 - share)) - 1e-3 : 0;
+    return share < 1 - 1e-6 ? std::log(share / (1 - share)) - 1e-3 : 0;
   }
 
   // Adds every pair of box and class whose score, objectness times class, reaches the threshold; in the input's pixels.
   void decode(const View& head, const std::vector<std::pair<double, double>>& anchors, std::size_t classes, const ImageSpec& image,
-              Best& best) const {
+              Best<Detection>& best) const {
     const auto rows = static_cast<std::size_t>(head.shape[2]), columns = static_cast<std::size_t>(head.shape[3]), plane = rows * columns;
     const double across = static_cast<double>(image.width) / static_cast<double>(columns);
     const double down = static_cast<double>(image.height) / static_cast<double>(rows);

@@ -1,4 +1,4 @@
-"""A check of a bundle that does not end is ended, and what it had started with it."""
+"""A check of a bundle that does not end is told to, as its script passes on, and else ended."""
 
 import os
 import time
@@ -19,15 +19,22 @@ def gone(process: int) -> bool:
     return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
-def test_what_a_check_started_ends_with_it(tmp_path, monkeypatch):
+def test_a_check_that_takes_too_long_is_told_to_end_and_passes_that_on(tmp_path, monkeypatch):
     monkeypatch.setattr(verification, "TIME_LIMIT_SECONDS", 0.5)
     told = tmp_path / "process"
     with pytest.raises(Failure, match="sh did not end within"):
-        verification._run(["/bin/sh", "-c", f"sleep 60 & echo $! > {told}; wait"], {})
+        verification._run(["/bin/sh", "-c", f"sleep 60 & trap 'kill $!; exit 143' TERM; echo $! > {told}; wait"], {})
     until = time.monotonic() + 5
     while not gone(int(told.read_text())) and time.monotonic() < until:
         time.sleep(0.05)
     assert gone(int(told.read_text()))
+
+
+def test_a_check_that_does_not_listen_is_ended(monkeypatch):
+    monkeypatch.setattr(verification, "TIME_LIMIT_SECONDS", 0.5)
+    monkeypatch.setattr(verification, "SECONDS_TO_END", 0.2)
+    with pytest.raises(Failure, match="sh did not end within"):
+        verification._run(["/bin/sh", "-c", "trap '' TERM; exec sleep 60"], {})
 
 
 def test_a_check_hears_what_is_written_to_it_and_its_variables():

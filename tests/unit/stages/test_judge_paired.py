@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgec.artifacts.manifest import Budget, Slice
-from edgec.artifacts.measured import Figure, Measured
+from edgec.artifacts.measured import Figure, Measured, written
 from edgec.artifacts.slices import condensed, notes, spelled_out, standing
 from edgec.metrics.interval import discordance, hours_for_rate, paired_drop, poisson_interval, share_interval
 from edgec.stages.judge import judge, rounded, samples_needed, shortfalls, smallest_relaxation
@@ -181,13 +181,28 @@ def test_few_events_in_a_short_recording_say_little(events, minutes, status):
     assert ("would settle it" in verdict.reason) == (status == "inconclusive")
 
 
-def test_the_minutes_that_would_settle_a_rate_do():
-    hours = hours_for_rate(30, 60)
-    assert poisson_interval(round(30 * hours))[1] <= 60 * hours
-    assert hours_for_rate(60, 60) is None and hours_for_rate(0, 0) is None
+@pytest.mark.parametrize("events", [1, 7, 13, 34, 70])
+def test_the_time_that_would_settle_a_rate_is_more_and_likely_does(events):
+    given = events / 50  # hours: 50 an hour, near the limit of 60
+    needed = hours_for_rate(events / given, 60, given)
+    assert needed is not None and needed > given
+    most = round(50 * needed)
+    while poisson_interval(most + 1)[1] <= 60 * needed:
+        most += 1
+    assert np.mean(np.random.default_rng(0).poisson(50 * needed, 10_000) <= most) > 0.75
+
+
+@pytest.mark.parametrize(("rate", "settled"), [(0, True), (30, True), (57, False), (60, False), (63, False), (90, True)])
+def test_rates_too_near_the_limit_are_not_waited_for(rate, settled):
+    assert (hours_for_rate(rate, 60, 0.05) is not None) == settled
+
+
+def test_a_limit_of_no_event_is_about_the_data():
+    assert one(rate_budget(0), rate_figure(0, 2)).status == "met"
+    assert one(rate_budget(0), rate_figure(1, 2)).status == "missed"
 
 
 def test_a_missed_rate_is_relaxed_to_the_end_of_its_interval():
     verdict = one(rate_budget(60), rate_figure(20, 6))
-    (limit, _) = smallest_relaxation(verdict)
-    assert one(rate_budget(limit), rate_figure(20, 6)).status == "met"
+    limit, unit = smallest_relaxation(verdict)
+    assert one(rate_budget(float(written(limit, unit))), rate_figure(20, 6)).status == "met", "as it is written"

@@ -22,6 +22,7 @@ from edgec.stages.write import write
 from edgec.store import push as pushing
 from edgec.store.oci import manifest
 from edgec.store.transport import connected
+from forked import Forked, Warm
 from registries import Registry, installed, running
 
 pytestmark = pytest.mark.skipif(
@@ -33,21 +34,26 @@ PLACES = (
     *(f"camera-1.0.0-linux-x86_64{end}" for end in (".tar.gz", ".measurements.json", ".report.html")),
 )
 OLD, NEW = "Reads digits.", "Reads them better."
-COMMAND = """
-import sys
+IMPORTS = """
 import edgec.commands.pull, edgec.commands.push, edgec.output.human, edgec.output.json, edgec.releases.arrive, edgec.resources
 import edgec.stages.discover, edgec.store.packing, edgec.store.push, edgec.upstream.json_schema, referencing, tempfile, urllib3
 from edgec.cli import main
 from edgec.store import faults, upload
 upload.CHUNK = 4000
 faults.FIRST_PAUSE = 0.01
+"""
+"""The command line, all of it imported; blobs go in several pieces."""
+COMMAND = f"""
+import sys
+{IMPORTS}
 print("ready", flush=True)
 sys.stdin.readline()
 main(sys.argv[1:])
 """
-"""The command line, all of it imported before the line comes in that starts it; blobs go in several pieces."""
+"""The same as a process that waits for a line before it starts."""
 
 Start = Callable[..., "subprocess.Popen[str]"]
+Fork = Callable[..., Forked]
 
 
 @pytest.fixture(scope="module")
@@ -92,23 +98,39 @@ def start(registry: Registry, tmp_path: Path) -> Start:
     return begin
 
 
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Warm]:
+    process = Warm(IMPORTS)
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def fork(warm: Warm, registry: Registry, tmp_path: Path) -> Fork:
+    """Start a command, with all imported already, that waits until it is told to go on; strace then knows it."""
+
+    def begin(arguments: list[object], *strace: str) -> Forked:
+        environment = {**os.environ, **registry.environment, "EDGEC_CACHE": str(tmp_path / "cache")}
+        return warm.start(arguments, environment, tmp_path, strace)
+
+    return begin
+
+
 def prints(out: Path) -> tuple[str | None, ...]:
     return tuple(stage._fingerprint(out / place) for place in PLACES)
 
 
 def traced(name: str, *more: str, trace: str = os.devnull) -> tuple[str, ...]:
-    return ("strace", "-f", "-qq", "-o", trace, "-e", f"trace={name},read", *more)
+    return ("strace", "-f", "-qq", "-o", trace, "-e", f"trace={name}", *more)
 
 
-def moments(process: subprocess.Popen[str], trace: Path, name: str) -> range:
-    """Return which calls of ``name``, counted from the start, are made after the line that starts the command."""
-    process.communicate("\n")
-    assert process.returncode == 0
-    lines = [line for line in trace.read_text().splitlines() if "(" in line]
-    begun = max(number for number, line in enumerate(lines) if 'read(0, "\\n"' in line)
-    calls = [f" {name}(" in line for line in lines]
-    assert any(calls[begun:]), "the call is never made"
-    return range(sum(calls[:begun]) + 1, sum(calls) + 1)
+def moments(process: Forked, trace: Path, name: str) -> range:
+    """Return the numbers of all the calls of ``name`` that a command makes."""
+    _, words, code = process.end()
+    assert code == 0, words
+    calls = sum(f" {name}(" in line for line in trace.read_text().splitlines())
+    assert calls, "the call is never made"
+    return range(1, calls + 1)
 
 
 def visible(folder: Path) -> list[str]:
@@ -132,7 +154,7 @@ PUSH = ("mkdir", "rename", "fsync", "write", "unlink", "rmdir", "openat", "chmod
     ("name", "fault"), sweep({("renameat2", "error=ENOSPC"), ("renameat2", "signal=SIGKILL"), ("rename", "error=EIO")}, *PULL)
 )
 def test_a_pull_that_is_failed_anywhere(
-    name: str, fault: str, names: dict[str, str], made: dict[str, Path], start: Start, tmp_path: Path
+    name: str, fault: str, names: dict[str, str], made: dict[str, Path], fork: Fork, tmp_path: Path
 ) -> None:
     """The old release or the new one, whole; exit code 0 only for the new one; the next pull heals."""
     before, after = prints(made[OLD]), prints(made[NEW])
@@ -146,19 +168,20 @@ def test_a_pull_that_is_failed_anywhere(
         (tmp_path / "cache" / "downloads").mkdir(parents=True)
 
     begin()
-    for number in moments(start(pull, *traced(name, trace=str(trace))), trace, name):
+    met = set()
+    for number in moments(fork(pull, *traced(name, trace=str(trace))), trace, name):
         begin()
-        process = start(pull, *traced(name, "-e", f"inject={name}:{fault}:when={number}"))
-        _, words = process.communicate("\n")
+        _, words, code = fork(pull, *traced(name, "-e", f"inject={name}:{fault}:when={number}")).end()
+        met.add(code)
         found = prints(out)
         assert all(one in (old, new) for one, old, new in zip(found, before, after, strict=True)), f"{name} {number}"
         if fault.startswith("error"):
-            assert process.returncode in (0, 8), f"{name} {number}: {process.returncode} {words}"
-            assert found == after or process.returncode == 8, f"{name} {number}: 0, and not the new one"
-        again = start(pull)
-        again.communicate("\n")
-        assert again.returncode == 0 and prints(out) == after, f"{name} {number}"
+            assert code in (0, 8), f"{name} {number}: {code} {words}"
+            assert found == after or code == 8, f"{name} {number}: 0, and not the new one"
+        _, words, code = fork(pull).end()
+        assert code == 0 and prints(out) == after, f"{name} {number}: {words}"
         assert visible(out) == [] and not list((tmp_path / "cache").rglob("*.part"))
+    assert met - {0}, "the fault was never met"
 
 
 @pytest.mark.parametrize(("name", "fault"), sweep({("rename", "signal=SIGKILL"), ("rename", "error=ENOSPC")}, *PUSH))
@@ -167,7 +190,7 @@ def test_a_push_that_is_failed_anywhere(
     fault: str,
     registry: Registry,
     made: dict[str, Path],
-    start: Start,
+    fork: Fork,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -193,17 +216,18 @@ def test_a_push_that_is_failed_anywhere(
 
     trace = tmp_path / "trace"
     arguments, _ = push()
-    for number in moments(start(arguments, *traced(name, trace=str(trace))), trace, name):
+    met = set()
+    for number in moments(fork(arguments, *traced(name, trace=str(trace))), trace, name):
         arguments, where = push()
-        process = start(arguments, *traced(name, "-e", f"inject={name}:{fault}:when={number}"))
-        _, words = process.communicate("\n")
+        _, words, code = fork(arguments, *traced(name, "-e", f"inject={name}:{fault}:when={number}")).end()
+        met.add(code)
         there = whole(where)
         if fault.startswith("error"):
-            assert process.returncode in (0, 8), f"{name} {number}: {process.returncode} {words}"
-            assert there or process.returncode == 8, f"{name} {number}: 0, and not there"
-        again = start(arguments)
-        _, words = again.communicate("\n")
-        assert again.returncode == 0 and whole(where), f"{name} {number}: {words}"
+            assert code in (0, 8), f"{name} {number}: {code} {words}"
+            assert there or code == 8, f"{name} {number}: 0, and not there"
+        _, words, code = fork(arguments).end()
+        assert code == 0 and whole(where), f"{name} {number}: {words}"
+    assert met - {0}, "the fault was never met"
 
 
 @pytest.mark.parametrize("kills", [6, pytest.param(60, marks=pytest.mark.slow)])

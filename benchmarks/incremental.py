@@ -77,7 +77,7 @@ def no_op_and_budget(project: Project, rounds: int) -> list[tuple[str, float, fl
 
 
 def many(project: Project, rounds: int) -> list[tuple[str, float, float, float]]:
-    """MANY manifests, which share a lowering, with nothing to do; and its memory beside that of one."""
+    """MANY manifests, which share a lowering, with nothing to do; and its memory beside that of ten."""
     shutil.rmtree(project.folder / "out", ignore_errors=True)
     for path in project.manifests.glob("*.yaml"):
         path.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from edgec.artifacts.benched import SHORT_LOAD
 from edgec.artifacts.manifest import Budget
@@ -122,12 +123,14 @@ def _paired(budget: Budget, figure: Figure) -> tuple[Status, str]:
     low, high = figure.interval or (figure.value, figure.value)
     unit = figure.unit
     interval = f"95 % interval {written(low, unit)} to {written(high, unit)}, {figure.samples} samples"
-    spread = f"{written(figure.value, unit)} ({interval})"
-    if high <= budget.limit:
-        return "met", f"{spread}, at most {budget.text} asked"
-    if low > budget.limit:
-        return "missed", f"{spread}, at most {budget.text} asked"
-    return "inconclusive", f"{spread} straddles {budget.text}: {_enough(budget, figure)}"
+    return _by_interval(budget, low, high, f"{written(figure.value, unit)} ({interval})", lambda: _enough(budget, figure))
+
+
+def _by_interval(budget: Budget, low: float, high: float, shown: str, enough: Callable[[], str]) -> tuple[Status, str]:
+    """Judge an upper limit by an interval; ``enough`` says what would settle one that straddles it."""
+    if low <= budget.limit < high:
+        return "inconclusive", f"{shown} straddles {budget.text}: {enough()}"
+    return ("met" if high <= budget.limit else "missed"), f"{shown}, at most {budget.text} asked"
 
 
 def _is_rate(budget: Budget, figure: Figure) -> bool:
@@ -141,16 +144,14 @@ def _counted(budget: Budget, figure: Figure) -> tuple[Status, str]:
     low, high = figure.interval
     events, hours = int(figure.detail["events"]), float(figure.detail["hours"])
     seen = f"{events} in {60 * hours:.3g} minutes, 95 % interval {low:.3g} to {high:.3g} an hour"
-    value = f"{written(figure.value, figure.unit)} ({seen})"
-    if high <= budget.limit:
-        return "met", f"{value}, at most {budget.text} asked"
-    if low > budget.limit:
-        return "missed", f"{value}, at most {budget.text} asked"
-    needed = hours_for_rate(figure.value, budget.limit, hours)
-    enough = "it is so near the limit that no reasonable time would settle it"
-    if needed is not None:
-        enough = f"about {rounded(math.ceil(60 * needed)):,} minutes in all would settle it"
-    return "inconclusive", f"{value} straddles {budget.text}: {enough}"
+
+    def enough() -> str:
+        needed = hours_for_rate(figure.value, budget.limit, hours)
+        if needed is None:
+            return "it is so near the limit that no reasonable time would settle it"
+        return f"about {rounded(math.ceil(60 * needed)):,} minutes in all would settle it"
+
+    return _by_interval(budget, low, high, f"{written(figure.value, figure.unit)} ({seen})", enough)
 
 
 def _samples(count: int) -> str:

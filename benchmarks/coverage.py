@@ -21,9 +21,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from coverage_models import RECIPES
+from coverage_table import write
+
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-RECIPES = ("fp32", "fp16", "int8", "int8-dynamic")
+
 FLOOR = 1 << 30
 """Bytes of free memory below which the running cell is stopped, before the kernel picks a process itself."""
 
@@ -34,8 +36,6 @@ def main() -> int:
     given = arguments()
     results = Results(given.results)
     if given.table:
-        from coverage_table import write
-
         write(rows(), results.records)
         return 0
     ends = time.monotonic() + given.hours * 3600

@@ -1,4 +1,4 @@
-"""The models of the coverage sweep, with the smallest picture that each accepts and how many parameters it has.
+"""What the coverage sweep builds: its recipes, and its models with the smallest picture that each accepts and its parameters.
 
 Run as a script it prints them as JSON; it builds every model on torch's meta device, which holds shapes and no numbers.
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 from edgec.sources.torchvision_table import architectures
 
+RECIPES = ("fp32", "fp16", "int8", "int8-dynamic")
 SIZES = (32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 299)
 FAMILIES = ("", "segmentation")
 TIMM = (

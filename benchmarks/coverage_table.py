@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from coverage import RECIPES
+from coverage_models import RECIPES
 
 PAGE = Path(__file__).parents[1] / "docs" / "coverage.md"
 POINTLESS = "recipe-brings-nothing"
@@ -65,9 +65,7 @@ def summary(models: list[dict[str, Any]], records: dict[tuple[str, str], dict[st
         limits = sum(record["status"] in ("time", "memory") for record in known)
         share = f"{built / (built + failed):.0%}" if built + failed else "–"
         missing = len(models) - len(known)
-        lines.append(
-            f"| {recipe} | {built} of {len(models)} | {share} | {pointless} | {failed} | {limits} | {missing} |"
-        )
+        lines.append(f"| {recipe} | {built} of {len(models)} | {share} | {pointless} | {failed} | {limits} | {missing} |")
     return lines
 
 

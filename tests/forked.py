@@ -1,12 +1,14 @@
 """Processes that begin where another has finished importing: its forks, to which strace is attached before they go on.
 
-A sweep over every system call of a command starts it hundreds of times, and most of each start is the same imports.
+A sweep over every system call of a command starts it hundreds of times, and most of each start is the same imports. A fork
+stops itself once it is set up, so that strace counts the command's own calls and no other.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 SERVER = """
-import ctypes, json, os, sys
+import ctypes, json, os, signal, sys
 {imports}
 for line in sys.stdin:
     asked = json.loads(line)
@@ -32,23 +34,28 @@ for line in sys.stdin:
     os.environ.clear()
     os.environ.update(asked["environment"])
     os.chdir(asked["folder"])
-    os.close(os.open(asked["gate"], os.O_RDONLY))
+    os.kill(os.getpid(), signal.SIGSTOP)
     sys.exit(main(asked["arguments"]))
 """
 
 
 class Forked:
-    """A process that waits at its gate. ``end`` lets it go and returns what it wrote, and its exit code, below 0 a signal's."""
+    """A process that is stopped. ``end`` lets it go and returns what it wrote, and its exit code, below 0 a signal's."""
 
     def __init__(self, warm: Warm, child: int, folder: Path, strace: Sequence[str]) -> None:
         self.warm, self.child, self.folder = warm, child, folder
+        while not self._said("State:\tT"):
+            time.sleep(0.001)
         self.tracer = subprocess.Popen([*strace, "-p", str(child)]) if strace else None
-        while self.tracer and "TracerPid:\t0\n" in Path(f"/proc/{child}/status").read_text():
+        while self.tracer and self._said("TracerPid:\t0\n"):
             assert self.tracer.poll() is None, "strace could not attach"
             time.sleep(0.005)
 
+    def _said(self, line: str) -> bool:
+        return line in Path(f"/proc/{self.child}/status").read_text()
+
     def end(self) -> tuple[str, str, int]:
-        os.close(os.open(self.folder / "gate", os.O_WRONLY))
+        os.kill(self.child, signal.SIGCONT)
         code = int(self.warm.ask(wait=self.child))
         if self.tracer:
             self.tracer.wait(30)
@@ -73,11 +80,9 @@ class Warm:
         self, arguments: Sequence[object], environment: Mapping[str, str], folder: Path, strace: Sequence[str] = ()
     ) -> Forked:
         """Fork, and attach ``strace`` (its command without the process) where it is given; files are left in ``folder``."""
-        (folder / "gate").unlink(missing_ok=True)
-        os.mkfifo(folder / "gate")
         for name in ("stdout", "stderr"):
             (folder / name).write_bytes(b"")
-        places = {"gate": str(folder / "gate"), "out": str(folder / "stdout"), "err": str(folder / "stderr")}
+        places = {"out": str(folder / "stdout"), "err": str(folder / "stderr")}
         words = [str(argument) for argument in arguments]
         child = int(self.ask(arguments=words, environment=dict(environment), folder=str(folder), **places))
         return Forked(self, child, folder, strace)

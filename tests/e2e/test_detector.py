@@ -256,7 +256,8 @@ def test_at_full_width_and_the_published_input_it_builds(edgec, detector):
     (outcome,) = json.loads(done.stdout)["outcomes"]
     figures = {figure["name"]: figure["value"] for figure in outcome["figures"]}
     assert figures["delegation"] == 1.0 and figures["latency.p90"] < 0.5
-    code, (line,) = lines_of([Path(outcome["folder"]) / "bin" / "edgec-run"], "--run", sorted(PICTURES.iterdir())[0])
+    runner = project / outcome["folder"] / "bin" / "edgec-run"
+    code, (line,) = lines_of([runner], "--run", sorted(PICTURES.iterdir())[0])
     assert code == 0 and isinstance(line["detections"], list)
 
 

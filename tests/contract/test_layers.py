@@ -33,7 +33,7 @@ SHARED = {
     "checks.candidates",
     "sources.given_weights",
     "sources.project_code",
-    "sources.batch_norm",
+    "sources.untrained",
     "sources.torchvision_table",
     "sources.timm_table",
     "sources.huggingface_options",

@@ -15,8 +15,8 @@ import torch
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Failure
 from edgec.sources import exported, python, torchvision
-from edgec.sources.batch_norm import reestimate_batch_norm
 from edgec.sources.torchvision_table import TABLE, architectures, installed
+from edgec.sources.untrained import draw_zeros, reestimate_batch_norm
 from edgec.store import fetch
 from edgec.upstream.torchvision_ops import import_torchvision
 
@@ -177,7 +177,7 @@ def test_offline_enum_weights_are_refused(project: Project, monkeypatch: pytest.
     refused(torchvision, {"name": NAME, "weights": "DEFAULT"}, offline, "offline")
 
 
-# --- batch norm
+# --- untrained networks
 
 
 def test_batch_norm_takes_the_statistics_of_the_data() -> None:
@@ -190,6 +190,23 @@ def test_batch_norm_takes_the_statistics_of_the_data() -> None:
     assert torch.allclose(model[0].running_mean, data.mean((0, 2, 3)), atol=1e-5)
     assert torch.allclose(model[0].running_var, data.var((0, 2, 3)), rtol=0.02)
     assert not any(module.training for module in model.modules()) and model[0].momentum == 0.1
+
+
+def test_a_head_that_starts_at_zero_is_drawn(project: Project) -> None:
+    """torchvision's vision transformers would answer the same to everything; the rest of the weights stays as drawn."""
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 2))
+    kept = model[0].weight.clone()
+    torch.nn.init.zeros_(model[1].weight)
+    torch.nn.init.zeros_(model[1].bias)
+    draw_zeros(model, 7)
+    drawn = model[1].weight.clone()
+    assert torch.equal(model[0].weight, kept) and not model[1].bias.any() and 0 < drawn.std() < 0.1
+    torch.nn.init.zeros_(model[1].weight)
+    assert torch.equal(draw_zeros(model, 7)[1].weight, drawn)
+    arguments = {"image_size": 32, "num_classes": 10}
+    given = {"name": "vit_b_32", "arguments": arguments, "weights": {"random": 0}}
+    answers = torchvision.load(given, project)(torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    assert len({tuple(answer) for answer in answers.tolist()}) == 4
 
 
 def test_batch_norm_of_one_value_a_channel_is_refused() -> None:

@@ -17,6 +17,7 @@ from edgec.runtime.extras import missing_extra
 from edgec.sources import given_weights
 from edgec.sources.given_weights import wrong
 from edgec.sources.huggingface_options import CONFIG, KEYS
+from edgec.sources.untrained import draw_zeros, seeded
 from edgec.store import cache, weights
 from edgec.store.files import collected, located
 
@@ -90,6 +91,8 @@ def load(options: Options, project: Project) -> torch.nn.Module:
     model = _untrained(options, config, 0 if seed is None else seed)
     if seed is None:
         model = _trained(type(model), config, *_state(options, project))
+    else:
+        draw_zeros(model, seed)
     return _plain(model.float().eval(), options)
 
 
@@ -213,9 +216,8 @@ def _untrained(options: Options, config: Any, seed: int) -> Any:
 
     name = options.get("class", "AutoModel")
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return getattr(transformers, name).from_config(config, trust_remote_code=False, dtype=torch.float32)
+        build = getattr(transformers, name).from_config
+        return seeded(seed, lambda: build(config, trust_remote_code=False, dtype=torch.float32))
     # Constructors of hundreds of architectures raise what they like about a configuration that they cannot take.
     except Exception as error:
         raise weights.refused(

@@ -15,6 +15,7 @@ from edgec.runtime.extras import missing_extra
 from edgec.sources import given_weights
 from edgec.sources.given_weights import wrong
 from edgec.sources.timm_table import address, architectures
+from edgec.sources.untrained import draw_zeros, seeded
 from edgec.store import cache, weights
 
 if TYPE_CHECKING:
@@ -123,8 +124,11 @@ def load(options: Options, project: Project) -> torch.nn.Module:
     if "pretrained" in given:
         model = _with_tag(name, arguments, given, project)
     else:
-        model = _with_seed(name, arguments, given.get("random", 0))
-        if "random" not in given:
+        seed = given.get("random", 0)
+        model = seeded(seed, lambda: _built(name, arguments))
+        if "random" in given:
+            draw_zeros(model, seed)
+        else:
             weights.load_strictly(model, given_weights.state_dict(given, project), given.get("file") or given["url"])
     return model.float().eval()
 
@@ -146,14 +150,6 @@ def _tag_problems(name: str, given: Mapping[str, Any]) -> list[Diagnostic]:
         message = f"the weights {name}.{tag} need their sha256: 64 lower-case hexadecimal digits"
         return [wrong(message, ("weights",), hint=f"`sha256sum` of {address(name, tag)} prints it")]
     return []
-
-
-def _with_seed(name: str, arguments: dict[str, Any], seed: int) -> torch.nn.Module:
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return _built(name, arguments)
 
 
 def _with_tag(name: str, arguments: dict[str, Any], given: Mapping[str, Any], project: Project) -> torch.nn.Module:

@@ -17,6 +17,7 @@ from edgec.diagnostics import Diagnostic, Failure
 from edgec.sources import given_weights
 from edgec.sources.given_weights import wrong
 from edgec.sources.hub_archive import unpack
+from edgec.sources.untrained import draw_zeros, seeded
 from edgec.store import cache, weights
 
 if TYPE_CHECKING:
@@ -132,7 +133,9 @@ def load(options: Options, project: Project) -> torch.nn.Module:
     model = _called(options, project, given.get("random", 0))
     if not isinstance(model, torch.nn.Module):
         raise weights.refused(f"{trust(options)} returned {type(model).__name__}, not a torch.nn.Module")
-    if given and "random" not in given:
+    if "random" in given:
+        draw_zeros(model, given["random"])
+    elif given:
         weights.load_strictly(model, given_weights.state_dict(given, project), given.get("file") or given["url"])
     return model.float().eval()
 
@@ -193,9 +196,8 @@ def _called(options: Options, project: Project, seed: int) -> Any:
     repository = unpack(_content(options, project), folder, str(options["repo"]))
     entry = str(options["entry"])
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return torch.hub.load(str(repository), entry, source="local", **options.get("arguments", {}))
+        arguments = options.get("arguments", {})
+        return seeded(seed, lambda: torch.hub.load(str(repository), entry, source="local", **arguments))
     except Failure:
         raise
     except (Exception, SystemExit) as error:  # whatever the repository's code raises

@@ -12,9 +12,9 @@ from edgec.artifacts.manifest import Options
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, nearest
 from edgec.sources import given_weights
-from edgec.sources.batch_norm import reestimate_batch_norm as reestimate_batch_norm
 from edgec.sources.given_weights import wrong
 from edgec.sources.torchvision_table import Architecture, architectures
+from edgec.sources.untrained import draw_zeros, seeded
 from edgec.store import cache, weights
 from edgec.store.files import sha256_of
 
@@ -123,7 +123,7 @@ def load(options: Options, project: Project) -> torch.nn.Module:
     if isinstance(given, str):
         model = _with_enum(name, arguments, given, project)
     elif "random" in given:
-        model = _with_seed(name, arguments, given["random"])
+        model = draw_zeros(seeded(given["random"], lambda: _built(name, arguments)), given["random"])
     else:
         model = _built(name, arguments)
         weights.load_strictly(model, given_weights.state_dict(given, project), given.get("file") or given["url"])
@@ -169,14 +169,6 @@ def _built(name: str, arguments: dict[str, Any], enum: Any = None) -> torch.nn.M
         reason = str(error).split("\n")[0] or type(error).__name__
         raise weights.refused(f"torchvision cannot build {name} with {listed}: {reason}") from None
     return model
-
-
-def _with_seed(name: str, arguments: dict[str, Any], seed: int) -> torch.nn.Module:
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return _built(name, arguments)
 
 
 def _with_enum(name: str, arguments: dict[str, Any], given: str, project: Project) -> torch.nn.Module:

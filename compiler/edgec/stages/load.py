@@ -15,7 +15,7 @@ from edgec.artifacts.samples import Sample
 from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.registry import plugin
 from edgec.runtime.inference import batches
-from edgec.sources.batch_norm import reestimate_batch_norm
+from edgec.sources.untrained import reestimate_batch_norm
 from edgec.stages.sound import log_mel
 from edgec.store.files import sha256_of
 

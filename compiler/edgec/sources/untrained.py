@@ -1,15 +1,43 @@
-"""Batch-norm statistics measured on real data: without, networks with random weights give near-constant outputs."""
+"""Networks with random weights: drawn from a seed, and such that different inputs get different answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
 
 from edgec.diagnostics import Failure
 from edgec.store.weights import refused
 
 if TYPE_CHECKING:
     import torch
+
+Built = TypeVar("Built")
+SPREAD = 0.02
+"""Standard deviation of what is drawn in place of zeros: that of vision transformers' other linear layers."""
+
+
+def seeded(seed: int, build: Callable[[], Built]) -> Built:
+    """Return what ``build`` makes with torch's generator at ``seed``; the caller's generator is left as it was."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()
+
+
+def draw_zeros(model: torch.nn.Module, seed: int) -> torch.nn.Module:
+    """Return ``model`` with every weight of two dimensions or more that is all zeros drawn from a normal distribution.
+
+    Training starts some heads at zero (torchvision's vision transformers), and with them every input has the same answer.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.dim() > 1 and not weight.any():
+                weight.normal_(0.0, SPREAD, generator=generator)
+    return model
 
 
 def reestimate_batch_norm(model: torch.nn.Module, batches: Iterable[tuple[torch.Tensor, ...]]) -> None:

@@ -118,8 +118,7 @@ def clocked(name: str, model: str, threads: int, samples: int, folder: Path) -> 
         if built is None:
             raise SystemExit(f"{model} {name} is not built: --build")
         counts = ["--samples", str(samples), "--warmup", str(WARMUP), "--threads", str(threads), "--passes", "0"]
-        # run.sh says where the delegate's own libraries are.
-        command = [str(built / "run.sh"), "--bench", *counts]
+        command = [str(built / "bin" / "edgec-run"), "--bench", *counts]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         return 1000 * json.loads(done.stdout)["latency_s"]["p50"]
     engine, kind = name.split()

@@ -93,7 +93,7 @@ def _lowering(step: _Step, graph: Exported, decided: Mapping[str, str]) -> Lower
         quantized = quantize(plan, program, material)
     if quantized is not program:
         with timed("compare exported with quantized", progress):
-            points["quantized"] = answers(quantized.module(check_guards=False), model.parity, plan.inputs, size)
+            points["quantized"] = answers(quantized.module(check_guards=False), model.parity, plan.inputs)
     with timed("lower", progress):
         built, facts = _built(step, quantized, points, noted)
     suspects = Suspects(
@@ -174,11 +174,10 @@ def _ran(step: _Step, built: Lowering, facts: ProgramFacts) -> Answers:
 
 
 def _rewritten(plan: Plan, program: Any, before: Answers, parity: Sequence[Sample]) -> Rewriting:
-    """Rewrite the exported graph; a rewritten one is asked in the batches that it takes itself."""
+    """Rewrite the exported graph."""
 
     def ask(changed: Any) -> Answers:
-        graph = changed.module(check_guards=False)
-        return answers(graph, parity, plan.inputs, batch_size(graph, parity, plan.inputs))
+        return answers(changed.module(check_guards=False), parity, plan.inputs)
 
     def hold(exported: Answers, found: Answers) -> Boundary:
         points, limits = {"exported": exported, "rewritten": found}, {"rewritten": rewriting_limit(plan)}

@@ -42,7 +42,7 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--results", type=Path, default=Path("out/targets/results.jsonl"), help="one JSON line a cell")
+    parser.add_argument("--results", type=Path, default=HERE / "targets.jsonl", help="one JSON line a cell")
     parser.add_argument("--targets", nargs="+", default=(), help="these targets only")
     parser.add_argument("--delegates", nargs="+", default=(), help="these delegates only")
     parser.add_argument("--recipes", nargs="+", default=(), help="these recipes only")

@@ -25,6 +25,8 @@ def matrix(records: dict[Cell, Record], cells: list[Cell]) -> str:
     from edgec.runtime.host import cpu_name
 
     lines = [f"Built and verified on {cpu_name()} ({platform.machine()})."]
+    if any(cell not in records for cell in cells):
+        lines.append("Cells that read `not run` wait for the next sweep.")
     reasons: dict[str, str] = {}
     for delegate in dict.fromkeys(cell[1] for cell in cells):
         mine = [cell for cell in cells if cell[1] == delegate]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,11 @@ SELECTIVE = True
 AVAILABLE = True
 NOT_RUN = ""
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}
-ARITHMETIC: Mapping[str, tuple[Limit, tuple[float, float]]] = {}
+ARITHMETIC: Mapping[str, tuple[Limit, tuple[float, float]]] = {
+    "int8": (Limit(sqnr=math.inf, relative_error=0.0, agreement=1.0), (1e-6, 0.05)),
+}
+"""Its int8 is float kernels between roundings, and floats sum otherwise on another CPU: the camera's golden vectors, made on
+x86, were off by 2.2 % of the largest output on Cortex-A53, A57, A72 and A76 alike. The recipe's limits stay as they are."""
 
 
 def missing() -> str | None:

@@ -25,7 +25,6 @@ from coverage_models import RECIPES
 from coverage_table import write
 
 HERE = Path(__file__).parent
-
 FLOOR = 1 << 30
 """Bytes of free memory below which the running cell is stopped, before the kernel picks a process itself."""
 

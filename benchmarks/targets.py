@@ -18,9 +18,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from targets_table import write
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-sys.path.insert(0, str(HERE))
 EVERY = ("int8", "fp32", "fp16", "int8-dynamic")
 """Recipes tried on XNNPACK, whose rounding differs between processors; other delegates get the first that they run."""
 
@@ -34,8 +35,6 @@ def main() -> int:
     if not given.table:
         swept(given, known)
     if not given.no_table:
-        from targets_table import write
-
         write(read(given.results), list(cells()))
     return 0
 

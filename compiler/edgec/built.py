@@ -59,18 +59,21 @@ def runner_identity(plan: Plan, backends: Sequence[str], kernels: Sequence[str],
 
 
 def all_unchanged(groups: Sequence[Sequence[Work]], settings: Settings, cache: Cache) -> list[Outcome | None]:
-    """Return ``unchanged`` for each target's group of plans, in order; the hashing is shared among the cores."""
+    """Return ``unchanged`` for each target's group of plans, in order; the hashing is shared among the cores.
+
+    The first goes ahead alone: what all of them ask of edgec's own files is found once.
+    """
 
     def look(group: Sequence[Work]) -> Outcome | None:
         return unchanged([plan for plan, _ in group], group[0][1], settings, cache)
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if min(len(groups), cores) < 2:
+    if len(groups) < 3 or cores < 2:
         return [look(group) for group in groups]
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(cores) as pool:
-        return list(pool.map(look, groups))
+        return [look(groups[0]), *pool.map(look, groups[1:])]
 
 
 def unchanged(plans: Sequence[Plan], project: Project, settings: Settings, cache: Cache) -> Outcome | None:

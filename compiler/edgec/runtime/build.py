@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgec.artifacts.bundle import Runner
+from edgec.artifacts.document import Json
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.resources import resource
 from edgec.runtime.elf import read_needs
@@ -44,8 +46,7 @@ CEILINGS: tuple[tuple[str, dict[str, str]], ...] = (
 def runner_key(architecture: str, glibc: str, libraries: tuple[str, ...], wheel_sha256: str, toolchain: Toolchain) -> str:
     """Return the sha256 of everything that the runner's bytes depend on."""
     parts = {
-        "sources": {path.relative_to(_sources()).as_posix(): sha256_of(path) for path in _files()},
-        "compiler": [sha256_of(Path(__file__)), sha256_of(Path(__file__).with_name("toolchain.py"))],
+        **_recipe(),
         "architecture": architecture,
         "glibc": glibc,
         "libraries": list(libraries),
@@ -53,6 +54,15 @@ def runner_key(architecture: str, glibc: str, libraries: tuple[str, ...], wheel_
         "toolchain": dict(toolchain.identity),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@functools.cache
+def _recipe() -> dict[str, Json]:
+    """The runner's sources and the code that compiles them, which stay the same while edgec runs."""
+    return {
+        "sources": {path.relative_to(_sources()).as_posix(): sha256_of(path) for path in _files()},
+        "compiler": [sha256_of(Path(__file__)), sha256_of(Path(__file__).with_name("toolchain.py"))],
+    }
 
 
 def build_runner(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgec.diagnostics import Diagnostic, Failure, nearest
-from edgec.store.files import sha256_of
+from edgec.store.files import sha256_of, sha256_once
 
 VERSION = "1.5.1"
 PYTHON = "3.11"
@@ -122,7 +122,7 @@ def whole(folder: Path, pinned: Pinned) -> bool:
     libraries = folder / "lib"
     if not all((libraries / name).is_file() for name in pinned.libraries):
         return False
-    if any(sha256_of(libraries / name) != digest for name, digest in pinned.libraries.items()):
+    if any(sha256_once(libraries / name) != digest for name, digest in pinned.libraries.items()):
         return False
     return headers_sha256(folder / "include") == HEADERS_SHA256
 
@@ -131,7 +131,7 @@ def headers_sha256(include: Path) -> str:
     """Return one hex sha256 over the names and contents of every file under ``include``."""
     digest = hashlib.sha256()
     for path in sorted(path for path in include.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(include).as_posix()}\0{sha256_of(path)}\n".encode())
+        digest.update(f"{path.relative_to(include).as_posix()}\0{sha256_once(path)}\n".encode())
     return digest.hexdigest()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -42,6 +41,8 @@ def toolchain(architecture: str, glibc: str) -> Toolchain:
     must be the real one, because std::string and std::vector cross into the runtime's libraries.
     Raises Failure ``tool-missing`` that names everything absent in one line.
     """
+    from importlib.metadata import version  # with email and socket 20 ms; a known toolchain needs none of it
+
     gcc = _gcc(architecture)
     stb = next((Path(place) for place in STB if Path(place).is_file()), None)
     zig = importlib.util.find_spec(ZIG)
@@ -56,7 +57,7 @@ def toolchain(architecture: str, glibc: str) -> Toolchain:
         libraries=libraries,
         stb=stb,
         identity={
-            "ziglang": importlib.metadata.version(ZIG),
+            "ziglang": version(ZIG),
             "glibc": glibc,
             "c++config.h": sha256_of(configuration),
             "stb_image.h": sha256_of(stb),
@@ -111,5 +112,7 @@ def _missing(architecture: str, gcc: bool, stb: bool, zig: bool) -> Failure:
 
 def _pinned() -> str:
     """Return the requirement of edgec's own that brings zig, as pip takes it."""
-    found = next((one for one in importlib.metadata.requires("edgec") or () if one.startswith(ZIG)), ZIG)
+    from importlib.metadata import requires
+
+    found = next((one for one in requires("edgec") or () if one.startswith(ZIG)), ZIG)
     return found.partition(";")[0].strip()

@@ -12,7 +12,7 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, Key, Location
 from edgec.store import cache, weights
-from edgec.store.files import collected, located, sha256_of
+from edgec.store.files import collected, located, sha256_of, sha256_once
 
 if TYPE_CHECKING:
     import torch
@@ -86,7 +86,7 @@ def wrong(
 
 
 def _file(given: Mapping[str, Any], project: Project) -> None:
-    actual = sha256_of(path(given, project))
+    actual = sha256_once(path(given, project))
     if actual != given["sha256"]:
         message = f"{given['file']} has sha256 {actual}, not {given['sha256']}"
         hint = "if the file is meant to have changed, put its new sha256 here"

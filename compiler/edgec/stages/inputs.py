@@ -9,7 +9,7 @@ import os
 import platform
 import sys
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
@@ -154,11 +154,22 @@ def templates_digest() -> str:
 
 def _tree_digest(folder: Path, suffixes: tuple[str, ...] = ()) -> str:
     found = hashlib.sha256()
-    files = (path for path in folder.rglob("*") if path.is_file() and path.parent.name != "__pycache__")
-    for path in sorted(path for path in files if not suffixes or path.suffix in suffixes):
-        found.update(path.relative_to(folder).as_posix().encode() + b"\0")
-        found.update(hashlib.sha256(path.read_bytes()).digest())
+    for name, path in sorted(_files(str(folder))):
+        if not suffixes or name.endswith(suffixes):
+            found.update(name.encode() + b"\0")
+            with open(path, "rb") as handle:  # noqa: PTH123 (half the time of Path.read_bytes)
+                found.update(hashlib.sha256(handle.read()).digest())
     return found.hexdigest()
+
+
+def _files(folder: str, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the name in ``folder`` and the path of every file below it; text, and no Path: hundreds before each build."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(entry.path, f"{prefix}{entry.name}/") if entry.name != "__pycache__" else ()
+            elif entry.is_file():
+                yield f"{prefix}{entry.name}", entry.path
 
 
 def _packages(source: Any) -> dict[str, str]:

@@ -15,7 +15,7 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.signed import SIGNATURE_ENDING
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.store import archive, bundles
+from edgec.store import bundles
 from edgec.store.atomic import LOCK, environment_errors, exchange, exclusive, sync_folder, write_file, write_tree
 from edgec.store.files import sha256_of
 
@@ -88,6 +88,8 @@ def stem(bundle: Bundle) -> str:
 
 def _stage(bundle: Bundle, staging: Path) -> tuple[Move, ...]:
     """Write and read back everything in the staging folder; the journal, written last, makes it binding."""
+    from edgec.store import archive  # brings tarfile, which `placed` does not need
+
     staging.mkdir()
     write_tree(staging / "bundle", bundle.files)
     if bundles.check(staging / "bundle") != bundle.digest:
@@ -114,6 +116,8 @@ def _signed(bundle: Bundle, signature: bytes, staging: Path) -> Move:
 
 
 def _check_tarball(bundle: Bundle, tarball: Path) -> None:
+    from edgec.store import archive
+
     prefix = f"{stem(bundle)}/"
     found = {name.removeprefix(prefix): digest for name, digest in archive.digests(tarball).items()}
     listed = found.pop(bundles.SUMS, None)

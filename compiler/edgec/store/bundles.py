@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,6 @@ from pathlib import Path
 
 from edgec.artifacts.document import Json
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.store import archive
 from edgec.store.atomic import environment_errors, inside
 from edgec.store.files import sha256_of
 
@@ -46,6 +46,8 @@ def opened(path: Path) -> Iterator[OpenBundle]:
         with environment_errors(f"read {path}"):
             folder = path
             if path.is_file():
+                from edgec.store import archive  # brings tarfile, which a folder does not need
+
                 _refuse_program(path)
                 scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgec-bundle-")))
                 folder = archive.unpack(path, scratch)
@@ -72,15 +74,23 @@ def check(folder: Path) -> str:
             problems.append(Diagnostic(code="bundle-broken", message=f"{name} is listed in {SUMS} and missing"))
         elif sha256_of(path) != digest:
             problems.append(Diagnostic(code="digest-mismatch", message=f"{name} is not the file that {SUMS} lists"))
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+    for name, entry in sorted(_entries(folder)):
+        if entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
             problems.append(Diagnostic(code="bundle-broken", message=f"{name} is a link or a device"))
-        elif path.is_file() and name not in listed and name != SUMS and not set(IGNORED) & set(path.parts):
+        elif entry.is_file() and name not in listed and name != SUMS and not set(IGNORED) & set(name.split("/")):
             problems.append(Diagnostic(code="bundle-broken", message=f"{name} is not listed in {SUMS}"))
     if problems:
         raise Failure(*problems)
     return hashlib.sha256(text).hexdigest()
+
+
+def _entries(folder: Path, prefix: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield everything below ``folder`` with its name in it; links are not followed."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            yield f"{prefix}{entry.name}", entry
+            if entry.is_dir(follow_symlinks=False):
+                yield from _entries(Path(entry.path), f"{prefix}{entry.name}/")
 
 
 def sums(digests: dict[str, str]) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,11 @@ from typing import Literal
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, Key, Location, nearest
 from edgec.store.atomic import sha256_stream
+
+SETTLED_NS = 2_000_000_000
+"""A file that has not changed for so long shows its next change in its times, however coarse the file system's are."""
+
+_hashed: dict[tuple[int, ...], str] = {}
 
 
 def located(
@@ -44,6 +51,22 @@ def sha256_of(path: Path) -> str:
     """Return the hex sha256 of a file's content. Raises OSError."""
     with path.open("rb") as handle:
         return sha256_stream(handle)
+
+
+def sha256_once(path: Path) -> str:
+    """Return ``sha256_of``, reading a file again only where its size, inode or times are others: many manifests share one.
+
+    A file that changed less than SETTLED_NS ago is always read. No program can set the time of change. Raises OSError.
+    """
+    with path.open("rb") as handle:
+        status = os.fstat(handle.fileno())
+        mark = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        if mark in _hashed:
+            return _hashed[mark]
+        digest = sha256_stream(handle)
+    if time.time_ns() - status.st_ctime_ns > SETTLED_NS:
+        _hashed[mark] = digest
+    return digest
 
 
 def sha256_of_all(paths: Iterable[Path], project: Project) -> str:

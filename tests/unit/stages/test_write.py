@@ -16,7 +16,7 @@ from edgec.artifacts.bundle import Bundle, File, Written
 from edgec.diagnostics import Failure
 from edgec.stages import write as stage
 from edgec.stages.write import write
-from edgec.store import atomic, bundles
+from edgec.store import archive, atomic, bundles
 from edgec.store.files import sha256_of
 
 PLACES = (
@@ -148,7 +148,7 @@ def test_what_reads_back_differently_is_refused(
     out = tmp_path / "out"
     write(old, out)
     before = prints(out)
-    monkeypatch.setattr(stage.archive, "pack", lambda folder, top, tarball: tarball.write_bytes(b"\x1f\x8b garbage"))
+    monkeypatch.setattr(archive, "pack", lambda folder, top, tarball: tarball.write_bytes(b"\x1f\x8b garbage"))
     assert refused(new, out) == ["bundle-broken"]
     assert prints(out) == before
 

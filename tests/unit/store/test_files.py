@@ -1,6 +1,7 @@
 """Paths of a manifest: found in the project, or refused at their place."""
 
 import hashlib
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.store.files import located, sha256_of, sha256_of_all
+from edgec.store import files
+from edgec.store.files import located, sha256_of, sha256_of_all, sha256_once
 
 
 @pytest.fixture
@@ -41,6 +43,24 @@ def test_paths_do_not_leave_the_root(project: Project) -> None:
         assert refused(project, path).code == "path-outside-root"
     (project.root / "y").write_text("")
     assert located(project, "../y", (), code="weights-invalid") == project.root / "y"
+
+
+def test_a_file_that_many_ask_for_is_read_once_while_nothing_has_touched_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, read = project.folder / "model.pt", []
+    whole = files.sha256_stream
+    monkeypatch.setattr(files, "sha256_stream", lambda handle: read.append(1) or whole(handle))
+    monkeypatch.setattr(files, "_hashed", {})
+    assert sha256_once(path) == sha256_once(path) == sha256_of(path)
+    assert len(read) == 3, "a file so new could change again without a new time"
+    monkeypatch.setattr(files, "SETTLED_NS", -1)
+    assert sha256_once(path) == sha256_once(path)
+    assert len(read) == 4
+    times = path.stat()
+    path.write_text("y")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert sha256_once(path) == sha256_of(path) == hashlib.sha256(b"y").hexdigest()
 
 
 def test_digests(project: Project) -> None:

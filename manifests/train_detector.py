@@ -1,6 +1,6 @@
 """Make the detector's pictures and weights: handwritten digits on crops of two photographs, and a YOLOv3-tiny that finds them.
 
-    python manifests/train_detector.py            # pictures and weights: three stages; the first took 11 processor minutes
+    python manifests/train_detector.py            # pictures and weights: three stages, 24 minutes
     python manifests/train_detector.py --data     # pictures and annotations alone
 
 The digits are scikit-learn's (1,797 of 8 x 8, handwritten), the photographs its china.jpg and flower.jpg. Digits are

@@ -1,6 +1,6 @@
 """Make the keyword spotter's weights and data: a network taught with synthetic speech, and clips of voices it never heard.
 
-    python manifests/train_keyword.py                                  # weights and data: minutes; needs espeak-ng and sox
+    python manifests/train_keyword.py                                  # weights and data: 9 minutes; needs espeak-ng and sox
     python manifests/train_keyword.py --data                           # the data alone
     python manifests/train_keyword.py --say "stop yes dog left" > PCM   # words in noise, 16-bit samples on standard output
     python manifests/train_keyword.py --background 60 > PCM             # minutes of sentences and noise without a keyword

@@ -5,8 +5,9 @@
     python benchmarks/delegates.py [MODEL …]   # clocks it and prints Markdown; figures of a busy machine say nothing
 
 Weights are random (seeded): time does not depend on them, and nothing is downloaded. edgec builds a bundle for each candidate
-of a search over int8 and fp32 on xnnpack and openvino; its pick is the candidate with the least median, which is what the
-search takes. The others run the ONNX export of the same network, float32 and quantized by onnxruntime's static quantization.
+of a search over int8 and fp32 on xnnpack and openvino, this with symmetric and with asymmetric activations; its pick is the
+candidate with the least median, which is what the search takes. The others run the ONNX export of the same network, float32
+and quantized by onnxruntime's static quantization.
 In each round every engine runs once, in a process of its own.
 """
 
@@ -21,7 +22,7 @@ import time
 from pathlib import Path
 
 MODELS = ("mobilenet_v2", "mobilenet_v3_small", "resnet18", "resnet50", "efficientnet_b0", "vit_b_16")
-CANDIDATES = tuple(f"{recipe}-{delegate}" for recipe in ("int8", "fp32") for delegate in ("xnnpack", "openvino"))
+CANDIDATES = ("int8-xnnpack", "int8-openvino", "int8-openvino-mixed", "fp32-xnnpack", "fp32-openvino")
 OTHERS = tuple(f"{engine} {kind}" for engine in ("onnxruntime", "openvino") for kind in ("fp32", "int8"))
 SHAPE = (1, 3, 224, 224)
 WARMUP, SECONDS, MOST = 8, 2.0, 200
@@ -48,7 +49,8 @@ def build(model: str, folder: Path) -> None:
     for candidate in CANDIDATES:
         if bundle(model, candidate, folder) is not None:
             continue
-        recipe, delegate = candidate.split("-")
+        recipe, delegate = candidate.split("-", 1)
+        delegate = {"openvino-mixed": "{name: openvino, options: {mode: int8_mixed}}"}.get(delegate, delegate)
         name = named(model, candidate)
         text = MANIFEST.format(name=name, model=model, recipe=recipe, delegate=delegate)
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")

@@ -102,6 +102,7 @@ REWRITES: dict[str, str] = {
 
 KINDS: dict[str, str] = {
     "linux-native": "edgec.kinds.linux_native",
+    "linux-source": "edgec.kinds.linux_source",
     "microcontroller": "edgec.kinds.microcontroller",
     "android": "edgec.kinds.android",
     "apple": "edgec.kinds.apple",

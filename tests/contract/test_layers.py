@@ -69,6 +69,7 @@ SHARED = {
     "kinds.printing",
     "kinds.assets",
     "kinds.c_source",
+    "kinds.scripts",
 }
 HEAVY = {"torch", "torchvision", "torchao", "executorch", "numpy", "PIL", "jinja2", "cattrs", "safetensors"}
 MODULES = sorted(SOURCE.rglob("*.py"))

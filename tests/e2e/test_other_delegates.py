@@ -1,5 +1,6 @@
 """Whole builds for devices that no build machine is, each with its own delegate; and OpenVINO's bundle, which runs here."""
 
+import importlib.util
 import json
 import re
 import shutil
@@ -15,9 +16,14 @@ TARGETS = """
   - {name: phone, base: ios, delegate: coreml, quantization: fp32}
   - {name: tablet, base: android-arm64, delegate: vulkan, quantization: fp16}
   - {name: sensor, base: corstone-300, delegate: ethos-u, quantization: int8}
+  - {name: board, base: linux-x86_64, delegate: vulkan, quantization: fp32}
+  - {name: reference, base: linux-x86_64, delegate: tosa, quantization: fp32}
   - {name: server, base: linux-x86_64, delegate: openvino, quantization: fp32}
 """
-FOREIGN = {"phone": "CoreMLBackend", "tablet": "VulkanBackend", "sensor": "EthosUBackend"}
+FOREIGN = {"phone": "CoreMLBackend", "tablet": "VulkanBackend", "sensor": "EthosUBackend"} | {
+    "board": "VulkanBackend",
+    "reference": "TOSABackend",
+}
 
 
 def build(edgec, folder, *arguments):
@@ -57,6 +63,31 @@ def test_what_was_not_run_is_said_everywhere(edgec, built, target):
     checked = json.loads(done.stdout)
     assert (done.returncode, checked["status"]) == (0, "not-run"), done.stderr
     assert {verdict["status"] for verdict in checked["verdicts"] if verdict["budget"] != "memory"} == {"deferred"}
+
+
+def test_the_runner_of_a_board_is_built_there_and_asks_for_the_delegate(edgec, built, camera, tmp_path):
+    """Built here on ExecuTorch's wheel, which has no Vulkan: the sources compile, and run what that wheel can run."""
+    copy = tmp_path / "bundle"
+    shutil.copytree(built["board"]["folder"], copy)
+    (executorch,) = importlib.util.find_spec("executorch").submodule_search_locations
+    configure = ["cmake", "-S", "runner", "-B", "build", f"-DCMAKE_PREFIX_PATH={executorch}"]
+    for command in (configure, ["cmake", "--build", "build", "-j2"]):
+        done = run(*command, cwd=copy)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    done = run(copy / "verify.sh")
+    assert (done.returncode, json.loads(done.stdout)["stage"]) == (7, "run")
+    assert "Backend VulkanBackend is not registered" in done.stderr
+    checked = edgec("verify", copy, "--output", "json")
+    status = json.loads(checked.stdout)["status"]
+    assert (checked.returncode, status) == (0, "not-run"), "what was built there is no part of the bundle"
+    other = camera.folder("linux-x86_64")
+    given = ["--no-bench", "--evidence", "host", "--bundle-digest", sha256_of(other / "SHA256SUMS")]
+    done = run(copy / "build" / "edgec-run", "--bundle", other, "--self-test", *given)
+    assert done.returncode == 0 and json.loads(done.stdout)["golden"]["passed"], done.stderr
+
+
+def run(*command, **options):
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
 def test_vela_estimates_the_npu_and_the_plan_says_which(built):

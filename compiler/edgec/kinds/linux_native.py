@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 from edgec.artifacts.benched import SHORT_LOAD
@@ -15,10 +14,12 @@ from edgec.artifacts.plan import Plan
 from edgec.artifacts.quantity import span
 from edgec.diagnostics import Diagnostic
 from edgec.kinds.printing import environment, readme, readme_file, systemd_text
+from edgec.kinds.scripts import scripts
 from edgec.resources import resource
 
 SUMMARY = "Linux: a native runner, its libraries, scripts to run, verify and install it, and a systemd service"
 RUNNER = True
+JUDGES = True
 LAYOUT = Layout(pictures=True)
 PLANNED = ""
 UNRUN: tuple[str, ...] = ()
@@ -42,18 +43,7 @@ def files(parts: Parts) -> dict[str, File]:
     plan = parts.plan
     made = {"bin/edgec-run": File(content=parts.runner.executable, executable=True)}
     made |= {f"lib/{path.name}": File(content=path) for path in parts.runner.libraries}
-    shell = environment(FOLDER, finalize=shlex.quote)
-    facts = {
-        "name": plan.name,
-        "version": plan.version,
-        "architecture": plan.target.architecture,
-        "required": parts.record["hardware"]["required"],
-        "features": plan.target.features,
-        "cpu": plan.target.cpu,
-    }
-    made |= {
-        name: File(content=shell.get_template(f"{name}.j2").render(facts).encode(), executable=True) for name in SCRIPTS
-    }
+    made |= scripts(parts, SCRIPTS, "bin/edgec-run")
     unit = environment(FOLDER, finalize=systemd_text).get_template("systemd/name.service.j2")
     made[f"systemd/{plan.name}.service"] = File(content=unit.render(name=plan.name).encode())
     # The tests read bundle.json when they run; nothing is printed into them.

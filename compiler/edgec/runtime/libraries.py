@@ -38,6 +38,11 @@ def libraries_for(backends: Iterable[str], kernels: Iterable[str], architecture:
     return tuple(sorted((*ALWAYS, *needed)))
 
 
+def runtime_has(backends: Iterable[str], architecture: str) -> bool:
+    """Whether the runtime in the package registries has every one of these delegates for ``architecture``."""
+    return all(BACKENDS.get(name) in PINNED[architecture].libraries for name in backends)
+
+
 def unavailable_kernels(kernels: Iterable[str]) -> tuple[str, ...]:
     """Return those operators (``aten::sort.values`` …) that no shipped kernel library has, sorted."""
     return tuple(sorted(set(kernels).difference(*(operators(library) for library in (CORE, *KERNELS)))))

@@ -39,12 +39,12 @@ PAIRED = ("max_drop", "max_flips")
 def judge(plan: Plan, measured: Measured) -> tuple[Verdict, ...]:
     """Return one verdict per budget of the plan, in its order."""
     kind = bundle_kind(plan.target.kind)
-    return tuple(_verdict(budget, measured, kind.PLANNED, _later(budget, kind.RUNNER)) for budget in plan.budgets)
+    return tuple(_verdict(budget, measured, kind.PLANNED, _later(budget, kind.JUDGES)) for budget in plan.budgets)
 
 
-def _later(budget: Budget, runner: bool) -> str:
+def _later(budget: Budget, judges: bool) -> str:
     """Say who measures a budget that nothing here has measured."""
-    if not runner:
+    if not judges:
         return BY_USER
     return AFTER_LOAD.format(span(budget.after)) if budget.after > SHORT_LOAD else ON_DEVICE
 

@@ -122,7 +122,8 @@ def _resolved(common: Plan, manifest: Manifest, setting: Setting) -> Plan:
     choice = setting.target
     row = device(choice)
     assert row is not None, "a rule has refused unknown bases and CPUs"
-    target = replace(row, features=(*row.features, *_asked_of_cpu(setting.delegates, row)))
+    features = (*row.features, *_asked_of_cpu(setting.delegates, row))
+    target = replace(row, features=features, kind=_kind(setting, row))
     resolved = replace(
         common,
         target=target,
@@ -134,6 +135,19 @@ def _resolved(common: Plan, manifest: Manifest, setting: Setting) -> Plan:
         target_files={name: common.target_files[name] for name in choice.files},
     )
     return replace(resolved, notes=_notes(resolved, manifest), lowering_key=lowering_key(resolved))
+
+
+def _kind(setting: Setting, row: Target) -> str:
+    """The row's kind of bundle; on Linux, where no package has a delegate's runtime, the one with sources in place of a runner.
+
+    A search clocks its candidates, so there such a delegate is refused as before.
+    """
+    from edgec.runtime.libraries import runtime_has
+
+    backends = [name for choice in setting.delegates for name in plugin("delegates", choice.name).BACKENDS]
+    if row.kind != "linux-native" or setting.searched or runtime_has(backends, row.architecture):
+        return row.kind
+    return "linux-source"
 
 
 def _settled(choices: tuple[Choice, ...], target: Target) -> tuple[Choice, ...]:
@@ -194,6 +208,9 @@ def _notes(plan: Plan, manifest: Manifest) -> tuple[str, ...]:
     for feature, words in wanted.items():
         if feature not in plan.target.features:
             notes.append(f"{plan.recipe.name} on {plan.target.cpu}: no {words} there, so a smaller file but little speed")
+    if plan.target.kind == "linux-source":
+        names = " and ".join(choice.name for choice in plan.delegates)
+        notes.append(f"bundle: the runner's sources, since no package has ExecuTorch's runtime of {names} for Linux")
     if not plan.release:
         notes.append("random weights: a trial build, marked not for release")
     return tuple(notes)

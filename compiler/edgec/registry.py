@@ -103,11 +103,12 @@ REWRITES: dict[str, str] = {
 KINDS: dict[str, str] = {
     "linux-native": "edgec.kinds.linux_native",
     "linux-source": "edgec.kinds.linux_source",
+    "reference": "edgec.kinds.reference",
     "microcontroller": "edgec.kinds.microcontroller",
     "android": "edgec.kinds.android",
     "apple": "edgec.kinds.apple",
 }
-"""Kinds of bundle (``edgec.protocols.BundleKind``); a target's row names its own."""
+"""Kinds of bundle (``edgec.protocols.BundleKind``); a target's row names its own, and a delegate may change it."""
 
 
 def names(kind: Kind) -> tuple[str, ...]:

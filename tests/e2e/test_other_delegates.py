@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -65,25 +66,52 @@ def test_what_was_not_run_is_said_everywhere(edgec, built, target):
     assert {verdict["status"] for verdict in checked["verdicts"] if verdict["budget"] != "memory"} == {"deferred"}
 
 
+STUB = """
+#include <executorch/runtime/backend/interface.h>
+using namespace executorch::runtime;
+struct Stub final : BackendInterface {
+  bool is_available() const override { return false; }
+  Result<DelegateHandle*> init(BackendInitContext&, FreeableBuffer*, ArrayRef<CompileSpec>) const override {
+    return Error::Internal;
+  }
+  Error execute(BackendExecutionContext&, DelegateHandle*, Span<EValue*>) const override { return Error::Internal; }
+};
+static Stub stub;
+static auto registered = register_backend({"VulkanBackend", &stub});
+"""
+
+
 def test_the_runner_of_a_board_is_built_there_and_asks_for_the_delegate(edgec, built, camera, tmp_path):
     """Built here on ExecuTorch's wheel, which has no Vulkan: the sources compile, and run what that wheel can run."""
-    copy = tmp_path / "bundle"
-    shutil.copytree(built["board"]["folder"], copy)
+    bundle, out = Path(built["board"]["folder"]), tmp_path / "a build"
     (executorch,) = importlib.util.find_spec("executorch").submodule_search_locations
-    configure = ["cmake", "-S", "runner", "-B", "build", f"-DCMAKE_PREFIX_PATH={executorch}"]
-    for command in (configure, ["cmake", "--build", "build", "-j2"]):
-        done = run(*command, cwd=copy)
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    done = run(copy / "verify.sh")
-    assert (done.returncode, json.loads(done.stdout)["stage"]) == (7, "run")
-    assert "Backend VulkanBackend is not registered" in done.stderr
-    checked = edgec("verify", copy, "--output", "json")
-    status = json.loads(checked.stdout)["status"]
-    assert (checked.returncode, status) == (0, "not-run"), "what was built there is no part of the bundle"
+    configure = ["cmake", "-S", bundle / "runner", "-B", out, f"-DCMAKE_PREFIX_PATH={executorch}"]
+    done(*configure)
+    done("cmake", "--build", out, "-j2")
+    asked = {**os.environ, "EDGEC_RUNNER": str(out / "edgec-run")}
+    refused = run(bundle / "verify.sh", env=asked)
+    assert (refused.returncode, json.loads(refused.stdout)["stage"]) == (7, "run")
+    assert "Backend VulkanBackend is not registered" in refused.stderr
     other = camera.folder("linux-x86_64")
     given = ["--no-bench", "--evidence", "host", "--bundle-digest", sha256_of(other / "SHA256SUMS")]
-    done = run(copy / "build" / "edgec-run", "--bundle", other, "--self-test", *given)
-    assert done.returncode == 0 and json.loads(done.stdout)["golden"]["passed"], done.stderr
+    assert json.loads(done(out / "edgec-run", "--bundle", other, "--self-test", *given))["golden"]["passed"]
+
+    # A delegate's static library, which nothing names, is linked whole.
+    (tmp_path / "stub.cpp").write_text(STUB)
+    include = Path(executorch) / "include"
+    headers = [f"-I{include}", f"-I{include / 'executorch/runtime/core/portable_type/c10'}"]
+    made = tmp_path / "stub.o"
+    done("c++", "-std=c++17", "-DC10_USING_CUSTOM_GENERATED_MACROS", *headers, "-c", tmp_path / "stub.cpp", "-o", made)
+    done("ar", "rcs", tmp_path / "libstub.a", made)
+    done(*configure, f"-DEDGEC_DELEGATE_LIBRARIES={tmp_path / 'libstub.a'}")
+    done("cmake", "--build", out, "-j2")
+    assert "VulkanBackend" in json.loads(done(out / "edgec-run", "--bundle", other, "--info"))["backends"]
+
+
+def done(*command):
+    finished = run(*command)
+    assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-2000:]
+    return finished.stdout
 
 
 def run(*command, **options):

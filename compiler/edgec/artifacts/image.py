@@ -39,7 +39,11 @@ PLATFORMS: Mapping[str, Mapping[str, str]] = {
     "riscv64": {"architecture": "riscv64"},
 }
 """A machine's name (uname -m) to the architecture that the OCI specification has for it."""
-SYSTEMS: Mapping[str, str] = {"linux-native": "linux", "linux-source": "linux", "android": "android", "apple": "darwin"}
+SYSTEMS: Mapping[str, str] = {
+    **dict.fromkeys(("linux-native", "linux-source", "reference"), "linux"),
+    "android": "android",
+    "apple": "darwin",
+}
 """A target's kind to its operating system, where there is one."""
 
 

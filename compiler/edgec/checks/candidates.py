@@ -9,10 +9,14 @@ from edgec.artifacts.document import Json, Route
 from edgec.artifacts.manifest import Choice, Manifest, TargetChoice
 from edgec.artifacts.target import Target
 from edgec.registry import REGISTRY, plugin
+from edgec.runtime.libraries import runtime_has
 from edgec.targets.table import TARGETS
 
 DEFAULT_RECIPES = {"int8": "calibration", "int8-qat": "training", "fp16": None, "fp32": None}
 """What is tried where a search names no recipes, and the role of data without which it is not."""
+
+LINUX = ("linux-native", "linux-source", "reference")
+"""The kinds of bundle for Linux: which of them it is depends on the delegates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +71,20 @@ def misfit(setting: Setting, manifest: Manifest) -> tuple[str, str] | None:
             return "does-not-fit", f"{delegate.name} does not run on {setting.target.name}"
         if row and (why := unfit(delegate, row)):
             return "does-not-fit", why
+        if row and setting.searched and without_runtime((delegate,), row):
+            why = f"no package has ExecuTorch's runtime of {delegate.name} for Linux, and a search runs its candidates"
+            return "does-not-fit", why
         if setting.recipe.name not in plugin("delegates", delegate.name).RECIPES:
             return "does-not-fit", f"{delegate.name} does not run {setting.recipe.name}"
     return None
+
+
+def without_runtime(delegates: tuple[Choice, ...], row: Target) -> tuple[str, ...]:
+    """Return those of the delegates that, on Linux, no package has the runtime of."""
+    if row.kind not in LINUX:
+        return ()
+    backends = {choice.name: plugin("delegates", choice.name).BACKENDS for choice in delegates}
+    return tuple(name for name, needed in backends.items() if not runtime_has(needed, row.architecture))
 
 
 def unfit(delegate: Choice, row: Target) -> str | None:

@@ -16,12 +16,25 @@ def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
     found = []
     for setting in settings(manifest):
         row = TARGETS.get(setting.target.base)
+        found += _one_id(setting)
         for delegate in setting.delegates if row else ():
             if row and delegate.name not in row.delegates and plugin("delegates", delegate.name).AVAILABLE:
                 message = f"the delegate {delegate.name!r} does not run on {setting.target.name!r}"
                 found.append(_misfit(setting, message, f"delegates of {row.name}: {', '.join(row.delegates)}"))
             elif row and (why := unfit(delegate, row)):
                 found.append(_misfit(setting, why, "leave the option out, and the target decides; or name another target"))
+    return found
+
+
+def _one_id(setting: Setting) -> list[Diagnostic]:
+    """Name two delegates of one list that the runtime knows by one id: a program links one of them."""
+    first: dict[str, str] = {}
+    found = []
+    for delegate in setting.delegates:
+        for backend in plugin("delegates", delegate.name).BACKENDS:
+            if first.setdefault(backend, delegate.name) != delegate.name:
+                message = f"{first[backend]!r} and {delegate.name!r} are one delegate to the runtime, {backend}"
+                found.append(_misfit(setting, message, "name one of the two"))
     return found
 
 

@@ -43,7 +43,7 @@ def files(parts: Parts) -> dict[str, File]:
     plan = parts.plan
     made = {"bin/edgec-run": File(content=parts.runner.executable, executable=True)}
     made |= {f"lib/{path.name}": File(content=path) for path in parts.runner.libraries}
-    made |= scripts(parts, SCRIPTS, "bin/edgec-run")
+    made |= scripts(parts, SCRIPTS)
     unit = environment(FOLDER, finalize=systemd_text).get_template("systemd/name.service.j2")
     made[f"systemd/{plan.name}.service"] = File(content=unit.render(name=plan.name).encode())
     # The tests read bundle.json when they run; nothing is printed into them.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from edgec.artifacts.bundle import File, Layout, Requirement
@@ -16,6 +15,8 @@ from edgec.kinds.c_source import code
 from edgec.kinds.printing import environment, readme, readme_file
 from edgec.kinds.scripts import scripts
 from edgec.resources import resource
+from edgec.runtime.from_source import FROM_SOURCE
+from edgec.runtime.libraries import runtime_has
 
 SUMMARY = (
     "Linux, for delegates that no package has the runtime of: the runner's sources for CMake, scripts to run and verify it"
@@ -30,36 +31,6 @@ UNRUN = (
 )
 FOLDER = "linux-source"
 SCRIPTS = ("run.sh", "verify.sh")
-BUILT = "build/edgec-run"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Library:
-    """What ExecuTorch's own CMake calls a delegate: the option that builds it, the target to link, and what it needs beside."""
-
-    option: str
-    target: str
-    needs: str = ""
-
-
-LIBRARIES = {
-    "openvino": Library(
-        option="EXECUTORCH_BUILD_OPENVINO", target="openvino_backend", needs="OpenVINO's libraries at run time"
-    ),
-    "vgf": Library(
-        option="EXECUTORCH_BUILD_VGF",
-        target="vgf_backend",
-        needs="a driver, or Arm's emulation layer, with the ML extensions for Vulkan",
-    ),
-    "vulkan": Library(
-        option="EXECUTORCH_BUILD_VULKAN", target="vulkan_backend", needs="glslc for the shaders, a Vulkan driver"
-    ),
-    "webgpu": Library(
-        option="EXECUTORCH_BUILD_WEBGPU", target="webgpu_backend", needs="Dawn: -DDawn_DIR=PATH of its CMake package"
-    ),
-    "xnnpack": Library(option="EXECUTORCH_BUILD_XNNPACK", target="xnnpack_backend"),
-}
-"""By the delegate's name: Vulkan and WebGPU share the format and its id, and one program links one of them."""
 
 
 def requirements(parts: Parts) -> tuple[Requirement, ...]:
@@ -74,30 +45,33 @@ def figures(plan: Plan, lowered: Lowered, folder: Path, cache: Path, offline: bo
 
 
 def files(parts: Parts) -> dict[str, File]:
-    """Return the runner's sources with the scripts around what is built of them; README.md alone where no runtime exists."""
+    """Return the runner's sources, and the scripts around what is built of them."""
     plan = parts.plan
     names = [choice.name for choice in plan.delegates]
-    wanted = [LIBRARIES[name] for name in names if name in LIBRARIES]
-    runs = all(name in LIBRARIES for name in names if name != "portable")
+    wanted = [FROM_SOURCE[name] for name in names if name in FROM_SOURCE]
     facts = {
         "executorch": parts.lowered.versions.get("executorch", ""),
         "release": plan.version.partition("-")[0].partition("+")[0],
-        "delegates": wanted,
+        "options": list(dict.fromkeys(option for item in wanted for option in item.options)),
+        "targets": list(dict.fromkeys(target for item in wanted for target in item.targets)),
     }
-    made: dict[str, File] = {}
-    if runs:
-        made |= scripts(parts, SCRIPTS, BUILT, built_there=True)
-        made |= {f"runner/{name}": File(content=path) for name, path in _sources().items()}
-        cmake = environment(FOLDER, finalize=code).get_template("CMakeLists.txt.j2")  # whatever is no plain word is refused
-        made["runner/CMakeLists.txt"] = File(content=cmake.render(facts).encode())
-    needs = [library.needs for library in wanted if library.needs]
-    made["README.md"] = readme_file(FOLDER, {**readme(parts), **facts, "runs": runs, "needs": needs, "names": names})
+    made = scripts(parts, SCRIPTS, source=True)
+    made |= {f"runner/{name}": File(content=path) for name, path in _sources().items()}
+    cmake = environment(FOLDER, finalize=code).get_template("CMakeLists.txt.j2")  # whatever is no plain word is refused
+    made["runner/CMakeLists.txt"] = File(content=cmake.render(facts).encode())
+    absent = [name for name in names if name in FROM_SOURCE and not _shipped(name, plan.target.architecture)]
+    told = {"needs": [item.needs for item in wanted if item.needs], "lacking": absent}
+    made["README.md"] = readme_file(FOLDER, {**readme(parts), **facts, **told})
     return made
 
 
 def check(folder: Path, facts: Json) -> list[Diagnostic]:
     """Nothing beyond the digests: no file repeats what bundle.json says."""
     return []
+
+
+def _shipped(name: str, architecture: str) -> bool:
+    return runtime_has((FROM_SOURCE[name].backend,), architecture)
 
 
 def _sources() -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""The shell scripts of bundles for Linux, around a runner that lies in the bundle or is compiled into it on the device."""
+"""The shell scripts of bundles for Linux, around its own runner or one that is built of its sources."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from edgec.kinds.printing import environment
 FOLDER = "linux-native"
 
 
-def scripts(parts: Parts, names: Sequence[str], runner: str, *, built_there: bool = False) -> dict[str, File]:
-    """Return scripts around ``runner``, a path in the bundle; ``built_there`` says that it is compiled on the device."""
+def scripts(parts: Parts, names: Sequence[str], *, source: bool = False) -> dict[str, File]:
+    """Return scripts around the bundle's runner; with ``source`` around one that EDGEC_RUNNER names, built on the device."""
     plan, shell = parts.plan, environment(FOLDER, finalize=shlex.quote)
     facts = {
         "name": plan.name,
@@ -22,7 +22,6 @@ def scripts(parts: Parts, names: Sequence[str], runner: str, *, built_there: boo
         "required": parts.record["hardware"]["required"],
         "features": plan.target.features,
         "cpu": plan.target.cpu,
-        "runner": runner,
-        "built_there": built_there,
+        "source": source,
     }
     return {name: File(content=shell.get_template(f"{name}.j2").render(facts).encode(), executable=True) for name in names}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgec.artifacts.bundle import Runner
@@ -43,10 +42,17 @@ CEILINGS: tuple[tuple[str, dict[str, str]], ...] = (
 )
 
 
-def runner_key(architecture: str, glibc: str, libraries: tuple[str, ...], wheel_sha256: str, toolchain: Toolchain) -> str:
-    """Return the sha256 of everything that the runner's bytes depend on."""
+def runner_key(
+    architecture: str,
+    glibc: str,
+    libraries: tuple[str, ...],
+    wheel_sha256: str,
+    toolchain: Toolchain,
+    made_of: Mapping[str, Json] | None = None,
+) -> str:
+    """Return the sha256 of everything that the runner's bytes depend on; ``made_of`` is ``recipe()``, where it is at hand."""
     parts = {
-        **_recipe(),
+        **(recipe() if made_of is None else made_of),
         "architecture": architecture,
         "glibc": glibc,
         "libraries": list(libraries),
@@ -56,9 +62,8 @@ def runner_key(architecture: str, glibc: str, libraries: tuple[str, ...], wheel_
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-@functools.cache
-def _recipe() -> dict[str, Json]:
-    """The runner's sources and the code that compiles them, which stay the same while edgec runs."""
+def recipe() -> dict[str, Json]:
+    """Return the digests of the runner's sources and of the code that compiles them."""
     return {
         "sources": {path.relative_to(_sources()).as_posix(): sha256_of(path) for path in _files()},
         "compiler": [sha256_of(Path(__file__)), sha256_of(Path(__file__).with_name("toolchain.py"))],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from edgec.artifacts.document import Json
 from edgec.artifacts.target import Target
-from edgec.runtime.build import runner_key
+from edgec.runtime.build import recipe, runner_key
 from edgec.runtime.libraries import libraries_for
 from edgec.runtime.packs import pinned_sha256
 from edgec.runtime.toolchain import Toolchain, compiler, toolchain
@@ -27,7 +28,13 @@ def runner_identity(target: Target, backends: Iterable[str], kernels: Iterable[s
     """
     libraries = libraries_for(tuple(backends), tuple(kernels), target.architecture)
     tools = known_toolchain(target.architecture, target.glibc, cache)
-    return runner_key(target.architecture, target.glibc, libraries, pinned_sha256(target.architecture), tools)
+    return runner_key(target.architecture, target.glibc, libraries, pinned_sha256(target.architecture), tools, _recipe())
+
+
+@functools.cache
+def _recipe() -> dict[str, Json]:
+    """Found once: hundreds of targets ask, and nothing is built under the answer."""
+    return recipe()
 
 
 def known_toolchain(architecture: str, glibc: str, cache: Cache) -> Toolchain:

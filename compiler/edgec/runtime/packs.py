@@ -122,7 +122,7 @@ def whole(folder: Path, pinned: Pinned) -> bool:
     libraries = folder / "lib"
     if not all((libraries / name).is_file() for name in pinned.libraries):
         return False
-    if any(sha256_once(libraries / name) != digest for name, digest in pinned.libraries.items()):
+    if any(sha256_of(libraries / name) != digest for name, digest in pinned.libraries.items()):
         return False
     return headers_sha256(folder / "include") == HEADERS_SHA256
 

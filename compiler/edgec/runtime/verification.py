@@ -100,6 +100,7 @@ def unrun(bundle: OpenBundle, parts: Sequence[str]) -> dict[str, Json]:
     Verdicts that rest on the artifact or on the host stay as they were; every other budget is deferred to the device.
     """
     facts = bundle.facts
+    _agree(bundle)
     known = {verdict["budget"]: verdict for verdict in facts["verdicts"]}
     return {
         "schema": "edgec/verification/v1",
@@ -115,6 +116,15 @@ def unrun(bundle: OpenBundle, parts: Sequence[str]) -> dict[str, Json]:
         "bench": None,
         "verdicts": [known.get(budget["name"]) or _deferred(budget) for budget in facts["budgets"]],
     }
+
+
+def _agree(bundle: OpenBundle) -> None:
+    """Hold the artifact and the golden vectors against bundle.json. Raises Failure ``bundle-broken`` with what differs."""
+    model, vectors = bundle.facts["model"], bundle.facts["golden"]["vectors"]
+    wrong = [] if bundle.digests.get(model["file"]) == model["sha256"] else [model["file"]]
+    wrong += [name for vector in vectors for name in (*vector["inputs"], *vector["outputs"]) if name not in bundle.digests]
+    if wrong:
+        raise Failure(*(Diagnostic(code="bundle-broken", message=f"{name} is not what bundle.json says") for name in wrong))
 
 
 def _deferred(budget: Json) -> dict[str, Json]:

@@ -95,6 +95,7 @@ def bundle_parts(plans: Sequence[Plan], strict: bool, baseline: bool, sustained:
         "--sustained": sustained and any(budget.after > SHORT_LOAD for budget in plan.budgets),
         "edgec": edgec.__version__,
         "edgec's templates": templates_digest(),
+        "runner's sources": runner_digest() if plan.target.kind == "linux-source" else "",
         **{f"package {name}": installed().get(name, "absent") for name in RENDERING_PACKAGES},
         "zlib": zlib.ZLIB_RUNTIME_VERSION,
         "processor's cores": os.cpu_count(),
@@ -150,6 +151,12 @@ def templates_digest() -> str:
     """Return the sha256 over what bundles are rendered from; the runner's source has its own place in the runner's key."""
     folders = sorted(path for path in resource("templates").iterdir() if path.is_dir() and path.name != "runner")
     return hashlib.sha256("".join(_tree_digest(folder) for folder in folders).encode()).hexdigest()
+
+
+@functools.cache
+def runner_digest() -> str:
+    """Return the sha256 over the runner's sources, for bundles that hold them."""
+    return _tree_digest(resource("templates", "runner"))
 
 
 def _tree_digest(folder: Path, suffixes: tuple[str, ...] = ()) -> str:

@@ -39,20 +39,23 @@ PAIRED = ("max_drop", "max_flips")
 def judge(plan: Plan, measured: Measured) -> tuple[Verdict, ...]:
     """Return one verdict per budget of the plan, in its order."""
     kind = bundle_kind(plan.target.kind)
-    return tuple(_verdict(budget, measured, kind.PLANNED, _later(budget, kind.JUDGES)) for budget in plan.budgets)
+    return tuple(_verdict(budget, measured, kind.PLANNED, _later(budget, kind.JUDGES, kind.RUNNER)) for budget in plan.budgets)
 
 
-def _later(budget: Budget, judges: bool) -> str:
+def _later(budget: Budget, judges: bool, runner: bool) -> str:
     """Say who measures a budget that nothing here has measured."""
     if not judges:
         return BY_USER
-    return AFTER_LOAD.format(span(budget.after)) if budget.after > SHORT_LOAD else ON_DEVICE
+    if budget.after > SHORT_LOAD:
+        return AFTER_LOAD.format(span(budget.after))
+    return ON_DEVICE if runner else BY_SCRIPT
 
 
 ON_DEVICE = "not measured on this machine: the bundle judges it on the device before it activates"
 AFTER_LOAD = (
     "takes {} of load: `verify.sh --sustained` measures it on the device, `edgec build --sustained` on a machine of its kind"
 )
+BY_SCRIPT = "not measured on this machine: the bundle's verify.sh judges it on the device"
 BY_USER = "not measured on this machine, and not by this kind of bundle: measure it on the device"
 
 

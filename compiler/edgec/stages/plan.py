@@ -16,9 +16,10 @@ from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
 from edgec.artifacts.slices import spelled_out
 from edgec.artifacts.target import Target
-from edgec.checks.candidates import Setting, settings
+from edgec.checks.candidates import Setting, settings, without_runtime
 from edgec.diagnostics import Diagnostic, Location
 from edgec.registry import Kind, plugin
+from edgec.runtime.from_source import FROM_SOURCE
 from edgec.stages.inputs import digest, lowering_parts, reference_parts
 from edgec.store import trust
 from edgec.targets.devices import device
@@ -123,7 +124,7 @@ def _resolved(common: Plan, manifest: Manifest, setting: Setting) -> Plan:
     row = device(choice)
     assert row is not None, "a rule has refused unknown bases and CPUs"
     features = (*row.features, *_asked_of_cpu(setting.delegates, row))
-    target = replace(row, features=features, kind=_kind(setting, row))
+    target = replace(row, features=features, kind=_kind(setting.delegates, row))
     resolved = replace(
         common,
         target=target,
@@ -137,17 +138,12 @@ def _resolved(common: Plan, manifest: Manifest, setting: Setting) -> Plan:
     return replace(resolved, notes=_notes(resolved, manifest), lowering_key=lowering_key(resolved))
 
 
-def _kind(setting: Setting, row: Target) -> str:
-    """The row's kind of bundle; on Linux, where no package has a delegate's runtime, the one with sources in place of a runner.
-
-    A search clocks its candidates, so there such a delegate is refused as before.
-    """
-    from edgec.runtime.libraries import runtime_has
-
-    backends = [name for choice in setting.delegates for name in plugin("delegates", choice.name).BACKENDS]
-    if row.kind != "linux-native" or setting.searched or runtime_has(backends, row.architecture):
+def _kind(choices: tuple[Choice, ...], row: Target) -> str:
+    """The row's kind of bundle; on Linux another one where no package has the runtime of a delegate."""
+    absent = without_runtime(choices, row)
+    if not absent:
         return row.kind
-    return "linux-source"
+    return "linux-source" if set(absent) <= set(FROM_SOURCE) else "reference"
 
 
 def _settled(choices: tuple[Choice, ...], target: Target) -> tuple[Choice, ...]:
@@ -208,9 +204,10 @@ def _notes(plan: Plan, manifest: Manifest) -> tuple[str, ...]:
     for feature, words in wanted.items():
         if feature not in plan.target.features:
             notes.append(f"{plan.recipe.name} on {plan.target.cpu}: no {words} there, so a smaller file but little speed")
-    if plan.target.kind == "linux-source":
-        names = " and ".join(choice.name for choice in plan.delegates)
-        notes.append(f"bundle: the runner's sources, since no package has ExecuTorch's runtime of {names} for Linux")
+    if plan.target.kind in ("linux-source", "reference"):
+        names = " and ".join(without_runtime(plan.delegates, plan.target))
+        what = "the artifact alone, as a reference" if plan.target.kind == "reference" else "the sources of its runner"
+        notes.append(f"bundle: {what}, for no package has ExecuTorch's runtime of {names} for Linux")
     if not plan.release:
         notes.append("random weights: a trial build, marked not for release")
     return tuple(notes)

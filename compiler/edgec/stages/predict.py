@@ -77,8 +77,14 @@ def _of_kind(plan: Plan, kind: str) -> str:
     return COMPUTED_IN.get(precision, precision) if taken else "fp32"
 
 
+OFF_CPU = ("coreml", "mlx", "vgf", "vulkan", "webgpu")
+"""Delegates that compute on a processor whose peak no row of the targets knows."""
+
+
 def _compute(plan: Plan, profile: Profile) -> tuple[float | None, list[str]]:
     """Return the seconds of all multiply-accumulates at the peak, and how they come about."""
+    if elsewhere := [choice.name for choice in plan.delegates if choice.name in OFF_CPU]:
+        return None, [f"time unknown: {' and '.join(elsewhere)} computes elsewhere than on the CPU, whose peak is known"]
     work: dict[str, int] = {}
     for kind in KINDS:
         precision = _of_kind(plan, kind)

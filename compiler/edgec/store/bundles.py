@@ -19,8 +19,8 @@ from edgec.store.files import sha256_of
 
 SUMS = "SHA256SUMS"
 SCHEMA = "edgec/bundle/v1"
-IGNORED = ("__pycache__", ".pytest_cache", "build", ".build", ".gradle")
-"""Folders that running the bundle's own tests, or building its sources, leaves behind."""
+IGNORED = ("__pycache__", ".pytest_cache")
+"""Folders that running the bundle's own tests leaves behind."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +75,9 @@ def check(folder: Path) -> str:
         elif sha256_of(path) != digest:
             problems.append(Diagnostic(code="digest-mismatch", message=f"{name} is not the file that {SUMS} lists"))
     for name, entry in sorted(_entries(folder)):
-        if name not in listed and set(IGNORED) & set(name.split("/")[:-1]):
-            continue
         if entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
             problems.append(Diagnostic(code="bundle-broken", message=f"{name} is a link or a device"))
-        elif entry.is_file() and name not in listed and name != SUMS:
+        elif entry.is_file() and name not in listed and name != SUMS and not set(IGNORED) & set(name.split("/")):
             problems.append(Diagnostic(code="bundle-broken", message=f"{name} is not listed in {SUMS}"))
     if problems:
         raise Failure(*problems)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -16,8 +16,6 @@ from edgec.store.atomic import sha256_stream
 
 SETTLED_NS = 2_000_000_000
 """A file that has not changed for so long shows its next change in its times, however coarse the file system's are."""
-
-_hashed: dict[tuple[int, ...], str] = {}
 
 
 def located(
@@ -54,19 +52,20 @@ def sha256_of(path: Path) -> str:
 
 
 def sha256_once(path: Path) -> str:
-    """Return ``sha256_of``, reading a file again only where its size, inode or times are others: many manifests share one.
+    """Return ``sha256_of`` for a file that many manifests share: it is read again where its size, inode or times are others.
 
-    A file that changed less than SETTLED_NS ago is always read. No program can set the time of change. Raises OSError.
+    A file that changed less than SETTLED_NS ago is always read. Not for what is shipped: a write through a memory map can
+    leave the times as they were. Raises OSError.
     """
-    with path.open("rb") as handle:
-        status = os.fstat(handle.fileno())
-        mark = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        if mark in _hashed:
-            return _hashed[mark]
-        digest = sha256_stream(handle)
-    if time.time_ns() - status.st_ctime_ns > SETTLED_NS:
-        _hashed[mark] = digest
-    return digest
+    status = path.stat()
+    if time.time_ns() - status.st_ctime_ns < SETTLED_NS:
+        return sha256_of(path)
+    return _settled(path, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+
+
+@functools.cache
+def _settled(path: Path, mark: tuple[int, ...]) -> str:
+    return sha256_of(path)
 
 
 def sha256_of_all(paths: Iterable[Path], project: Project) -> str:

@@ -114,7 +114,6 @@ def test_the_key_changes_with_every_input():
 
 def test_the_key_digests_the_sources(monkeypatch, tmp_path):
     monkeypatch.setattr(build, "_sources", lambda: tmp_path)
-    monkeypatch.setattr(build, "_recipe", build._recipe.__wrapped__)
     (tmp_path / "main.cpp").write_text("int main() {}")
     before = build.runner_key("aarch64", "2.27", (), "wheel", TOOLS)
     (tmp_path / "main.cpp").write_text("int main() { return 1; }")

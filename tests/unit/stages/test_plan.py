@@ -27,6 +27,33 @@ def nano(plans):
     return plans["jetson-nano"]
 
 
+@pytest.mark.parametrize(
+    ("target", "delegates", "kind"),
+    [
+        ("linux-x86_64", "xnnpack", "linux-native"),
+        ("linux-x86_64", "vulkan", "linux-source"),
+        ("jetson-orin-nano", "[vulkan, xnnpack]", "linux-source"),
+        ("linux-x86_64", "[tosa, xnnpack]", "reference"),
+        ("linux-x86_64", "openvino", "linux-native"),
+        ("android-arm64", "vulkan", "android"),
+        ("{name: mine, base: linux-aarch64, delegate: vgf}", "portable", "linux-source"),
+    ],
+)
+def test_on_linux_a_delegate_without_a_runtime_decides_the_kind_of_bundle(tmp_path, target, delegates, kind):
+    (tmp_path / "manifest.yaml").write_text(
+        "apiVersion: edgec/v1\nname: trial\nversion: 1.0.0\ninputs: [{name: x, shape: [1, 3, 32, 32]}]\ntask: tensor\n"
+        "model: {source: torchvision, name: mobilenet_v3_small, weights: {random: 0}}\nquantization: fp32\n"
+        f"targets: [{target}]\ndelegate: {delegates}\n"
+    )
+    work, failed = planned([front(tmp_path / "manifest.yaml", tmp_path)], Settings())
+    assert not failed
+    plan = work[0][0]
+    assert plan.target.kind == kind
+    lacking = [note for note in plan.notes if note.startswith("bundle: ")]
+    assert bool(lacking) == (kind in ("linux-source", "reference"))
+    assert not lacking or "xnnpack" not in lacking[0]
+
+
 def test_targets_with_one_recipe_share_a_lowering(plans):
     assert len({plan.lowering_key for plan in plans.values()}) == 1
 

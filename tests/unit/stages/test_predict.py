@@ -45,6 +45,14 @@ def test_arithmetic_is_macs_over_cores_times_clock_times_macs_a_cycle(nano: Plan
     assert "301 M multiply-accumulates in fp32, at most 22.9 G/s (4 cores x 1.43 GHz x 4 MACs a cycle)" in found.reasons
 
 
+def test_a_processor_whose_peak_nobody_knows_has_no_bound_of_arithmetic(nano: Plan) -> None:
+    found = predict(of(nano, "fp16", delegates=(Choice(name="vulkan"),)), MODEL)
+    assert found.compute_seconds is None
+    assert any("vulkan computes elsewhere" in reason for reason in found.reasons)
+    asked = of(nano, "fp16", delegates=(Choice(name="vulkan"),), budgets=(budget("latency", 1e-3),))
+    assert impossible(asked, MODEL, found) == ()
+
+
 def test_traffic_is_what_the_caches_cannot_hold_of_the_weights(nano: Plan) -> None:
     found = predict(of(nano, "fp32"), MODEL)
     assert found.weight_bytes == 14_000_000

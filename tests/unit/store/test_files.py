@@ -51,10 +51,10 @@ def test_a_file_that_many_ask_for_is_read_once_while_nothing_has_touched_it(
     path, read = project.folder / "model.pt", []
     whole = files.sha256_stream
     monkeypatch.setattr(files, "sha256_stream", lambda handle: read.append(1) or whole(handle))
-    monkeypatch.setattr(files, "_hashed", {})
+    files._settled.cache_clear()
     assert sha256_once(path) == sha256_once(path) == sha256_of(path)
     assert len(read) == 3, "a file so new could change again without a new time"
-    monkeypatch.setattr(files, "SETTLED_NS", -1)
+    monkeypatch.setattr(files, "SETTLED_NS", -(10**12))
     assert sha256_once(path) == sha256_once(path)
     assert len(read) == 4
     times = path.stat()

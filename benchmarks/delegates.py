@@ -1,4 +1,4 @@
-"""edgec's candidates beside onnxruntime and openvino on the same weights: medians, one and two threads, in turns.
+"""edgec's candidates beside onnxruntime and openvino on the same weights: one and two threads, in turns, each one's best round.
 
     python -m pip install onnxruntime onnx     # beside edgec[openvino]; not dependencies of edgec
     python benchmarks/delegates.py --build     # builds what is missing in out/delegates, on a busy machine too
@@ -99,7 +99,7 @@ def export(model: str, folder: Path) -> None:
 
 
 def measure(model: str, threads: int, rounds: int, folder: Path) -> dict[str, float]:
-    """Return the median over the rounds of each engine's median, in ms."""
+    """Return the least of each engine's medians, one a round, in ms: what others on the machine add is left out."""
     found: dict[str, list[float]] = {name: [] for name in (*CANDIDATES, *OTHERS)}
     samples = dict.fromkeys(found, WARMUP)
     for turn in range(rounds + 1):
@@ -110,7 +110,7 @@ def measure(model: str, threads: int, rounds: int, folder: Path) -> dict[str, fl
                 values.append(value)
             else:
                 samples[name] = max(WARMUP, min(MOST, int(SECONDS * 1000 / value)))
-    return {name: statistics.median(values) for name, values in found.items()}
+    return {name: min(values) for name, values in found.items()}
 
 
 def clocked(name: str, model: str, threads: int, samples: int, folder: Path) -> float:

@@ -90,6 +90,19 @@ def test_a_delegate_that_takes_nothing_is_refused(place, tmp_path):
     assert caught.value.diagnostics[0].code == "nothing-delegated"
 
 
+def test_where_openvinos_quantizer_fails_the_mode_that_takes_transformers_is_named(place, tmp_path, monkeypatch):
+    """As it does on torchvision's ViT: an observer by channel meets a tensor of one axis."""
+
+    def broken(scheme, options):
+        raise IndexError("Dimension out of range")
+
+    monkeypatch.setattr("edgec.delegates.openvino.quantizer", broken)
+    with pytest.raises(Failure) as caught:
+        made(place, tmp_path / "job", ("openvino",), "int8")
+    (finding,) = caught.value.diagnostics
+    assert finding.code == "quantize-failed" and "mode: int8_transformer" in finding.hint
+
+
 def test_what_the_first_leaves_goes_to_the_next(place, tmp_path):
     """XNNPACK takes linear layers and no layer norm, which OpenVINO takes."""
     flat = (plans.tensor("x", 1, 16),)

@@ -63,6 +63,13 @@ def quantizer(scheme: Scheme, options: Options) -> Any:
     return OpenVINOQuantizer(mode=QuantizationMode(options.get("mode", "int8_sym")))
 
 
+def remedy(options: Options) -> str | None:
+    """Return what to try where the quantizer fails. NNCF 3.2 observes a vector by channel in torchvision's ViT."""
+    if options.get("mode", "int8_sym") == "int8_transformer":
+        return None
+    return "for a transformer: `delegate: {name: openvino, options: {mode: int8_transformer}}`; or another recipe or delegate"
+
+
 def partitioners(precision: str, options: Options) -> list[Any]:
     """Return the one partitioner; it compiles for the CPU, whatever else OpenVINO finds here."""
     from executorch.backends.openvino.partitioner import OpenvinoPartitioner

@@ -69,7 +69,8 @@ def quantize(plan: Plan, program: Any, material: Material) -> Any:
     # PT2E raises AssertionError, RuntimeError and more from deep inside a pass.
     except Exception as error:
         message = f"the recipe {plan.recipe.name} does not work on this model: {first_line(error)}"
-        raise Failure(Diagnostic(code="quantize-failed", message=message)) from error
+        hint = delegate.remedy(plan.delegates[0].options) if hasattr(delegate, "remedy") else None
+        raise Failure(Diagnostic(code="quantize-failed", message=message, hint=hint)) from error
 
 
 def checked(

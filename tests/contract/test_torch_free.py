@@ -66,6 +66,12 @@ def test_validate_loads_nothing_slow(tmp_path: Path) -> None:
     assert not loaded("validate", str(CAMERA), folder=tmp_path) & SLOW
 
 
+def test_the_rules_of_a_manifest_load_no_runtime_pack() -> None:
+    code = "import sys, edgec.stages.check; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "edgec.runtime.packs" not in done.stdout.split()
+
+
 def test_finding_a_bundle_unchanged_loads_nothing_that_only_a_build_needs() -> None:
     code = "import sys, edgec.commands.build, edgec.built, edgec.stages.write, edgec.runtime.identity; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

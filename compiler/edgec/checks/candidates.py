@@ -9,7 +9,6 @@ from edgec.artifacts.document import Json, Route
 from edgec.artifacts.manifest import Choice, Manifest, TargetChoice
 from edgec.artifacts.target import Target
 from edgec.registry import REGISTRY, plugin
-from edgec.runtime.libraries import runtime_has
 from edgec.targets.table import TARGETS
 
 DEFAULT_RECIPES = {"int8": "calibration", "int8-qat": "training", "fp16": None, "fp32": None}
@@ -83,6 +82,8 @@ def without_runtime(delegates: tuple[Choice, ...], row: Target) -> tuple[str, ..
     """Return those of the delegates that, on Linux, no package has the runtime of."""
     if row.kind not in LINUX:
         return ()
+    from edgec.runtime.libraries import runtime_has  # brings zipfile and tempfile, which `validate` does without
+
     backends = {choice.name: plugin("delegates", choice.name).BACKENDS for choice in delegates}
     return tuple(name for name, needed in backends.items() if not runtime_has(needed, row.architecture))
 

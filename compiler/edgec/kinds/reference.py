@@ -12,6 +12,7 @@ from edgec.artifacts.parts import Parts
 from edgec.artifacts.plan import Plan
 from edgec.diagnostics import Diagnostic
 from edgec.kinds.printing import readme, readme_file
+from edgec.runtime.from_source import FROM_SOURCE
 
 SUMMARY = "For a delegate that no runtime runs: the artifact with its golden vectors"
 RUNNER = False
@@ -34,7 +35,7 @@ def figures(plan: Plan, lowered: Lowered, folder: Path, cache: Path, offline: bo
 
 def files(parts: Parts) -> dict[str, File]:
     """Return README.md alone."""
-    names = [choice.name for choice in parts.plan.delegates]
+    names = [choice.name for choice in parts.plan.delegates if choice.name not in (*FROM_SOURCE, "portable")]
     return {"README.md": readme_file(FOLDER, {**readme(parts), "names": names})}
 
 

@@ -246,7 +246,7 @@ def _bundled(
     if settings.locked:
         refuse_other(plan, bundle.digests)
     front = write_front(searched, out) if searched and rejected else None
-    written = write(bundle, out)
+    written = write(bundle, out, shop.cache)
     if settings.locked:
         refuse_other(plan, bundle.digests, written.tarball_sha256)
     shop.forget(searched)

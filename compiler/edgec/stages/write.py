@@ -17,6 +17,7 @@ from edgec.artifacts.signed import SIGNATURE_ENDING
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import bundles
 from edgec.store.atomic import LOCK, environment_errors, exchange, exclusive, sync_folder, write_file, write_tree
+from edgec.store.cache import Cache
 from edgec.store.files import sha256_of
 
 STAGING = ".edgec-staging"
@@ -32,19 +33,20 @@ class Move:
     sha256: str
 
 
-def write(bundle: Bundle, out: Path) -> Written:
+def write(bundle: Bundle, out: Path, cache: Cache | None = None) -> Written:
     """Write a bundle under ``out`` (below ``rejected/`` where it missed a budget) and return where it lies.
 
     Everything is staged beside its place, synced, read back, and only then moved. A failure or an interrupt puts
     back what was there; after a kill, each of the four is the old or the new one, whole, and the next write into
-    ``out`` finishes what was begun. Raises Failure ``disk-full``, ``not-writable`` or ``digest-mismatch``.
+    ``out`` finishes what was begun. ``cache`` keeps large files as the tarball has them. Raises Failure
+    ``disk-full``, ``not-writable`` or ``digest-mismatch``.
     """
     base = out / "rejected" if bundle.rejected else out
     with environment_errors(f"write the bundle into {base}"), _made(base) as made:
         with exclusive(base / LOCK):
             _recover(base)
             try:
-                moves = _stage(bundle, base / STAGING)
+                moves = _stage(bundle, base / STAGING, cache)
                 made(base.joinpath(bundle.name, bundle.version))
                 _commit(base, moves)
             finally:
@@ -86,16 +88,16 @@ def stem(bundle: Bundle) -> str:
     return f"{bundle.name}-{bundle.version}-{bundle.target}"
 
 
-def _stage(bundle: Bundle, staging: Path) -> tuple[Move, ...]:
+def _stage(bundle: Bundle, staging: Path, cache: Cache | None) -> tuple[Move, ...]:
     """Write and read back everything in the staging folder; the journal, written last, makes it binding."""
-    from edgec.store import archive  # brings tarfile, which `placed` does not need
+    from edgec.store import archive, compressed  # they bring tarfile, which `placed` does not need
 
     staging.mkdir()
     write_tree(staging / "bundle", bundle.files)
     if bundles.check(staging / "bundle") != bundle.digest:
         raise _differs("the staged bundle")
     tarball = staging / "tarball"
-    archive.pack(staging / "bundle", stem(bundle), tarball)
+    archive.pack(staging / "bundle", stem(bundle), tarball, compressed.kept(cache) if cache else archive.compress)
     _check_tarball(bundle, tarball)
     write_file(staging / "measurements", bundle.measurements)
     write_file(staging / "report", bundle.report)

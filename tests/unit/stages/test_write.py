@@ -148,7 +148,7 @@ def test_what_reads_back_differently_is_refused(
     out = tmp_path / "out"
     write(old, out)
     before = prints(out)
-    monkeypatch.setattr(archive, "pack", lambda folder, top, tarball: tarball.write_bytes(b"\x1f\x8b garbage"))
+    monkeypatch.setattr(archive, "pack", lambda folder, top, tarball, compress: tarball.write_bytes(b"\x1f\x8b garbage"))
     assert refused(new, out) == ["bundle-broken"]
     assert prints(out) == before
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import shutil
+import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
 
@@ -53,6 +56,27 @@ def test_what_was_packed_comes_out_again(folder: Path, tmp_path: Path) -> None:
     assert (top / "ä").read_bytes() == b"text" * 1000
     assert os.access(top / "bin" / "run", os.X_OK)
     assert not os.access(top / "ä", os.X_OK)
+
+
+def test_large_files_are_gzip_members_of_their_own_for_every_reader(folder: Path, tmp_path: Path) -> None:
+    large = {"a": b"a" * archive.LARGE, "b": os.urandom(archive.LARGE + 1), "c/small": b"c" * (archive.LARGE - 1)}
+    for name, content in large.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    archive.pack(folder, "top", tmp_path / "one.tar.gz")
+    apart = io.BytesIO()
+    archive.compress(folder / "b", apart)
+    packed = (tmp_path / "one.tar.gz").read_bytes()
+    assert apart.getvalue() in packed, "its bytes are those of the file alone, whatever its name in the tarball"
+    with tarfile.open(tmp_path / "one.tar.gz") as found:
+        read = {member.name: cast(IO[bytes], found.extractfile(member)).read() for member in found}
+    assert read == {f"top/{path.relative_to(folder)}": path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for command in (["tar"], ["busybox", "tar"]):
+        if shutil.which(command[0]):
+            out = tmp_path / command[0]
+            out.mkdir()
+            subprocess.run([*command, "-xzf", str(tmp_path / "one.tar.gz"), "-C", str(out)], check=True)
+            assert (out / "top" / "b").read_bytes() == large["b"]
 
 
 def member(

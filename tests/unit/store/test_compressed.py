@@ -1,0 +1,63 @@
+"""What the cache gives a tarball of its large files is what compressing them would give."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from edgec.store import archive, compressed
+from edgec.store.cache import Cache
+
+CONTENT = bytes(range(256)) * 1024
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(folder=tmp_path / "cache", damaged=lambda entry, why: told.append(entry))
+
+
+told: list[str] = []
+
+
+def member(cache: Cache | None, path: Path) -> bytes:
+    sink = io.BytesIO()
+    (compressed.kept(cache) if cache else archive.compress)(path, sink)
+    return sink.getvalue()
+
+
+def test_a_known_content_is_not_compressed_again(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_bytes(CONTENT)
+    second.write_bytes(CONTENT)
+    expected = member(None, first)
+    assert member(cache, first) == expected
+    monkeypatch.setattr(archive, "compress", None)
+    assert member(cache, second) == expected
+
+
+def test_another_content_another_level_and_another_zlib_are_compressed(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    member(cache, path)
+    path.write_bytes(CONTENT + b"x")
+    assert member(cache, path) == member(None, path)
+    monkeypatch.setattr(archive, "LEVEL", 1)
+    assert member(cache, path) == member(None, path)
+    monkeypatch.setattr("zlib.ZLIB_RUNTIME_VERSION", "another")
+    member(cache, path)
+    assert len(list((cache.folder / compressed.KIND).iterdir())) == 4
+
+
+def test_a_damaged_entry_is_told_of_and_made_anew(cache: Cache, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    expected = member(cache, path)
+    (entry,) = (cache.folder / compressed.KIND).iterdir()
+    (entry / compressed.FILE).write_bytes(b"torn")
+    told.clear()
+    assert member(cache, path) == expected
+    assert told == [f"{compressed.KIND}/{entry.name}"]

@@ -118,7 +118,7 @@ def again(record: Record | None, digest: str, which: Sequence[str]) -> bool:
 
 def edgec_digest() -> str:
     """Return the digest of edgec's source as it is on the disk now, as records have it."""
-    from edgec.stages.inputs import source_digest
+    from edgec.versions import source_digest
 
     return source_digest.__wrapped__()[:12]
 

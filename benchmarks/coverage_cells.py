@@ -66,7 +66,7 @@ def cells(row: dict[str, Any], recipes: Sequence[str], limit: float) -> Iterator
     from edgec.artifacts.settings import Settings
     from edgec.pipeline import front, planned
     from edgec.shared_job import SharedJob
-    from edgec.stages.inputs import source_digest
+    from edgec.versions import source_digest
 
     with tempfile.TemporaryDirectory(prefix="edgec-coverage-") as name:
         folder = Path(name).resolve()

@@ -158,7 +158,7 @@ def edgec(*arguments: str) -> Record:
 
 def digest() -> str:
     """Return the digest of edgec's source."""
-    from edgec.stages.inputs import source_digest
+    from edgec.versions import source_digest
 
     return source_digest()
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
 import platform
-import sys
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 import edgec
@@ -21,9 +19,9 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Budget, Choice
 from edgec.artifacts.plan import Plan
 from edgec.registry import plugin
-from edgec.resources import PACKAGE, resource
 from edgec.runtime.extras import distribution
 from edgec.runtime.host import cpu_name
+from edgec.versions import installed, runner_digest, source_digest, templates_digest
 
 LOWERING_PACKAGES = ("torch", "torchvision", "torchao", "executorch", "numpy", "pillow", "safetensors")
 RENDERING_PACKAGES = ("jinja2", "cyclonedx-python-lib", "ziglang")
@@ -140,45 +138,6 @@ def _limit(budget: Budget) -> Json:
     return to_json(replace(budget, route=()))
 
 
-@functools.cache
-def source_digest() -> str:
-    """Return the sha256 over edgec's own code and tables, names and contents."""
-    return _tree_digest(PACKAGE, (".py", ".json", ".txt", ".c"))
-
-
-@functools.cache
-def templates_digest() -> str:
-    """Return the sha256 over what bundles are rendered from; the runner's source has its own place in the runner's key."""
-    folders = sorted(path for path in resource("templates").iterdir() if path.is_dir() and path.name != "runner")
-    return hashlib.sha256("".join(_tree_digest(folder) for folder in folders).encode()).hexdigest()
-
-
-@functools.cache
-def runner_digest() -> str:
-    """Return the sha256 over the runner's sources, for bundles that hold them."""
-    return _tree_digest(resource("templates", "runner"))
-
-
-def _tree_digest(folder: Path, suffixes: tuple[str, ...] = ()) -> str:
-    found = hashlib.sha256()
-    for name, path in sorted(_files(str(folder))):
-        if not suffixes or name.endswith(suffixes):
-            found.update(name.encode() + b"\0")
-            with open(path, "rb") as handle:  # noqa: PTH123 (half the time of Path.read_bytes)
-                found.update(hashlib.sha256(handle.read()).digest())
-    return found.hexdigest()
-
-
-def _files(folder: str, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the name in ``folder`` and the path of every file below it; text, and no Path: hundreds before each build."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _files(entry.path, f"{prefix}{entry.name}/") if entry.name != "__pycache__" else ()
-            elif entry.is_file():
-                yield f"{prefix}{entry.name}", entry.path
-
-
 def _packages(source: Any) -> dict[str, str]:
     """Return the versions of what takes part in a lowering: every package installed, where the project's code may import it."""
     found = installed()
@@ -190,15 +149,3 @@ def _packages(source: Any) -> dict[str, str]:
 def _delegate_packages(plan: Plan) -> dict[str, str]:
     needs = {name for choice in plan.delegates for name in plugin("delegates", choice.name).NEEDS}
     return {name: installed().get(name, "absent") for name in sorted(map(distribution, needs))}
-
-
-@functools.cache
-def installed() -> dict[str, str]:
-    """Return installed packages' versions from their folders' names (PEP 491); importlib.metadata takes 15 ms to import."""
-    found: dict[str, str] = {}
-    for place in filter(os.path.isdir, sys.path):
-        with os.scandir(place) as entries:
-            names = [entry.name.removesuffix(".dist-info") for entry in entries if entry.name.endswith(".dist-info")]
-        for name, _, version in (text.partition("-") for text in names):
-            found.setdefault(name.lower().replace("_", "-"), version)
-    return dict(sorted(found.items()))

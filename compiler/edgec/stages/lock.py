@@ -14,9 +14,10 @@ from edgec.diagnostics import Diagnostic, Location
 from edgec.registry import bundle_kind, plugin
 from edgec.runtime.identity import known_toolchain
 from edgec.runtime.packs import pinned_sha256
-from edgec.stages.inputs import bundle_parts, lowering_parts, source_digest, templates_digest
+from edgec.stages.inputs import bundle_parts, lowering_parts
 from edgec.store.cache import Cache
 from edgec.store.lockfile import Drift, drifts
+from edgec.versions import source_digest, templates_digest
 
 TOLD = 12
 """So many drifts of one manifest are told one by one, and the rest counted."""

@@ -49,6 +49,41 @@ def write_manifest(manifests: Path, name: str, weights: str = "weights.safetenso
     return path
 
 
+class Place:
+    """A project, its cache, and the command line with the stand-ins."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.out = folder / "project", folder / "project" / "out"
+        self.manifests = project(self.folder, "one")
+        self.log = folder / "lowerings"
+        self.log.touch()
+
+    def run(self, verb: str, *arguments: object, paths: tuple[str, ...] = ()) -> dict:
+        named = [str(self.manifests / path) for path in paths] or [str(self.manifests)]
+        from click.testing import CliRunner
+
+        from edgec.cli import group
+
+        done = CliRunner().invoke(
+            group, [verb, *named, *map(str, arguments), "--output", "json"], standalone_mode=False, catch_exceptions=False
+        )
+        return json.loads(done.stdout)
+
+    def statuses(self, *arguments: object, **named: tuple[str, ...]) -> list[str]:
+        return [outcome["status"] for outcome in self.run("build", *arguments, **named)["outcomes"]]
+
+    def lowered(self) -> list[str]:
+        """Names of what was lowered since the last look."""
+        names = [line.split()[0] for line in self.log.read_text().splitlines()]
+        self.log.write_text("")
+        return names
+
+    def edit(self, old: str, new: str, name: str = "one") -> None:
+        path = self.manifests / f"{name}.yaml"
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+
+
 def install(patch: Callable[[Any, str, Any], None], log: Path) -> None:
     """Put the stand-ins in place with ``patch(module, name, value)``; each lowering adds a line to ``log``.
 

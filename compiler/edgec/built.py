@@ -101,6 +101,18 @@ def unchanged(plans: Sequence[Plan], project: Project, settings: Settings, cache
     return revived(record["outcome"], plans, written, record["time"]) if written else None
 
 
+def written_digests(group: Sequence[Work], settings: Settings, cache: Cache) -> list[tuple[Path, str]] | None:
+    """Return the folder and the files of a target's bundle, which ``unchanged`` has found whole, with their digests.
+
+    None where a collector has taken the record meanwhile.
+    """
+    from edgec.stages.write import places
+
+    plan, project = group[0]
+    record = built_record([item for item, _ in group], settings, cache)
+    return places(plan, record["digests"], settings.out or project.root / "out") if record else None
+
+
 def _other_than_locked(plan: Plan, record: Json) -> bool:
     """Whether the lock knows another tarball: building again then says which part differs."""
     lock = read_lock(Path(plan.manifest))

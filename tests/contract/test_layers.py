@@ -14,7 +14,7 @@ LAYERS = (
     {"commands", "output"},
     {
         *("pipeline", "search", "workshop", "trials", "baseline", "profiles", "releases", "cluster"),
-        *("built", "forecast", "locking"),
+        *("built", "answers", "forecast", "locking"),
     },
     {"job", "shared_job", "sharing"},
     {"lowering", "narrowing", "standing", "opening", "profiling", "margins", "recording"},
@@ -22,7 +22,7 @@ LAYERS = (
     {"registry"},
     {"sources", "datasets", "recipes", "delegates", "metrics", "tasks", "rewrites", "kinds"},
     {"runtime", "store", "targets", "upstream"},
-    {"artifacts", "protocols", "diagnostics", "codes", "resources", "__init__"},
+    {"artifacts", "protocols", "diagnostics", "codes", "resources", "versions", "__init__"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 STRANGERS = {"stages", "checks", "sources", "datasets", "recipes", "delegates", "metrics", "tasks", "rewrites", "kinds"}

@@ -72,6 +72,12 @@ def test_the_rules_of_a_manifest_load_no_runtime_pack() -> None:
     assert "edgec.runtime.packs" not in done.stdout.split()
 
 
+def test_an_answer_that_is_known_loads_nothing_that_reads_manifests() -> None:
+    code = "import sys, edgec.cli, edgec.commands.build, edgec.answers; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & (SLOW | {"yaml", "jsonschema", "edgec.artifacts.plan", "edgec.pipeline"})
+
+
 def test_finding_a_bundle_unchanged_loads_nothing_that_only_a_build_needs() -> None:
     code = "import sys, edgec.commands.build, edgec.built, edgec.stages.write, edgec.runtime.identity; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -17,8 +17,8 @@ import pytest
 from bundle_parts import bundle
 from edgec.artifacts.image import images_of
 from edgec.artifacts.reference import Reference
-from edgec.stages import write as stage
 from edgec.stages.write import write
+from edgec.store import bundles
 from edgec.store import push as pushing
 from edgec.store.oci import manifest
 from edgec.store.transport import connected
@@ -117,7 +117,7 @@ def fork(warm: Warm, registry: Registry, tmp_path: Path) -> Fork:
 
 
 def prints(out: Path) -> tuple[str | None, ...]:
-    return tuple(stage._fingerprint(out / place) for place in PLACES)
+    return tuple(bundles.fingerprint(out / place) for place in PLACES)
 
 
 def traced(name: str, *more: str, trace: str = os.devnull) -> tuple[str, ...]:

@@ -15,8 +15,8 @@ import pytest
 
 from bundle_parts import bundle
 from edgec.artifacts.bundle import Bundle
-from edgec.stages import write as stage
 from edgec.stages.write import write
+from edgec.store import bundles
 
 PLACES = (
     "camera/1.0.0/linux-x86_64",
@@ -36,7 +36,7 @@ def new(tmp_path: Path) -> Bundle:
 
 def prints(out: Path) -> tuple[str | None, ...]:
     """What lies in the four places: digests, or None."""
-    return tuple(stage._fingerprint(out / place) for place in PLACES)
+    return tuple(bundles.fingerprint(out / place) for place in PLACES)
 
 
 def everything(out: Path) -> set[str]:

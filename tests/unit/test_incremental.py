@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 
@@ -11,37 +10,7 @@ from click.testing import CliRunner
 
 import stub_builds
 from edgec.cli import group
-
-
-class Place:
-    """A project, its cache, and the command line with the stand-ins."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.out = folder / "project", folder / "project" / "out"
-        self.manifests = stub_builds.project(self.folder, "one")
-        self.log = folder / "lowerings"
-        self.log.touch()
-
-    def run(self, verb: str, *arguments: object, paths: tuple[str, ...] = ()) -> dict:
-        named = [str(self.manifests / path) for path in paths] or [str(self.manifests)]
-        done = CliRunner().invoke(
-            group, [verb, *named, *map(str, arguments), "--output", "json"], standalone_mode=False, catch_exceptions=False
-        )
-        return json.loads(done.stdout)
-
-    def statuses(self, *arguments: object, **named: tuple[str, ...]) -> list[str]:
-        return [outcome["status"] for outcome in self.run("build", *arguments, **named)["outcomes"]]
-
-    def lowered(self) -> list[str]:
-        """Names of what was lowered since the last look."""
-        names = [line.split()[0] for line in self.log.read_text().splitlines()]
-        self.log.write_text("")
-        return names
-
-    def edit(self, old: str, new: str, name: str = "one") -> None:
-        path = self.manifests / f"{name}.yaml"
-        assert old in path.read_text()
-        path.write_text(path.read_text().replace(old, new))
+from stub_builds import Place
 
 
 @pytest.fixture

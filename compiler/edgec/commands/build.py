@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from edgec.artifacts.outcome import Outcome
 from edgec.artifacts.settings import Settings
-from edgec.commands.options import common, exit_code, output
-from edgec.commands.planning import Planned, plans
-from edgec.diagnostics import Diagnostic
+from edgec.commands.options import common, exit_code, output, put
+from edgec.diagnostics import Diagnostic, Failure
+
+if TYPE_CHECKING:  # an answer that is known needs none of it
+    from edgec.answers import Question
+    from edgec.artifacts.outcome import Outcome
+    from edgec.commands.planning import Planned
+    from edgec.store.reads import Reads
 
 
 @click.command("build", short_help="Build bundles from manifests.")
@@ -63,8 +69,7 @@ def command(
     Exit code 0 means that each bundle was written and read back, that its artifact agrees with the model on real
     inputs, and that no budget is missed. What only the device can tell is judged there, by the bundle.
     """
-    from edgec.output.board import board
-    from edgec.pipeline import build
+    from edgec.answers import question
     from edgec.store.cache import default_folder
 
     if scheduler and not store:
@@ -89,22 +94,75 @@ def command(
         store=store,
         job_memory=_memory(job_memory),
     )
-    found = plans(paths, settings)
-    if locked:
-        found = _locked(found, settings)
-    refused = strict and exit_code(found.diagnostics, strict=True) != 0
+    asked = question(paths, settings, output().as_printed())
+    if asked and (known := asked.answer()):
+        _put(*known)
+        return 0
+    return _build(paths, settings, asked)
+
+
+def _build(paths: tuple[Path, ...], settings: Settings, asked: Question | None) -> int:
+    from edgec.commands.planning import plans
+    from edgec.output.board import board
+    from edgec.pipeline import build
+    from edgec.store import reads
+
+    skipped = asked.skipped if asked else ()
+    with reads.noted(*skipped) as planning:
+        found = plans(paths, settings)
+        if settings.locked:
+            found = _locked(found, settings)
+    refused = settings.strict and exit_code(found.diagnostics, strict=True) != 0
     if refused:
         output().say("nothing is built: --strict makes errors of warnings")
     outcomes: tuple[Outcome, ...] = ()
-    if not refused:
-        with board([plan for plan, _ in found.possible], output()) as (say, watch):
-            outcomes = build(found.possible, settings, say, watch)
-    told = [item for item in found.diagnostics if not (allow_code and item.code == "runs-code")]
-    told += [item for outcome in outcomes for item in outcome.diagnostics]
-    diagnostics = list(dict.fromkeys(told))  # targets that share a job share its failure
-    code = exit_code(diagnostics, strict=strict)
-    _tell(found, outcomes, diagnostics, code)
+    with reads.noted(*skipped, *_outs(found, settings)) as building:
+        if not refused:
+            with board([plan for plan, _ in found.possible], output()) as (say, watch):
+                outcomes = build(found.possible, settings, say, watch)
+    diagnostics = _diagnostics(found, outcomes, settings)
+    code = exit_code(diagnostics, strict=settings.strict)
+    _put(*_texts(found, outcomes, diagnostics, code))
+    if asked and outcomes and code == 0:
+        _keep(asked, found, outcomes, settings, planning, building)
     return code
+
+
+def _keep(
+    asked: Question, found: Planned, outcomes: tuple[Outcome, ...], settings: Settings, planning: Reads, building: Reads
+) -> None:
+    """Keep what the same command will print while nothing changes: that every bundle is unchanged."""
+    from edgec.built import all_unchanged, written_digests
+    from edgec.store import reads
+
+    if not all(outcome.since for outcome in outcomes):
+        with reads.noted(*asked.skipped, *_outs(found, settings)) as building:
+            again = all_unchanged(found.groups, settings, asked.cache)
+        outcomes = tuple(outcome for outcome in again if outcome)
+        if len(outcomes) < len(again):
+            return
+    diagnostics = _diagnostics(found, outcomes, settings)
+    if any(item.code == "cache-damaged" for item in diagnostics):
+        return
+    written = [written_digests(group, settings, asked.cache) for group in found.groups]
+    bundles = [item for items in written if items for item in items]
+    if not all(written):
+        return
+    try:
+        asked.keep(planning | building, bundles, *_texts(found, outcomes, diagnostics, 0))
+    except Failure as failure:  # the build is done, and the next one looks at everything again
+        output().say(f"this answer is not kept: {failure.diagnostics[0].message}")
+
+
+def _outs(found: Planned, settings: Settings) -> Iterator[str]:
+    """Where bundles lie: they are not looked at but hashed."""
+    yield from {str((settings.out or project.root / "out").absolute()) for _, project in found.work}
+
+
+def _diagnostics(found: Planned, outcomes: Sequence[Outcome], settings: Settings) -> list[Diagnostic]:
+    told = [item for item in found.diagnostics if not (settings.allow_code and item.code == "runs-code")]
+    told += [item for outcome in outcomes for item in outcome.diagnostics]
+    return list(dict.fromkeys(told))  # targets that share a job share its failure
 
 
 def _memory(text: str | None) -> int | None:
@@ -126,16 +184,24 @@ def _locked(found: Planned, settings: Settings) -> Planned:
     return replace(found, work=work, diagnostics=[*found.diagnostics, *wrong])
 
 
-def _tell(found: Planned, outcomes: tuple[Outcome, ...], diagnostics: list[Diagnostic], code: int) -> None:
+def _put(out: str, err: str) -> None:
+    put(sys.stdout, out)
+    put(sys.stderr, err)
+
+
+def _texts(
+    found: Planned, outcomes: tuple[Outcome, ...], diagnostics: list[Diagnostic], code: int
+) -> tuple[str, str]:
+    """Return what is said on standard output and on standard error."""
     out = output()
     if out.format == "json":
         from edgec.output import json
         from edgec.output.outcomes import counts, records
 
         summary = {"targets": len(outcomes), **counts(outcomes)}
-        out.data(json.render(diagnostics, found.documents, code, outcomes=records(outcomes), summary=summary))
-        return
+        text = json.render(diagnostics, found.documents, code, outcomes=records(outcomes), summary=summary)
+        return out.ended(text), ""
     from edgec.output.outcomes import human
 
-    out.data(human(outcomes, out.colour(sys.stdout)))
-    out.findings(diagnostics, found.documents)
+    findings = out.render(diagnostics, found.documents, sys.stderr) if diagnostics else ""
+    return out.ended(human(outcomes, out.colour(sys.stdout))), findings

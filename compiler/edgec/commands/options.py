@@ -31,7 +31,15 @@ class Output:
 
     def data(self, text: str) -> None:
         """Print a command's result."""
-        put(sys.stdout, text if text.endswith("\n") or not text else text + "\n")
+        put(sys.stdout, self.ended(text))
+
+    def ended(self, text: str) -> str:
+        """Return ``text`` with a line break at its end, where there is any text."""
+        return text if text.endswith("\n") or not text else text + "\n"
+
+    def as_printed(self) -> tuple[str | bool, ...]:
+        """Return all that decides how a result looks."""
+        return (self.format, self.quiet, self.colour(sys.stdout), self.colour(sys.stderr))
 
     def say(self, text: str) -> None:
         """Print a line of progress, unless --quiet."""

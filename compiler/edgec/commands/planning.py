@@ -10,6 +10,7 @@ import click
 
 from edgec.artifacts.checked import Checked
 from edgec.artifacts.document import Document
+from edgec.artifacts.plan import by_target
 from edgec.artifacts.settings import Settings
 from edgec.commands.options import output
 from edgec.diagnostics import Diagnostic, nearest
@@ -33,6 +34,11 @@ class Planned:
     def possible(self) -> list[Work]:
         """The plans without those whose every candidate is foreseen to miss what is asked."""
         return [entry for entry in self.work if entry[0].goal not in self.foreseen.hopeless]
+
+    @property
+    def groups(self) -> list[list[Work]]:
+        """The possible plans, those of each target together."""
+        return by_target(self.possible)
 
 
 def plans(paths: tuple[Path, ...], settings: Settings, count: bool = False) -> Planned:

@@ -15,7 +15,9 @@ from edgec.runtime.build import recipe, runner_key
 from edgec.runtime.libraries import libraries_for
 from edgec.runtime.packs import pinned_sha256
 from edgec.runtime.toolchain import Toolchain, compiler, toolchain
+from edgec.store import reads
 from edgec.store.cache import Cache
+from edgec.store.marks import mark
 
 KIND = "toolchain"
 FILE = "toolchain.json"
@@ -40,8 +42,7 @@ def _recipe() -> dict[str, Json]:
 def known_toolchain(architecture: str, glibc: str, cache: Cache) -> Toolchain:
     """Return ``toolchain(…)``, from the cache where none of its files has changed since: finding it takes three processes.
 
-    A file counts as unchanged while its size, inode, and times of change and of modification are the same, to the
-    nanosecond; no program can set the time of change. Raises Failure ``tool-missing``.
+    A file counts as unchanged while its mark is the same. Raises Failure ``tool-missing``.
     """
     key = hashlib.sha256(f"{architecture} {glibc} {sys.executable}".encode()).hexdigest()
     content = cache.peek(KIND, key, FILE)
@@ -61,16 +62,11 @@ def known_toolchain(architecture: str, glibc: str, cache: Cache) -> Toolchain:
     return found
 
 
-def _marks(paths: Iterable[str]) -> dict[str, list[int]]:
-    marks: dict[str, list[int]] = {}
-    for path in paths:
-        try:
-            status = Path(path).stat()
-        except OSError:
-            marks[path] = []
-        else:
-            marks[path] = [status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns]
-    return marks
+def _marks(paths: Iterable[str]) -> dict[str, list[int] | None]:
+    found = {path: mark(path) for path in paths}
+    for path in found:
+        reads.note(path)
+    return found
 
 
 def _record(found: Toolchain) -> Json:

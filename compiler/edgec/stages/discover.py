@@ -10,6 +10,7 @@ from pathlib import Path
 from edgec.artifacts.checked import Checked
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, Location
+from edgec.store import reads
 
 SUFFIXES = (".yaml", ".yml")
 DEFAULT_FOLDER = "manifests"
@@ -110,4 +111,8 @@ def _api_version(path: Path) -> bytes | None:
 
 
 def _git_root(folder: Path) -> Path | None:
-    return next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
+    for parent in (folder, *folder.parents):
+        reads.note(parent / ".git")
+        if (parent / ".git").exists():
+            return parent
+    return None

@@ -15,7 +15,7 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.signed import SIGNATURE_ENDING
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.store import bundles
+from edgec.store import bundles, reads
 from edgec.store.atomic import LOCK, environment_errors, exchange, exclusive, sync_folder, write_file, write_tree
 from edgec.store.cache import Cache
 from edgec.store.files import sha256_of
@@ -59,18 +59,26 @@ def placed(plan: Plan, digests: Mapping[str, str], out: Path) -> Written | None:
 
     ``digests`` are those of ``bundle``, ``tarball``, ``measurements`` and ``report``; every file is hashed.
     """
-    top = f"{plan.name}-{plan.version}-{plan.target.name}"
-    found = Written(
-        folder=out / plan.name / plan.version / plan.target.name,
-        tarball=out / f"{top}.tar.gz",
-        tarball_sha256=digests["tarball"],
-        measurements=out / f"{top}.measurements.json",
-        report=out / f"{top}.report.html",
-    )
-    if (out / STAGING).exists() or not found.folder.is_dir():
+    reads.note(out / STAGING)
+    expected = places(plan, digests, out)
+    folder, tarball, measurements, report = (path for path, _ in expected)
+    if (out / STAGING).exists() or not folder.is_dir():
         return None
-    places = (("bundle", found.folder), *((name, getattr(found, name)) for name in ("tarball", "measurements", "report")))
-    return found if all(_fingerprint(path) == digests[name] for name, path in places) else None
+    if any(bundles.fingerprint(path) != digest for path, digest in expected):
+        return None
+    sha256 = digests["tarball"]
+    return Written(folder=folder, tarball=tarball, tarball_sha256=sha256, measurements=measurements, report=report)
+
+
+def places(plan: Plan, digests: Mapping[str, str], out: Path) -> list[tuple[Path, str]]:
+    """Return where folder, tarball, measurements and report of the plan's bundle lie below ``out``, with their ``digests``."""
+    top = f"{plan.name}-{plan.version}-{plan.target.name}"
+    return [
+        (out / plan.name / plan.version / plan.target.name, digests["bundle"]),
+        (out / f"{top}.tar.gz", digests["tarball"]),
+        (out / f"{top}.measurements.json", digests["measurements"]),
+        (out / f"{top}.report.html", digests["report"]),
+    ]
 
 
 def digests_of(bundle: Bundle, written: Written) -> dict[str, str]:
@@ -140,7 +148,7 @@ def _commit(base: Path, moves: tuple[Move, ...]) -> None:
         for folder in {(base / move.final).parent for move in moves}:
             sync_folder(folder)
         for move in moves:
-            if _fingerprint(base / move.final) != move.sha256:
+            if bundles.fingerprint(base / move.final) != move.sha256:
                 raise _differs(str(base / move.final))
     except BaseException:
         for move in reversed(begun):
@@ -149,7 +157,7 @@ def _commit(base: Path, moves: tuple[Move, ...]) -> None:
 
 
 def _roll_back(staged: Path, final: Path, sha256: str) -> None:
-    if _fingerprint(staged) == sha256:  # it never left
+    if bundles.fingerprint(staged) == sha256:  # it never left
         return
     if staged.exists():
         exchange(staged, final)
@@ -168,7 +176,7 @@ def _recover(base: Path) -> None:
 
 def _roll_forward(base: Path, entry: Json) -> None:
     staged, final = base / STAGING / entry["staged"], base / entry["final"]
-    if _fingerprint(final) != entry["sha256"] and _fingerprint(staged) == entry["sha256"]:
+    if bundles.fingerprint(final) != entry["sha256"] and bundles.fingerprint(staged) == entry["sha256"]:
         final.parent.mkdir(parents=True, exist_ok=True)
         exchange(staged, final)
         sync_folder(final.parent)
@@ -179,16 +187,6 @@ def _discard(staging: Path) -> None:
     (staging / JOURNAL).unlink(missing_ok=True)
     if staging.exists():
         shutil.rmtree(staging)
-
-
-def _fingerprint(path: Path) -> str | None:
-    """Return the digest of a bundle's folder or of a file; None where it is missing or not whole."""
-    if path.is_dir():
-        try:
-            return bundles.check(path) if (path / bundles.SUMS).is_file() else None
-        except Failure:
-            return None
-    return sha256_of(path) if path.is_file() else None
 
 
 def _written(bundle: Bundle, base: Path, moves: tuple[Move, ...]) -> Written:

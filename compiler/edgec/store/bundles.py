@@ -59,6 +59,16 @@ def opened(path: Path) -> Iterator[OpenBundle]:
         yield OpenBundle(folder=folder, digest=digest, digests=digests, facts=facts)
 
 
+def fingerprint(path: Path) -> str | None:
+    """Return the digest of a bundle's folder or of a file, everything hashed; None where it is missing or not whole."""
+    if path.is_dir():
+        try:
+            return check(path) if (path / SUMS).is_file() else None
+        except Failure:
+            return None
+    return sha256_of(path) if path.is_file() else None
+
+
 def check(folder: Path) -> str:
     """Hash every file of a bundle's folder and return the bundle's digest.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +12,7 @@ from typing import Literal
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, Key, Location, nearest
 from edgec.store.atomic import sha256_stream
-
-SETTLED_NS = 2_000_000_000
-"""A file that has not changed for so long shows its next change in its times, however coarse the file system's are."""
+from edgec.store.marks import mark, settled
 
 
 def located(
@@ -54,13 +51,11 @@ def sha256_of(path: Path) -> str:
 def sha256_once(path: Path) -> str:
     """Return ``sha256_of`` for a file that many manifests share: it is read again where its size, inode or times are others.
 
-    A file that changed less than SETTLED_NS ago is always read. Not for what is shipped: a write through a memory map can
-    leave the times as they were. Raises OSError.
+    A file that changed a moment ago is always read. Not for what is shipped: a write through a memory map can leave the
+    times as they were. Raises OSError.
     """
-    status = path.stat()
-    if time.time_ns() - status.st_ctime_ns < SETTLED_NS:
-        return sha256_of(path)
-    return _settled(path, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+    found = mark(path)
+    return _settled(path, tuple(found)) if found and settled(found) else sha256_of(path)
 
 
 @functools.cache

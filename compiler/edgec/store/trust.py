@@ -6,12 +6,14 @@ from pathlib import Path
 
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Location
+from edgec.store import reads
 from edgec.store.policy import POLICY, read_policy
 
 
 def default_policy(project: Project) -> Path | None:
     """Return the policy at the project's root, or None where there is none."""
     path = project.root / POLICY
+    reads.note(path)
     return path if path.is_file() else None
 
 

@@ -37,7 +37,7 @@ def new(tmp_path: Path) -> Bundle:
 
 def prints(out: Path) -> tuple[str | None, ...]:
     """What lies in the four places: digests, or None."""
-    return tuple(stage._fingerprint(out / place) for place in PLACES)
+    return tuple(bundles.fingerprint(out / place) for place in PLACES)
 
 
 def everything(out: Path) -> set[str]:

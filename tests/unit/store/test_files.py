@@ -9,7 +9,7 @@ import pytest
 
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.store import files
+from edgec.store import files, marks
 from edgec.store.files import located, sha256_of, sha256_of_all, sha256_once
 
 
@@ -54,7 +54,7 @@ def test_a_file_that_many_ask_for_is_read_once_while_nothing_has_touched_it(
     files._settled.cache_clear()
     assert sha256_once(path) == sha256_once(path) == sha256_of(path)
     assert len(read) == 3, "a file so new could change again without a new time"
-    monkeypatch.setattr(files, "SETTLED_NS", -(10**12))
+    monkeypatch.setattr(marks, "SETTLED_NS", -(10**12))
     assert sha256_once(path) == sha256_once(path)
     assert len(read) == 4
     times = path.stat()

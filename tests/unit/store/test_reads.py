@@ -1,0 +1,173 @@
+"""What the program reads is noted, whoever reads it; and a later look finds every change of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgec.artifacts.project import Project
+from edgec.store import marks, reads, trust
+from edgec.store.reads import Reads
+
+
+@pytest.fixture(params=["young", "settled"])
+def folder(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two files; where they are settled, only their marks are looked at."""
+    if request.param == "settled":
+        monkeypatch.setattr(marks, "SETTLED_NS", -(10**12))
+    (tmp_path / "read").mkdir()
+    (tmp_path / "read" / "one").write_text("one")
+    (tmp_path / "read" / "two").write_text("two")
+    return tmp_path / "read"
+
+
+def still(seen: Reads) -> bool:
+    return reads.still(seen.files, seen.folders)
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "open": lambda path: open(path).close(),  # noqa: PTH123
+    "os.open": lambda path: os.close(os.open(path, os.O_RDONLY)),
+    "bytes": lambda path: open(os.fsencode(path)).close(),  # noqa: PTH123
+    "Path": lambda path: path.read_bytes(),
+    "relative": lambda path: Path(os.path.relpath(path)).read_bytes(),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_file_that_was_read_and_then_written_shows(reader: str, folder: Path) -> None:
+    with reads.noted() as seen:
+        READERS[reader](folder / "one")
+    assert str(folder / "one") in seen.files and still(seen)
+    (folder / "one").write_text("another")
+    assert not still(seen)
+
+
+def test_what_was_not_read_may_change(folder: Path) -> None:
+    with reads.noted() as seen:
+        (folder / "one").read_text()
+    (folder / "two").write_text("another")
+    assert still(seen)
+
+
+def test_what_was_only_written_may_change(folder: Path) -> None:
+    with reads.noted() as seen:
+        (folder / "one").write_text("once")
+        with (folder / "two").open("a"):
+            pass
+    (folder / "one").write_text("twice")
+    assert still(seen) and not seen.files
+
+
+LISTERS: dict[str, Callable[[Path], object]] = {
+    "listdir": os.listdir,
+    "scandir": lambda folder: os.scandir(folder).close(),
+    "iterdir": lambda folder: list(folder.iterdir()),
+    "glob": lambda folder: list(folder.glob("*")),
+    "beside a file that was read": lambda folder: (folder / "one").read_text(),
+}
+
+
+@pytest.mark.parametrize("lister", LISTERS)
+def test_a_file_more_or_less_in_a_listed_folder_shows(lister: str, folder: Path) -> None:
+    with reads.noted() as seen:
+        LISTERS[lister](folder)
+    assert still(seen)
+    (folder / "three").write_text("")
+    assert not still(seen)
+    (folder / "three").unlink()
+    (folder / "two").rename(folder / "zwei")
+    assert not still(seen)
+
+
+def test_a_folder_in_the_place_of_a_file_shows(folder: Path) -> None:
+    with reads.noted() as seen:
+        list(folder.iterdir())
+    (folder / "one").unlink()
+    (folder / "one").mkdir()
+    assert not still(seen)
+
+
+def test_what_was_looked_for_in_vain_shows_when_it_comes(folder: Path) -> None:
+    with reads.noted() as seen:
+        reads.note(folder / "absent")
+        with pytest.raises(FileNotFoundError):
+            (folder.parent / "nowhere" / "file").read_text()
+    assert still(seen) and seen.files[str(folder / "absent")] is None
+    (folder / "absent").touch()
+    assert not still(seen)
+    (folder / "absent").unlink()
+    (folder.parent / "nowhere").mkdir()
+    (folder.parent / "nowhere" / "file").touch()
+    assert not still(seen)
+
+
+def test_a_policy_that_comes_shows(folder: Path) -> None:
+    with reads.noted() as seen:
+        assert trust.default_policy(Project(root=folder, folder=folder)) is None
+    (folder / "edgec.toml").touch()
+    assert not still(seen)
+
+
+def test_a_link_that_leads_elsewhere_shows(folder: Path) -> None:
+    (folder / "link").symlink_to("one")
+    with reads.noted() as seen:
+        (folder / "link").read_text()
+    (folder / "link").unlink()
+    (folder / "link").symlink_to("two")
+    assert not still(seen)
+
+
+def test_other_threads_are_seen_and_what_comes_after_is_not(folder: Path) -> None:
+    with reads.noted() as seen:
+        thread = threading.Thread(target=(folder / "one").read_text)
+        thread.start()
+        thread.join()
+    (folder / "two").read_text()
+    assert [path for path in seen.files if path.startswith(str(folder))] == [str(folder / "one")]
+
+
+def test_skipped_folders_are_left_out_and_their_neighbours_are_not(folder: Path) -> None:
+    (folder / "skip").mkdir()
+    (folder / "skip" / "file").touch()
+    (folder / "skipped").touch()
+    with reads.noted(str(folder / "skip")) as seen:
+        (folder / "skip" / "file").read_text()
+        list((folder / "skip").iterdir())
+        (folder / "skipped").read_text()
+    assert str(folder / "skipped") in seen.files
+    assert not [path for path in (*seen.files, *seen.folders) if path.startswith(str(folder / "skip") + "/")]
+    assert str(folder / "skip") not in seen.folders
+
+
+def test_another_program_makes_the_reads_unsure(folder: Path) -> None:
+    with reads.noted() as seen:
+        subprocess.run([sys.executable, "-c", ""], check=True)
+    assert seen.elsewhere == "subprocess.Popen"
+
+
+def test_what_cannot_be_noted_makes_the_reads_unsure_and_fails_no_reader(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: object) -> None:
+        raise RuntimeError("no look")
+
+    monkeypatch.setattr(reads, "_opened", broken)
+    with reads.noted() as seen:
+        assert (folder / "one").read_text() == "one"
+    assert "no look" in seen.elsewhere
+
+
+def test_of_two_looks_the_first_counts(folder: Path) -> None:
+    with reads.noted() as first:
+        (folder / "one").read_text()
+    (folder / "one").write_text("another")
+    with reads.noted() as second:
+        (folder / "one").read_text()
+    assert still(second) and not still(first | second)

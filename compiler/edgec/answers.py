@@ -11,17 +11,19 @@ import json
 import os
 import platform
 import sys
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgec import reads
 from edgec.artifacts.settings import Settings
+from edgec.reads import Reads
 from edgec.resources import resource
 from edgec.runtime.host import cpu_name
-from edgec.store import bundles, reads
+from edgec.store import bundles
 from edgec.store.cache import Cache
-from edgec.store.reads import Reads
 from edgec.versions import installed, runner_digest, source_digest, templates_digest, tree_digest
 
 KIND, FILE = "answer", "record.json"
@@ -42,18 +44,26 @@ class Question:
 
     def answer(self) -> tuple[str, str] | None:
         """Return what to print on standard output and standard error, or None where there is something to look at."""
-        content = self.cache.peek(KIND, self.key, FILE)
-        record = json.loads(content) if content else None
-        if record is None or record["conditions"] != conditions() or not reads.still(record["files"], record["folders"]):
+        try:
+            content = self.cache.peek(KIND, self.key, FILE)
+            record = json.loads(content) if content else None
+            if record is None or record["conditions"] != conditions() or not reads.still(record["files"], record["folders"]):
+                return None
+            return (record["out"], record["err"]) if _whole(record["bundles"]) else None
+        except OSError:  # something goes while it is looked at: the build will say what
             return None
-        return (record["out"], record["err"]) if _whole(record["bundles"]) else None
 
-    def keep(self, seen: Reads, written: Iterable[tuple[Path, str]], out: str, err: str) -> None:
+    def keep(
+        self, seen: Reads, inputs: Iterable[Path], written: Iterable[tuple[Path, str]], out: str, err: str
+    ) -> None:
         """Keep an answer with what was ``seen`` for it; ``written`` are the files and folders of bundles with digests.
 
-        Nothing is kept where something has changed meanwhile, or rests on more than files. Raises Failure.
+        Nothing is kept where something has changed meanwhile, where the answer rests on more than files, or where one of the
+        ``inputs`` is not among those that were seen: it lies where nobody looks. Raises Failure and OSError.
         """
         if seen.elsewhere or not reads.still(seen.files, seen.folders):
+            return
+        if any(os.path.join(os.getcwd(), path) not in seen.files for path in inputs):  # noqa: PTH109, PTH118
             return
         record = {
             "conditions": conditions(),
@@ -73,7 +83,12 @@ def question(paths: Sequence[Path], settings: Settings, printed: Sequence[Any]) 
     """
     if settings.cache is None or settings.scheduler or settings.since is not None:
         return None
-    words = [os.getcwd(), [str(path) for path in paths], repr(settings), list(printed)]  # noqa: PTH109
+    try:
+        words = [os.getcwd(), [str(path) for path in paths], repr(settings), list(printed)]  # noqa: PTH109
+    except FileNotFoundError:  # the working folder is gone
+        return None
+    named = (*paths, settings.root, settings.out, settings.policy)
+    words.append([os.path.realpath(path) for path in named if path])  # a link that leads elsewhere is another question
     key = hashlib.sha256(json.dumps(words).encode()).hexdigest()
     return Question(key=key, cache=Cache(folder=settings.cache), skipped=(os.path.abspath(settings.cache),))  # noqa: PTH100
 
@@ -86,7 +101,8 @@ def conditions() -> str:
         runner_digest(),
         tree_digest(resource("schemas")),
         installed(),
-        [sys.version, sys.executable, platform.system(), platform.machine(), cpu_name(), os.cpu_count()],
+        [sys.version, sys.executable, zlib.ZLIB_RUNTIME_VERSION],
+        [platform.system(), platform.machine(), cpu_name(), os.cpu_count(), os.geteuid() if hasattr(os, "geteuid") else 0],
         sorted(item for item in os.environ.items() if item[0] not in SHELL),
     ]
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()

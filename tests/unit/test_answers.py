@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 import stub_builds
-from edgec import answers
+from edgec import answers, marks
+from edgec.artifacts.settings import Settings
 from edgec.cli import group
 from edgec.commands import build
-from edgec.store import marks
 from stub_builds import Place
 
 
@@ -123,6 +123,8 @@ SURROUNDINGS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "Python": lambda patch: patch.setattr("sys.executable", "/opt/python"),
     "the processor": lambda patch: patch.setattr(answers, "cpu_name", lambda: "6502"),
     "the environment": lambda patch: patch.setenv("PATH", "/nowhere"),
+    "zlib": lambda patch: patch.setattr("zlib.ZLIB_RUNTIME_VERSION", "0"),
+    "the user": lambda patch: patch.setattr(os, "geteuid", lambda: 4242),
 }
 
 
@@ -157,6 +159,90 @@ def test_some_questions_are_never_answered_from_memory(arguments: list[str], pla
         looks = place.looks
         CliRunner().invoke(group, ["build", str(place.manifests), *arguments], standalone_mode=False)
         assert place.looks == looks + 1
+
+
+def asked_twice(place: Asked, *words: str) -> int:
+    """How often the second of two equal commands looked."""
+    command = ["build", *words, "--output", "json"]
+    CliRunner().invoke(group, command, standalone_mode=False)
+    looks = place.looks
+    CliRunner().invoke(group, command, standalone_mode=False)
+    return place.looks - looks
+
+
+def test_what_lies_behind_a_link_is_looked_at_each_time(place: Asked) -> None:
+    (place.manifests / "weights.safetensors").rename(place.manifests / "v1")
+    (place.manifests / "weights.safetensors").symlink_to("v1")
+    assert asked_twice(place, str(place.manifests)) == 1
+
+
+def test_a_manifest_by_another_way_is_another_question_when_the_way_is_another(place: Asked, tmp_path: Path) -> None:
+    (tmp_path / "way").symlink_to(place.folder)
+    assert asked_twice(place, str(tmp_path / "way" / "manifests")) == 0
+    (tmp_path / "other").mkdir()
+    (tmp_path / "way").unlink()
+    (tmp_path / "way").symlink_to(tmp_path / "other")
+    looks = place.looks
+    CliRunner().invoke(group, ["build", str(tmp_path / "way" / "manifests"), "--output", "json"], standalone_mode=False)
+    assert place.looks == looks + 1
+
+
+def test_a_manifest_that_a_link_will_lead_to_is_looked_for(place: Asked, tmp_path: Path) -> None:
+    (place.manifests / "two.yaml").symlink_to(tmp_path / "two.yaml")
+    assert asked_twice(place, str(place.manifests)) == 0
+    stub_builds.write_manifest(place.manifests, "three").rename(tmp_path / "two.yaml")
+    assert place.looked()
+
+
+def test_inputs_where_nobody_looks_have_no_answer(place: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place.folder)
+    assert asked_twice(place, "/proc/self/cwd/manifests") == 1
+    monkeypatch.setenv("EDGEC_CACHE", ".")
+    assert asked_twice(place, "manifests") == 1
+
+
+def test_a_manifest_from_a_pipe_has_no_answer(place: Asked, tmp_path: Path) -> None:
+    text = (place.manifests / "one.yaml").read_text()
+    for _ in range(2):
+        reading, writing = os.pipe()
+        os.write(writing, text.encode())
+        os.close(writing)
+        looks = place.looks
+        CliRunner().invoke(group, ["build", f"/dev/fd/{reading}", "--root", "/"], standalone_mode=False)
+        os.close(reading)
+        assert place.looks == looks + 1
+
+
+def test_where_the_hook_is_not_installed_nothing_is_kept(place: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgec import reads
+
+    monkeypatch.setattr(reads, "_hook", lambda *given: None)
+    monkeypatch.setattr(reads, "_opened", lambda *given: None)  # the one that is there already
+    assert asked_twice(place, str(place.manifests), "--jobs", "3") == 1
+
+
+def test_without_a_working_folder_builds_go_on(place: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getcwd", lambda: (_ for _ in ()).throw(FileNotFoundError("no such folder")))
+    assert answers.question([place.manifests], Settings(cache=tmp_path), ()) is None
+
+
+def test_an_answer_that_goes_while_it_is_read_is_none(place: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*given: object) -> None:
+        raise FileNotFoundError("record.json")
+
+    monkeypatch.setattr(answers.Cache, "peek", gone)
+    asked = answers.question([place.manifests], Settings(cache=place.folder), ())
+    assert asked is not None and asked.answer() is None
+
+
+def test_what_the_projects_own_code_is_made_of_is_looked_for_each_time(
+    place: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgec.sources import torchvision
+
+    assert asked_twice(place, str(place.manifests), "--jobs", "3") == 0
+    monkeypatch.setattr(torchvision, "RUNS_CODE", True)
+    assert asked_twice(place, str(place.manifests), "--jobs", "4") == 1
 
 
 def test_what_a_shell_counts_changes_nothing(place: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +312,7 @@ def test_an_answer_that_cannot_be_kept_fails_no_build(place: Asked, monkeypatch:
     place.edit("2MB", "3MB")
     monkeypatch.setattr(answers.Question, "keep", full)
     done = CliRunner().invoke(group, ["build", str(place.manifests)], standalone_mode=False)
-    assert done.return_value == 0 and "not kept: the disk is full" in done.stderr
+    assert done.return_value == 0 and "for the next time: the disk is full" in done.stderr
 
 
 def test_json_has_no_other_fields_than_a_look_gives(place: Asked) -> None:

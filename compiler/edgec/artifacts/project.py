@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgec import reads
 from edgec.diagnostics import Diagnostic, Failure
 
 
@@ -28,6 +30,8 @@ class Project:
         Raises Failure ``path-outside-root`` when it leaves the root, also by a symbolic link, or is absolute.
         """
         found = (self.folder / path).resolve()
+        if str(found) != os.path.normpath(self.folder / path):
+            reads.unsure("a symbolic link")
         if Path(path).is_absolute() or not found.is_relative_to(self.root):
             raise Failure(
                 Diagnostic(

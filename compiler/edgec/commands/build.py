@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # an answer that is known needs none of it
     from edgec.answers import Question
     from edgec.artifacts.outcome import Outcome
     from edgec.commands.planning import Planned
-    from edgec.store.reads import Reads
+    from edgec.reads import Reads
 
 
 @click.command("build", short_help="Build bundles from manifests.")
@@ -102,10 +102,10 @@ def command(
 
 
 def _build(paths: tuple[Path, ...], settings: Settings, asked: Question | None) -> int:
+    from edgec import reads
     from edgec.commands.planning import plans
     from edgec.output.board import board
     from edgec.pipeline import build
-    from edgec.store import reads
 
     skipped = asked.skipped if asked else ()
     with reads.noted(*skipped) as planning:
@@ -124,7 +124,11 @@ def _build(paths: tuple[Path, ...], settings: Settings, asked: Question | None) 
     code = exit_code(diagnostics, strict=settings.strict)
     _put(*_texts(found, outcomes, diagnostics, code))
     if asked and outcomes and code == 0:
-        _keep(asked, found, outcomes, settings, planning, building)
+        try:
+            _keep(asked, found, outcomes, settings, planning, building)
+        except (Failure, OSError) as error:  # the build is done, and the next one looks at everything again
+            why = error.diagnostics[0].message if isinstance(error, Failure) else str(error)
+            output().say(f"this answer is not kept for the next time: {why}")
     return code
 
 
@@ -132,9 +136,12 @@ def _keep(
     asked: Question, found: Planned, outcomes: tuple[Outcome, ...], settings: Settings, planning: Reads, building: Reads
 ) -> None:
     """Keep what the same command will print while nothing changes: that every bundle is unchanged."""
+    from edgec import reads
     from edgec.built import all_unchanged, written_digests
-    from edgec.store import reads
+    from edgec.registry import plugin
 
+    if any(plugin("sources", plan.model.name).RUNS_CODE for plan, _ in found.work):
+        return  # what such code is made of is found by looking for modules, in places that no file shows
     if not all(outcome.since for outcome in outcomes):
         with reads.noted(*asked.skipped, *_outs(found, settings)) as building:
             again = all_unchanged(found.groups, settings, asked.cache)
@@ -148,10 +155,9 @@ def _keep(
     bundles = [item for items in written if items for item in items]
     if not all(written):
         return
-    try:
-        asked.keep(planning | building, bundles, *_texts(found, outcomes, diagnostics, 0))
-    except Failure as failure:  # the build is done, and the next one looks at everything again
-        output().say(f"this answer is not kept: {failure.diagnostics[0].message}")
+    inputs = {project.root / name for plan, project in found.work for name in (*plan.files, *plan.target_files)}
+    inputs |= {Path(plan.manifest) for plan, _ in found.work}
+    asked.keep(planning | building, inputs, bundles, *_texts(found, outcomes, diagnostics, 0))
 
 
 def _outs(found: Planned, settings: Settings) -> Iterator[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgec import reads
 from edgec.artifacts.boxes import Truth, packed
 from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Image, Input, Options
@@ -151,6 +152,8 @@ def _chosen(pictures: Sequence[Picture], options: Options) -> list[Picture]:
 def _unusable(pictures: Sequence[Picture], folder: Path, shown: str, project: Project) -> Iterator[Diagnostic]:
     """Pictures that are not there, outside the root, or in a format that is not read: the first few of each, and how many."""
     problems: dict[tuple[str, str], list[Picture]] = {}
+    for place in {os.path.dirname(os.path.join(folder, picture.file)) for picture in pictures}:  # noqa: PTH118, PTH120
+        reads.note_folder(place)
     for picture in pictures:
         if why := _unreadable(picture, folder, project):
             problems.setdefault(why, []).append(picture)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from edgec import reads
 from edgec.artifacts.document import Json
 from edgec.artifacts.target import Target
+from edgec.marks import mark
 from edgec.runtime.build import recipe, runner_key
 from edgec.runtime.libraries import libraries_for
 from edgec.runtime.packs import pinned_sha256
 from edgec.runtime.toolchain import Toolchain, compiler, toolchain
-from edgec.store import reads
 from edgec.store.cache import Cache
-from edgec.store.marks import mark
 
 KIND = "toolchain"
 FILE = "toolchain.json"
@@ -47,19 +48,25 @@ def known_toolchain(architecture: str, glibc: str, cache: Cache) -> Toolchain:
     key = hashlib.sha256(f"{architecture} {glibc} {sys.executable}".encode()).hexdigest()
     content = cache.peek(KIND, key, FILE)
     record = json.loads(content) if content else None
-    if record and record["compiler"] == list(compiler(architecture)) and record["marks"] == _marks(record["marks"]):
+    if record and record["compiler"] == _compiler(architecture) and record["marks"] == _marks(record["marks"]):
         return _toolchain(record["toolchain"])
     found = toolchain(architecture, glibc)
     tools = [Path(path).resolve() for path in compiler(architecture) if path]
     configuration = [folder / "bits/c++config.h" for folder in found.headers]
     files = [*tools, found.stb, *found.libraries, *(path for path in configuration if path.is_file()), *found.headers]
     kept = {
-        "compiler": list(compiler(architecture)),
+        "compiler": _compiler(architecture),
         "marks": _marks(str(path) for path in files),
         "toolchain": _record(found),
     }
     cache.keep(KIND, key, FILE, json.dumps(kept, sort_keys=True).encode())
     return found
+
+
+def _compiler(architecture: str) -> list[str]:
+    """The paths of the tools, and where they lead: /usr/bin/g++ is a link that an administrator may turn."""
+    found = compiler(architecture)
+    return [*found, *map(os.path.realpath, found)]
 
 
 def _marks(paths: Iterable[str]) -> dict[str, list[int] | None]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgec import reads
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.files import sha256_of
 
@@ -69,11 +70,16 @@ def toolchain(architecture: str, glibc: str) -> Toolchain:
 def compiler(architecture: str) -> tuple[str, str]:
     """Return the paths of the g++ and of the zig that ``toolchain`` would take, "" where there is none."""
     zig = importlib.util.find_spec(ZIG)
+    for place in STB:
+        reads.note(place)
     return _gcc(architecture) or "", (zig.origin or "") if zig else ""
 
 
 def _gcc(architecture: str) -> str | None:
     names = [f"{architecture}-linux-gnu-g++", *(["g++"] if platform.machine() == architecture else [])]
+    for name in names:
+        for folder in os.get_exec_path():
+            reads.note(Path(folder, name))
     return next((found for name in names if (found := shutil.which(name))), None)
 
 

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from edgec import reads
 from edgec.artifacts.checked import Checked
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, Location
-from edgec.store import reads
 
 SUFFIXES = (".yaml", ".yml")
 DEFAULT_FOLDER = "manifests"

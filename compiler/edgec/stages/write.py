@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgec import reads
 from edgec.artifacts.bundle import Bundle, File, Written
 from edgec.artifacts.document import Json
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.signed import SIGNATURE_ENDING
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.store import bundles, reads
+from edgec.store import bundles
 from edgec.store.atomic import LOCK, environment_errors, exchange, exclusive, sync_folder, write_file, write_tree
 from edgec.store.cache import Cache
 from edgec.store.files import sha256_of

@@ -11,8 +11,8 @@ from typing import Literal
 
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, Key, Location, nearest
+from edgec.marks import mark, settled
 from edgec.store.atomic import sha256_stream
-from edgec.store.marks import mark, settled
 
 
 def located(

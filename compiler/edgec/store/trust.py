@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgec import reads
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Location
-from edgec.store import reads
 from edgec.store.policy import POLICY, read_policy
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import archive, compressed
 from edgec.store.cache import Cache
 
@@ -61,3 +62,14 @@ def test_a_damaged_entry_is_told_of_and_made_anew(cache: Cache, tmp_path: Path) 
     told.clear()
     assert member(cache, path) == expected
     assert told == [f"{compressed.KIND}/{entry.name}"]
+
+
+def test_a_cache_that_takes_nothing_costs_only_time(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+
+    def full(*given: object) -> Path:
+        raise Failure(Diagnostic(code="disk-full", message="the disk is full"))
+
+    monkeypatch.setattr(Cache, "write", full)
+    assert member(cache, path) == member(None, path)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from edgec import marks
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.store import files, marks
+from edgec.store import files
 from edgec.store.files import located, sha256_of, sha256_of_all, sha256_once
 
 

@@ -1,28 +1,31 @@
 """What the program reads of the file system, noted as it happens: whether that is as it was can be asked later, by marks.
 
-Files that are opened and folders that are listed are seen by an audit hook (PEP 578), whoever opens them; what is only
-looked for must be told to ``note``. Not seen are modules and data of installed packages, which their versions stand for.
+Files that Python opens and folders that it lists are seen by an audit hook (PEP 578). What is only looked for, or opened by
+other code, must be told to ``note``; what no mark stands for, such as a symbolic link that was followed, to ``unsure``.
+Left out are modules of installed packages, which their versions stand for.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import stat
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgec.marks import mark, settled
 from edgec.resources import PACKAGE, resource
-from edgec.store.marks import mark, settled
 
 Mark = list[int] | str | None
 """A settled file's mark, a younger one's sha256, "folder", "device", or None where there is nothing."""
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+CODE = (".py", ".pyc", ".so", ".pyd")
 ELSEWHERE = ("subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "socket.connect")
 """Events after which an answer rests on more than files."""
 
@@ -61,8 +64,7 @@ def noted(*skipped: str) -> Iterator[Reads]:
     if not _hooked:
         sys.addaudithook(_hook)
         _hooked = True
-    places = [*skipped, *_installed(), "/proc", "/sys"]
-    before, _noting = _noting, Reads(skipped=tuple(os.path.join(place, "") for place in places))  # noqa: PTH118
+    before, _noting = _noting, Reads(skipped=tuple(os.path.join(place, "") for place in (*skipped, "/proc", "/sys")))  # noqa: PTH118
     try:
         yield _noting
     finally:
@@ -72,8 +74,28 @@ def noted(*skipped: str) -> Iterator[Reads]:
 def note(path: str | os.PathLike[str]) -> None:
     """Say that what the program does depends on whether there is a file or folder ``path``, and on what file."""
     if _noting is not None:
-        place = os.path.abspath(path)  # noqa: PTH100
-        _noting.files.setdefault(place, _look(place))
+        _quietly(_noting.files.setdefault, _place(path), _look)
+
+
+def note_folder(path: str | os.PathLike[str]) -> None:
+    """Say that what the program does depends on what a folder holds."""
+    if _noting is not None:
+        _quietly(_noting.folders.setdefault, _place(path), _listing)
+
+
+def unsure(why: str) -> None:
+    """Say that what the program does depends on what no mark stands for."""
+    if _noting is not None:
+        _noting.elsewhere = _noting.elsewhere or why
+
+
+def _quietly(put: Callable[[str, Any], object], place: str, look: Callable[[str], Any]) -> None:
+    """Look without being seen by the hook, which would note that as reading."""
+    _here.busy = True
+    try:
+        put(place, look(place))
+    finally:
+        _here.busy = False
 
 
 def still(files: Mapping[str, Mark], folders: Mapping[str, str | None]) -> bool:
@@ -87,8 +109,11 @@ def _same(path: str, found: Mark) -> bool:
     """A file that was young is hashed again; all others are looked at."""
     if isinstance(found, list):
         return mark(path) == found
-    now = _look(path)
-    return now == found or (isinstance(now, list) and found == _sha256(path))
+    try:
+        now = _look(path)
+        return now == found or (isinstance(now, list) and found == _sha256(path))
+    except OSError:
+        return False
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -114,25 +139,29 @@ def _opened(found: Reads, path: Any, mode: str | None, flags: int) -> None:
     if isinstance(path, int) or flags & WRITING:
         return
     place = _place(path)
-    if place.startswith(found.skipped):
+    if place.startswith(found.skipped) or (place.endswith(CODE) and place.startswith(_installed())):
         return
     if place not in found.files:
         found.files[place] = _look(place)
+    if found.files[place] == "device":  # a pipe gives something else each time
+        found.elsewhere = found.elsewhere or place
     parent = os.path.dirname(place)  # noqa: PTH120
-    if parent not in found.folders:  # what lies beside a file may have been looked for
+    if parent not in found.folders and not place.startswith(_installed()):  # what lies beside a file may have been looked for
         found.folders[parent] = _listing(parent)
 
 
 def _listed(found: Reads, path: Any) -> None:
     if isinstance(path, int):
+        found.elsewhere = found.elsewhere or "a folder that is known by a descriptor alone"
         return
     place = _place("." if path is None else path)
-    if place not in found.folders and not os.path.join(place, "").startswith(found.skipped):  # noqa: PTH118
+    if place not in found.folders and not os.path.join(place, "").startswith((*found.skipped, *_installed())):  # noqa: PTH118
         found.folders[place] = _listing(place)
 
 
 def _place(path: Any) -> str:
-    return os.path.abspath(os.fsdecode(path))  # noqa: PTH100
+    """The path as it will be found from any folder; ``..`` stays, since what it leads to depends on links before it."""
+    return os.path.join(os.getcwd(), os.fsdecode(path))  # noqa: PTH109, PTH118
 
 
 def _look(path: str) -> Mark:
@@ -149,21 +178,31 @@ def _look(path: str) -> Mark:
 
 
 def _sha256(path: str) -> str:
+    found = hashlib.sha256()
     with open(path, "rb") as handle:  # noqa: PTH123
-        return hashlib.sha256(handle.read()).hexdigest()
+        while piece := handle.read(1 << 20):
+            found.update(piece)
+    return found.hexdigest()
 
 
 def _listing(path: str) -> str | None:
     try:
         with os.scandir(path) as entries:
-            names = sorted(f"{entry.name}{'/' if entry.is_dir() else ''}" for entry in entries)
+            found = sorted((entry.name, _kind(entry), os.readlink(entry) if entry.is_symlink() else "") for entry in entries)  # noqa: PTH115
     except OSError:
         return None
-    return hashlib.sha256("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(repr(found).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _installed() -> list[str]:
-    """Where modules lie whose versions or digests are asked for by themselves."""
+def _kind(entry: os.DirEntry[str]) -> str:
+    """What an entry is, links followed; nothing where one leads nowhere."""
+    return "folder" if entry.is_dir() else "file" if entry.is_file() else "other" if os.path.exists(entry) else ""  # noqa: PTH110
+
+
+@functools.cache
+def _installed() -> tuple[str, ...]:
+    """Where modules lie whose versions or digests are asked for by themselves; each ends with a separator."""
     found = {os.path.dirname(os.path.abspath(os.__file__)), str(PACKAGE)}  # noqa: PTH100, PTH120
     found |= {str(resource(name)) for name in ("templates", "schemas")}
-    return [*found, *(path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages"))]  # noqa: PTH119
+    found |= {path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")}  # noqa: PTH119
+    return tuple(os.path.join(path, "") for path in found)  # noqa: PTH118

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from edgec import marks, reads
 from edgec.artifacts.project import Project
-from edgec.store import marks, reads, trust
-from edgec.store.reads import Reads
+from edgec.reads import Reads
+from edgec.store import trust
 
 
 @pytest.fixture(params=["young", "settled"])
@@ -44,7 +45,7 @@ READERS: dict[str, Callable[[Path], object]] = {
 def test_a_file_that_was_read_and_then_written_shows(reader: str, folder: Path) -> None:
     with reads.noted() as seen:
         READERS[reader](folder / "one")
-    assert str(folder / "one") in seen.files and still(seen)
+    assert str(folder / "one") in map(os.path.realpath, seen.files) and still(seen)
     (folder / "one").write_text("another")
     assert not still(seen)
 
@@ -121,6 +122,71 @@ def test_a_link_that_leads_elsewhere_shows(folder: Path) -> None:
         (folder / "link").read_text()
     (folder / "link").unlink()
     (folder / "link").symlink_to("two")
+    assert not still(seen)
+
+
+def test_a_link_within_a_path_that_leads_elsewhere_shows(folder: Path) -> None:
+    other = folder.parent / "other"
+    other.mkdir()
+    (other / "one").write_text("else")
+    (folder.parent / "way").symlink_to("read")
+    with reads.noted() as seen:
+        (folder.parent / "way" / "one").read_text()
+        (folder.parent / "way" / ".." / "read" / "two").read_text()
+    assert still(seen) and "/way/../read/two" in "".join(seen.files)
+    (folder.parent / "way").unlink()
+    (folder.parent / "way").symlink_to("other")
+    assert not still(seen)
+
+
+def test_a_link_in_a_listed_folder_that_comes_alive_shows(folder: Path) -> None:
+    (folder / "link").symlink_to("../later")
+    with reads.noted() as seen:
+        list(folder.iterdir())
+    assert still(seen)
+    (folder.parent / "later").touch()
+    assert not still(seen)
+
+
+def test_a_pipe_makes_the_reads_unsure(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    writer = threading.Thread(target=(folder / "pipe").write_text, args=("once",))
+    writer.start()
+    with reads.noted() as seen:
+        assert (folder / "pipe").read_text() == "once"
+    writer.join()
+    assert seen.elsewhere
+
+
+def test_what_an_input_follows_a_link_for_is_unsure(folder: Path) -> None:
+    (folder / "link").symlink_to("one")
+    project = Project(root=folder.resolve(), folder=folder.resolve())
+    with reads.noted() as seen:
+        project.resolve("one")
+        project.resolve("../read/two")
+    assert not seen.elsewhere
+    with reads.noted() as seen:
+        project.resolve("link")
+    assert seen.elsewhere == "a symbolic link"
+
+
+def test_a_folder_known_by_its_descriptor_makes_the_reads_unsure(folder: Path) -> None:
+    place = os.open(folder, os.O_RDONLY)
+    with reads.noted() as seen:
+        os.listdir(place)  # noqa: PTH208
+    os.close(place)
+    assert seen.elsewhere
+
+
+def test_a_file_that_cannot_be_read_any_more_is_another(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with reads.noted() as seen:
+        (folder / "one").read_text()
+
+    def refused(path: str) -> str:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(reads, "_sha256", refused)
+    monkeypatch.setattr(reads, "mark", lambda path: None)
     assert not still(seen)
 
 

@@ -126,3 +126,42 @@ def test_the_comparison_catches_weight_only_garbage(gate, says, weight_only):
     finding = caught.value.diagnostics[0]
     assert finding.code == "parity-broken" and says in finding.message
     assert "from quantized to pte" in finding.message
+
+
+class Normalized(torch.nn.Module):
+    """Cosine similarities with four directions, as Swin v2's attention has them."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(48, 4, bias=False)
+
+    def forward(self, x):
+        normalize = torch.nn.functional.normalize
+        return (normalize(x, dim=-1) @ normalize(self.layer.weight, dim=-1).T,)
+
+
+def test_a_row_of_zeros_is_no_number_in_float16_until_its_floor_is_kept():
+    from edgec.stages.quantize import halved, keep_floors
+
+    torch.manual_seed(0)
+    model, rows = Normalized(), torch.randn(3, 48)
+    rows[1] = 0
+    program = torch.export.export(halved(model), (rows,))
+    assert program.module()(rows)[0].isnan().any(dim=1).tolist() == [False, True, False], "torch floors norms in float16 now"
+    keep_floors(program)
+    (found,) = program.module()(rows)
+    assert torch.allclose(found, model(rows)[0], atol=2e-3) and not found[1].any()
+
+
+def test_floors_that_float16_holds_and_those_of_float32_are_left():
+    from edgec.stages.quantize import keep_floors
+
+    class Floors(torch.nn.Module):
+        def forward(self, x):
+            return x.clamp_min(1e-12), x.half().clamp_min(0.5), x.half().clamp(1e-9, 2.0), x.half().clamp_min(0.0)
+
+    program = torch.export.export(Floors(), (torch.zeros(2),))
+    keep_floors(program)
+    assert [item.max().item() for item in program.module()(torch.zeros(2))] == [
+        pytest.approx(1e-12), 0.5, 2.0**-14, 0.0
+    ]  # fmt: skip

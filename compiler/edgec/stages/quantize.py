@@ -20,6 +20,9 @@ from edgec.upstream.weight_observers import weights_observed_once
 if TYPE_CHECKING:
     import torch
 
+SMALLEST_HALF = 2.0**-14
+"""The smallest normal number of float16."""
+
 
 def export(plan: Plan, model: Any, example: tuple[Any, ...], dynamic: Any, root: Path) -> Any:
     """Return the ExportedProgram of ``model``, or of a float16 copy where the recipe computes in that.
@@ -30,10 +33,31 @@ def export(plan: Plan, model: Any, example: tuple[Any, ...], dynamic: Any, root:
 
     half = plugin("recipes", plan.recipe.name).PRECISION == "fp16"
     try:
-        return torch.export.export(halved(model) if half else model, example, dynamic_shapes=dynamic)
+        program = torch.export.export(halved(model) if half else model, example, dynamic_shapes=dynamic)
     # torch.export raises whatever the model's own code raises under tracing.
     except Exception as error:
         raise _not_exported(error, root) from error
+    if half:
+        keep_floors(program)
+    return program
+
+
+def keep_floors(program: Any) -> None:
+    """Raise the floors of float16 values that are zero in float16 to its smallest normal number, in place.
+
+    ``torch.nn.functional.normalize`` divides by the norm, but at least by 1e-12; in float16 that is zero, and a row of zeros
+    (padding, in Swin v2's attention) becomes NaN.
+    """
+    import torch
+
+    aten = torch.ops.aten
+    for node in program.graph.nodes:
+        if node.target not in (aten.clamp_min.default, aten.clamp.default) or node.meta["val"].dtype != torch.float16:
+            continue
+        floor = node.args[1] if len(node.args) > 1 else node.kwargs.get("min")
+        if isinstance(floor, float) and 0 < floor < SMALLEST_HALF and len(node.args) > 1:
+            node.update_arg(1, SMALLEST_HALF)
+    program.graph_module.recompile()
 
 
 def halved(model: torch.nn.Module) -> torch.nn.Module:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -249,6 +250,20 @@ def test_a_callable_builds_the_model_with_arguments_and_weights(project: Project
 def test_what_the_code_raises_is_told_with_its_line(project: Project, body: str, words: str) -> None:
     module(project, "edgec_net_c", body)
     assert words in refused(python, {"entry": "edgec_net_c:build"}, project)
+
+
+def test_code_may_import_torchvision_beside_a_torch_it_was_not_built_for(project: Project) -> None:
+    module(project, "edgec_net_h", "import torchvision\ndef build():\n    return torchvision.models.squeezenet1_1()\n")
+    script = f"""
+import pathlib
+from edgec.artifacts.project import Project
+from edgec.sources import python
+root = pathlib.Path({str(project.root)!r})
+made = Project(root=root, folder=root, files={dict(planned(project).files)!r})
+print(type(python.load({{"entry": "edgec_net_h:build"}}, made)).__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout == "SqueezeNet\n", done.stderr[-2000:]
 
 
 def test_code_that_nobody_vouched_for_cannot_be_imported(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

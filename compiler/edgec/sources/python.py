@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 import traceback
 from pathlib import Path
@@ -16,6 +17,7 @@ from edgec.sources import given_weights, project_code
 from edgec.sources.given_weights import wrong
 from edgec.store import weights
 from edgec.store.files import sha256_of_all
+from edgec.upstream.torchvision_ops import declared_operators
 
 if TYPE_CHECKING:
     import torch
@@ -108,6 +110,8 @@ def weights_digest(options: Options, project: Project) -> str:
 def _called(options: Options, project: Project) -> Any:
     import torch
 
+    with contextlib.suppress(ImportError):  # not installed, and then the project's own import says so
+        declared_operators()
     module, _, attribute = str(options["entry"]).partition(":")
     try:
         modules = _modules(options, project)

@@ -46,7 +46,8 @@ def lowered(model, example, **options):
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
 
-    program = torch.export.export(model.eval(), (example,))
+    model.eval()
+    program = torch.export.export(model, (example,))
     edge = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner(**options)])
     return bytes(edge.to_executorch().buffer)
 
@@ -165,3 +166,45 @@ def test_floors_that_float16_holds_and_those_of_float32_are_left():
     assert [item.max().item() for item in program.module()(torch.zeros(2))] == [
         pytest.approx(1e-12), 0.5, 2.0**-14, 0.0
     ]  # fmt: skip
+
+
+class Padded(torch.nn.Module):
+    """Windows of padded rows, as in Swin: a sum, padding, views, and a linear layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.before, self.after = torch.nn.Linear(16, 16), torch.nn.Linear(16, 4)
+
+    def forward(self, x):
+        windows = torch.nn.functional.pad(self.before(x) + x, (0, 0, 0, 6)).reshape(1, 2, 4, 16)
+        return self.after(windows.permute(0, 2, 1, 3).reshape(1, 8, 16))
+
+
+def quantized(model, rows):
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+        XNNPACKQuantizer,
+        get_symmetric_quantization_config,
+    )
+    from torchao.quantization.pt2e import allow_exported_model_train_eval
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    graph = torch.export.export(model.eval(), (rows[0],)).module()
+    prepared = prepare_pt2e(graph, XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True)))
+    for row in rows:
+        prepared(row)
+    converted = convert_pt2e(prepared)
+    allow_exported_model_train_eval(converted)
+    return converted
+
+
+def test_padding_with_a_scale_of_its_own_does_not_load_and_with_its_inputs_does():
+    from edgec.upstream.shared_pads import pads_that_share
+
+    torch.manual_seed(0)
+    model, rows = Padded(), list(torch.randn(16, 1, 2, 16))
+    with pytest.raises(RuntimeError, match="Failed to load method forward"):
+        answers(lowered(quantized(model, rows), rows[0]), rows[:1])
+    with pads_that_share():
+        graph = quantized(model, rows)
+    for row, (found,) in zip(rows, answers(lowered(graph, rows[0]), rows), strict=True):
+        assert np.allclose(found, model(row).detach().numpy(), atol=0.05)

@@ -15,6 +15,7 @@ from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.registry import plugin
 from edgec.runtime.inference import batches
 from edgec.upstream.quantizer_patterns import quantizer_patterns_when_needed
+from edgec.upstream.shared_pads import pads_that_share
 from edgec.upstream.weight_observers import weights_observed_once
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def quantize(plan: Plan, program: Any, material: Material) -> Any:
     """
     recipe, delegate = plugin("recipes", plan.recipe.name), plugin("delegates", plan.delegates[0].name)
     try:
-        with quantizer_patterns_when_needed(), weights_observed_once():
+        with quantizer_patterns_when_needed(), weights_observed_once(), pads_that_share():
             return recipe.quantize(program, material, delegate, plan.recipe.options)
     except Failure:
         raise

@@ -1,6 +1,6 @@
 """The answer to a question that was asked before: told again where nothing it rests on has changed, without planning anew.
 
-It rests on what the program read while it found every bundle unchanged (``store.reads``), on the program itself and its
+It rests on what the program read while it found every bundle unchanged (``reads``), on the program itself and its
 surroundings, and on the bundles: each of their files is hashed every time.
 """
 
@@ -63,7 +63,7 @@ class Question:
         """
         if seen.elsewhere or not reads.still(seen.files, seen.folders):
             return
-        if any(os.path.join(os.getcwd(), path) not in seen.files for path in inputs):  # noqa: PTH109, PTH118
+        if any(reads.absolute(path) not in seen.files for path in inputs):
             return
         record = {
             "conditions": conditions(),

@@ -74,13 +74,13 @@ def noted(*skipped: str) -> Iterator[Reads]:
 def note(path: str | os.PathLike[str]) -> None:
     """Say that what the program does depends on whether there is a file or folder ``path``, and on what file."""
     if _noting is not None:
-        _quietly(_noting.files.setdefault, _place(path), _look)
+        _quietly(_noting.files.setdefault, absolute(path), _look)
 
 
 def note_folder(path: str | os.PathLike[str]) -> None:
     """Say that what the program does depends on what a folder holds."""
     if _noting is not None:
-        _quietly(_noting.folders.setdefault, _place(path), _listing)
+        _quietly(_noting.folders.setdefault, absolute(path), _listing)
 
 
 def unsure(why: str) -> None:
@@ -96,6 +96,11 @@ def _quietly(put: Callable[[str, Any], object], place: str, look: Callable[[str]
         put(place, look(place))
     finally:
         _here.busy = False
+
+
+def absolute(path: Any) -> str:
+    """Return the path as it will be found from any folder; ``..`` stays, since what it leads to depends on links before it."""
+    return os.path.join(os.getcwd(), os.fsdecode(path))  # noqa: PTH109, PTH118
 
 
 def still(files: Mapping[str, Mark], folders: Mapping[str, str | None]) -> bool:
@@ -138,7 +143,7 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 def _opened(found: Reads, path: Any, mode: str | None, flags: int) -> None:
     if isinstance(path, int) or flags & WRITING:
         return
-    place = _place(path)
+    place = absolute(path)
     if place.startswith(found.skipped) or (place.endswith(CODE) and place.startswith(_installed())):
         return
     if place not in found.files:
@@ -154,14 +159,9 @@ def _listed(found: Reads, path: Any) -> None:
     if isinstance(path, int):
         found.elsewhere = found.elsewhere or "a folder that is known by a descriptor alone"
         return
-    place = _place("." if path is None else path)
+    place = absolute("." if path is None else path)
     if place not in found.folders and not os.path.join(place, "").startswith((*found.skipped, *_installed())):  # noqa: PTH118
         found.folders[place] = _listing(place)
-
-
-def _place(path: Any) -> str:
-    """The path as it will be found from any folder; ``..`` stays, since what it leads to depends on links before it."""
-    return os.path.join(os.getcwd(), os.fsdecode(path))  # noqa: PTH109, PTH118
 
 
 def _look(path: str) -> Mark:

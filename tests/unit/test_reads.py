@@ -13,7 +13,10 @@ import pytest
 
 from edgec import marks, reads
 from edgec.artifacts.project import Project
+from edgec.datasets import coco
+from edgec.datasets.coco_file import Picture
 from edgec.reads import Reads
+from edgec.runtime import identity, toolchain
 from edgec.store import trust
 
 
@@ -237,3 +240,35 @@ def test_of_two_looks_the_first_counts(folder: Path) -> None:
     with reads.noted() as second:
         (folder / "one").read_text()
     assert still(second) and not still(first | second)
+
+
+def test_a_compiler_that_comes_earlier_on_the_path_and_one_that_is_turned_elsewhere_show(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "late").mkdir()
+    (folder / "late" / "x86_64-linux-gnu-g++").symlink_to("../one")
+    (folder / "one").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{folder / 'late'}")
+    with reads.noted() as seen:
+        assert toolchain.compiler("x86_64")[0] == str(folder / "late" / "x86_64-linux-gnu-g++")
+    before = identity._compiler("x86_64")
+    assert still(seen)
+    (folder / "late" / "x86_64-linux-gnu-g++").unlink()
+    (folder / "late" / "x86_64-linux-gnu-g++").symlink_to("../two")
+    (folder / "two").chmod(0o755)
+    assert identity._compiler("x86_64") != before and not still(seen)
+    with reads.noted() as seen:
+        toolchain.compiler("x86_64")
+    (folder / "x86_64-linux-gnu-g++").write_text("")
+    assert not still(seen)
+
+
+def test_a_picture_that_was_only_looked_for_shows_when_it_goes(folder: Path) -> None:
+    pictures = [Picture(id=1, file="deep/1.png", width=1, height=1)]
+    (folder / "deep").mkdir()
+    (folder / "deep" / "1.png").touch()
+    with reads.noted() as seen:
+        assert not list(coco._unusable(pictures, folder, "a.json", Project(root=folder.resolve(), folder=folder.resolve())))
+    assert still(seen)
+    (folder / "deep" / "1.png").unlink()
+    assert not still(seen)

@@ -93,7 +93,6 @@ def install(patch: Callable[[Any, str, Any], None], log: Path) -> None:
     from edgec.artifacts.bundle import Runner
     from edgec.artifacts.codec import to_json
     from edgec.diagnostics import Diagnostic, Failure
-    from edgec.runtime import runner
     from edgec.runtime.toolchain import Toolchain
     from edgec.stages import lock
 
@@ -115,8 +114,7 @@ def install(patch: Callable[[Any, str, Any], None], log: Path) -> None:
     tools = Toolchain(command=(), headers=(), libraries=(), stb=Path(), identity={"ziglang": "a stand-in"})
     patch(workshop.job, "run", lower)
     patch(workshop, "_compile_ahead", lambda *given: None)
-    patch(runner, "runner_for", lambda *given: made)
-    patch(trials, "runner_for", lambda *given: made)
+    patch(workshop, "runner_for", lambda *given: made)
     patch(trials, "_measured", lambda *given: figures)
     patch(baseline, "pointless", lambda *given: ())
     patch(built, "runner_identity", lambda *given: "the stand-in")

@@ -19,6 +19,7 @@ from typing import Any
 
 from edgec import reads
 from edgec.artifacts.settings import Settings
+from edgec.cores import shared
 from edgec.reads import Reads
 from edgec.resources import resource
 from edgec.runtime.host import cpu_name
@@ -27,8 +28,6 @@ from edgec.store.cache import Cache
 from edgec.versions import installed, runner_digest, source_digest, templates_digest, tree_digest
 
 KIND, FILE = "answer", "record.json"
-FEW = 16
-"""Files and folders to hash for which threads are not worth their start."""
 
 SHELL = frozenset(("_", "SHLVL", "OLDPWD"))
 """Variables that a shell changes between two equal commands."""
@@ -114,9 +113,4 @@ def _whole(bundles_: Sequence[tuple[str, str]]) -> bool:
     def same(found: tuple[str, str]) -> bool:
         return bundles.fingerprint(Path(found[0])) == found[1]
 
-    if len(bundles_) <= FEW:
-        return all(map(same, bundles_))
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return all(pool.map(same, bundles_))
+    return all(shared(same, bundles_))

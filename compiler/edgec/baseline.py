@@ -17,7 +17,6 @@ from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.registry import plugin
 from edgec.runtime.bench import Asked, bench
 from edgec.runtime.host import same_kind
-from edgec.runtime.runner import runner_for
 from edgec.stages.plan import lowering_key
 from edgec.workshop import Workshop
 
@@ -89,7 +88,7 @@ def _medians(artifacts: Sequence[tuple[Plan, Lowered, Path]], shop: Workshop) ->
     def round_of(samples: int) -> list[float]:
         medians = []
         for plan, lowered, folder in artifacts:
-            runner = runner_for(plan.target, lowered.backends, lowered.kernels, shop.cache, shop.settings.offline)
+            runner = shop.runner(plan.target, lowered.backends, lowered.kernels)
             medians.append(float(bench(plan, lowered, folder, runner, Asked(samples=samples))["latency_s"]["p50"]))
         return medians
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -17,6 +16,7 @@ from edgec.artifacts.outcome import Outcome
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
 from edgec.artifacts.settings import Settings
+from edgec.cores import shared
 from edgec.diagnostics import Failure
 from edgec.registry import bundle_kind
 from edgec.stages.inputs import bundle_parts, digest, fingerprints, lowering_parts
@@ -67,13 +67,7 @@ def all_unchanged(groups: Sequence[Sequence[Work]], settings: Settings, cache: C
     def look(group: Sequence[Work]) -> Outcome | None:
         return unchanged([plan for plan, _ in group], group[0][1], settings, cache)
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if len(groups) < 3 or cores < 2:
-        return [look(group) for group in groups]
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(cores) as pool:
-        return [look(groups[0]), *pool.map(look, groups[1:])]
+    return [*map(look, groups[:1]), *shared(look, groups[1:])]
 
 
 def unchanged(plans: Sequence[Plan], project: Project, settings: Settings, cache: Cache) -> Outcome | None:

@@ -221,12 +221,9 @@ def _bundled(
     from edgec.built import keep, note_last
     from edgec.locking import refuse_other
     from edgec.registry import bundle_kind
-    from edgec.runtime.runner import runner_for
     from edgec.search import findings
     from edgec.stages.front import write_front
     from edgec.stages.judge import overfull, shortfalls
-    from edgec.stages.measure import read_evaluation
-    from edgec.stages.remember import remember
     from edgec.stages.render import render
     from edgec.stages.write import digests_of, write
     from edgec.trials import settled
@@ -236,13 +233,13 @@ def _bundled(
     lowered, folder, measured = settled(trial)
     runner = None
     if bundle_kind(plan.target.kind).RUNNER:
-        runner = runner_for(plan.target, lowered.backends, lowered.kernels, shop.cache, settings.offline)
+        runner = shop.runner(plan.target, lowered.backends, lowered.kernels)
     short = (*findings(searched), *shortfalls(plan, trial.verdicts, settings.strict), *pointless(trial, shop))
     short += overfull(plan, measured, settings.strict)
     rejected = any(diagnostic.severity == "error" for diagnostic in short)
-    answers = read_evaluation(folder / lowered.evaluation) if lowered.evaluation else None
-    evaluated = remember(plan, measured, answers) if answers else None
-    bundle = render(plan, lowered, folder, runner, measured, trial.verdicts, rejected, searched, evaluated)
+    bundle = render(
+        *(plan, lowered, folder, runner, measured, trial.verdicts, rejected, searched, trial.evaluated), cache=shop.cache
+    )
     if settings.locked:
         refuse_other(plan, bundle.digests)
     front = write_front(searched, out) if searched and rejected else None

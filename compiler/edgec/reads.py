@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgec.marks import mark, settled
+from edgec.marks import mark, mark_of, settled
 from edgec.resources import PACKAGE, resource
 
 Mark = list[int] | str | None
@@ -100,7 +100,8 @@ def _quietly(put: Callable[[str, Any], object], place: str, look: Callable[[str]
 
 def absolute(path: Any) -> str:
     """Return the path as it will be found from any folder; ``..`` stays, since what it leads to depends on links before it."""
-    return os.path.join(os.getcwd(), os.fsdecode(path))  # noqa: PTH109, PTH118
+    name = os.fsdecode(path)
+    return name if os.path.isabs(name) else os.path.join(os.getcwd(), name)  # noqa: PTH109, PTH117, PTH118
 
 
 def still(files: Mapping[str, Mark], folders: Mapping[str, str | None]) -> bool:
@@ -143,6 +144,8 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 def _opened(found: Reads, path: Any, mode: str | None, flags: int) -> None:
     if isinstance(path, int) or flags & WRITING:
         return
+    if isinstance(path, str) and path.endswith(CODE) and path.startswith(_installed()):  # most of all that is opened
+        return
     place = absolute(path)
     if place.startswith(found.skipped) or (place.endswith(CODE) and place.startswith(_installed())):
         return
@@ -165,15 +168,13 @@ def _listed(found: Reads, path: Any) -> None:
 
 
 def _look(path: str) -> Mark:
-    found = mark(path)
-    if found is None:
-        return None
     try:
-        kind = os.stat(path).st_mode  # noqa: PTH116
-        if not stat.S_ISREG(kind):
-            return "folder" if stat.S_ISDIR(kind) else "device"
+        status = os.stat(path)  # noqa: PTH116
+        if not stat.S_ISREG(status.st_mode):
+            return "folder" if stat.S_ISDIR(status.st_mode) else "device"
+        found = mark_of(status)
         return found if settled(found) else _sha256(path)
-    except OSError:
+    except (OSError, ValueError):
         return None
 
 

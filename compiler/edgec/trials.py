@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edgec.appraisal import appraisal
 from edgec.artifacts.bundle import Runner
 from edgec.artifacts.codec import from_json, to_json
 from edgec.artifacts.kept import figure_of
@@ -18,10 +19,9 @@ from edgec.artifacts.search import Trial
 from edgec.registry import bundle_kind
 from edgec.runtime.host import cpu_name, same_kind
 from edgec.runtime.instructions import instructions
-from edgec.runtime.runner import runner_for
 from edgec.search import winner, worth_clocking
 from edgec.stages.judge import judge
-from edgec.stages.measure import asked, clocked_figures, cost_figure, determined_figures
+from edgec.stages.measure import asked, clocked_figures, cost_figure
 from edgec.store.files import sha256_of
 from edgec.store.unfinished import CLOCKS, Unfinished
 from edgec.workshop import Workshop, diagnosed, unfinished
@@ -35,7 +35,7 @@ def judged(trials: Sequence[Trial], shop: Workshop) -> list[Trial]:
     Only those are clocked that no figure of their artifact, and no accuracy, rules out; should none of these pass, the
     others too. When a search's time is over and one passes, the rest stay as they are.
     """
-    found = [_appraised(trial) for trial in trials]
+    found = [_appraised(trial, shop) for trial in trials]
     search, strict = trials[0].plan.search, shop.settings.strict
     clocked: list[int] = []
     while waiting := [index for index in worth_clocking(found, strict) if index not in clocked]:
@@ -57,13 +57,14 @@ def settled(trial: Trial) -> tuple[Lowered, Path, Measured]:
     return trial.lowered, trial.folder, trial.measured
 
 
-def _appraised(trial: Trial) -> Trial:
+def _appraised(trial: Trial, shop: Workshop) -> Trial:
     """Add what the artifact and its answers say, without running anything."""
     if trial.lowered is None or trial.folder is None:
         return trial
     try:
-        measured = Measured(figures=tuple(determined_figures(trial.plan, trial.lowered, trial.folder)))
-        return replace(trial, measured=measured, verdicts=judge(trial.plan, measured))
+        found = appraisal(trial.plan, trial.lowered, trial.folder, shop.cache)
+        measured = Measured(figures=found.figures)
+        return replace(trial, measured=measured, evaluated=found.evaluated, verdicts=judge(trial.plan, measured))
     except Exception as error:
         return replace(trial, diagnostics=diagnosed(trial.plan, error))
 
@@ -77,7 +78,7 @@ def _clocked(trial: Trial, shop: Workshop) -> Trial:
             found = kind.figures(plan, lowered, folder, shop.cache.folder, settings.offline)
             measured = Measured(figures=(*cheap.figures, *found, *([cost_figure(lowered)] if plan.search else [])))
             return replace(trial, measured=measured, verdicts=judge(plan, measured))
-        runner = runner_for(plan.target, lowered.backends, lowered.kernels, shop.cache, settings.offline)
+        runner = shop.runner(plan.target, lowered.backends, lowered.kernels)
         if (again := _clocked_before(trial, runner, shop)) is not None:
             return again
         measured = Measured(figures=(*cheap.figures, *_speed(trial, runner, shop)))

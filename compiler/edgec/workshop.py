@@ -9,7 +9,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from edgec import job, profiles
+from edgec.artifacts.bundle import Runner
 from edgec.artifacts.codec import from_json, to_json
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.measured import written
@@ -24,6 +25,8 @@ from edgec.artifacts.plan import Plan, by_target
 from edgec.artifacts.project import Project
 from edgec.artifacts.search import Searched, Trial
 from edgec.artifacts.settings import Settings
+from edgec.artifacts.target import Target
+from edgec.cores import cores
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.registry import bundle_kind, plugin
 from edgec.runtime.host import cpu_name
@@ -75,6 +78,16 @@ class Workshop:
     watch: Watch = unwatched
     several: bool = False
     begun: dict[str, float] = field(default_factory=dict)
+    runners: dict[tuple[object, ...], Runner] = field(default_factory=dict)
+    compiling: threading.Lock = field(default_factory=threading.Lock)
+
+    def runner(self, target: Target, backends: Iterable[str], kernels: Iterable[str]) -> Runner:
+        """Return ``runner_for`` of the same; it is looked for, and its libraries hashed, once in a build."""
+        key = (target.architecture, target.glibc, tuple(backends), tuple(kernels))
+        with self.compiling:
+            if key not in self.runners:
+                self.runners[key] = runner_for(target, backends, kernels, self.cache, self.settings.offline)
+        return self.runners[key]
 
     def seconds(self, plan: Plan) -> float:
         """How long the plan's manifest has been at work: other manifests of the same build take nothing of its time."""
@@ -145,8 +158,7 @@ def workers(plans: Sequence[Plan], settings: Settings, cluster: Cluster | None =
         return cluster.slots
     if not any(plan.search for plan in plans):
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, _available() // JOB_BYTES))
+    return max(1, min(cores(), _available() // JOB_BYTES))
 
 
 def unfinished(plan: Plan, cache: Cache) -> Unfinished | None:
@@ -242,7 +254,7 @@ def _compile_ahead(plan: Plan, shop: Workshop) -> None:
     backends = [name for choice in plan.delegates for name in plugin("delegates", choice.name).BACKENDS]
     with contextlib.suppress(Failure):
         if not shop.stop.is_set():
-            runner_for(plan.target, backends, (), shop.cache, shop.settings.offline)
+            shop.runner(plan.target, backends, ())
 
 
 def _available() -> int:

@@ -13,7 +13,7 @@ LAYERS = (
     {"cli", "__main__"},
     {"commands", "output"},
     {
-        *("pipeline", "search", "workshop", "trials", "baseline", "profiles", "releases", "cluster"),
+        *("pipeline", "search", "workshop", "trials", "baseline", "profiles", "releases", "cluster", "appraisal"),
         *("built", "answers", "forecast", "locking"),
     },
     {"job", "shared_job", "sharing"},
@@ -22,7 +22,7 @@ LAYERS = (
     {"registry"},
     {"sources", "datasets", "recipes", "delegates", "metrics", "tasks", "rewrites", "kinds"},
     {"runtime", "store", "targets", "upstream"},
-    {"artifacts", "protocols", "diagnostics", "codes", "resources", "versions", "reads", "marks", "__init__"},
+    {"artifacts", "protocols", "diagnostics", "codes", "resources", "versions", "reads", "marks", "cores", "__init__"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 STRANGERS = {"stages", "checks", "sources", "datasets", "recipes", "delegates", "metrics", "tasks", "rewrites", "kinds"}

@@ -117,7 +117,6 @@ def test_the_flag_lowers_fp32_too(asked, jobs, work, monkeypatch):
 
 def test_both_are_clocked_in_turn_and_the_best_median_counts(monkeypatch):
     order, medians = [], iter([9.0, 9.0, 3.0, 2.0, 1.0, 5.0])
-    monkeypatch.setattr(baseline, "runner_for", lambda *arguments: None)
 
     def bench(plan, lowered, folder, runner, asked):
         order.append((folder, asked.samples, asked.passes))
@@ -125,6 +124,6 @@ def test_both_are_clocked_in_turn_and_the_best_median_counts(monkeypatch):
 
     monkeypatch.setattr(baseline, "bench", bench)
     of = SimpleNamespace(target=None, backends=(), kernels=())
-    shop = SimpleNamespace(cache=None, settings=SimpleNamespace(offline=True))
+    shop = SimpleNamespace(runner=lambda *arguments: None)
     assert baseline._medians([(of, of, "a"), (of, of, "b")], shop) == [1.0, 2.0]
     assert order == [("a", 8, 0), ("b", 8, 0)] * 3

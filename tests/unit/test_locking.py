@@ -139,15 +139,15 @@ def test_another_bundle_from_the_same_inputs_is_not_written(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A runner that comes out otherwise, which no input tells of: the first file that differs is named."""
-    from edgec.runtime import runner
+    from edgec import workshop
 
     (first,) = place.run("build")["outcomes"]
     place.run("lock")
-    made: Runner = runner.runner_for()
+    made: Runner = workshop.runner_for()
     other = tmp_path / "another-run"
     other.write_text(made.executable.read_text() + "# otherwise\n")
     monkeypatch.setattr(
-        runner, "runner_for", lambda *given: Runner(executable=other, libraries=made.libraries, toolchain=made.toolchain)
+        workshop, "runner_for", lambda *given: Runner(executable=other, libraries=made.libraries, toolchain=made.toolchain)
     )
     Path(first["tarball"]).unlink()
     done = place.run("build", "--locked")

@@ -10,6 +10,8 @@ import pytest
 
 from bundle_parts import plan
 from edgec import trials as stage
+from edgec import workshop
+from edgec.appraisal import Appraisal
 from edgec.artifacts.manifest import Budget, Choice, Search
 from edgec.artifacts.measured import Figure
 from edgec.artifacts.search import Trial
@@ -52,14 +54,16 @@ def clocked(tmp_path, monkeypatch):
         return [figure, replace(figure, name="latency.p90")]
 
     monkeypatch.setattr(stage, "_measured", speed)
-    monkeypatch.setattr(stage, "runner_for", lambda *given: SimpleNamespace(executable=runner))
+    monkeypatch.setattr(workshop, "runner_for", lambda *given: SimpleNamespace(executable=runner))
     monkeypatch.setattr(
         stage,
-        "determined_figures",
-        lambda plan, artifact, folder: [
-            Figure(name="size", value=artifact.pte_bytes, unit="bytes", evidence="artifact"),
-            Figure(name="memory.planned", value=artifact.pte_bytes, unit="bytes", evidence="artifact"),
-        ],
+        "appraisal",
+        lambda plan, artifact, folder, cache: Appraisal(
+            figures=(
+                Figure(name="size", value=artifact.pte_bytes, unit="bytes", evidence="artifact"),
+                Figure(name="memory.planned", value=artifact.pte_bytes, unit="bytes", evidence="artifact"),
+            )
+        ),
     )
     return seen
 

@@ -73,10 +73,10 @@ def figure_of(record: Mapping[str, Json]) -> Figure:
 
 
 def _searched(searched: Searched | None) -> Json:
-    """A search without what a reader of its table does not need: the job's folders, and every plan's thousand files."""
+    """A search without what a reader of its table does not need: folders, answers, and every plan's thousand files."""
     if searched is None:
         return None
-    trials = (replace(trial, folder=None, plan=replace(trial.plan, files={})) for trial in searched.trials)
+    trials = (replace(trial, folder=None, evaluated=None, plan=replace(trial.plan, files={})) for trial in searched.trials)
     return to_json(replace(searched, trials=tuple(trials)))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgec.artifacts.document import Json
+from edgec.artifacts.evaluated import Evaluated
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.manifest import Search
 from edgec.artifacts.measured import Figure, Measured, Verdict, written
@@ -22,6 +23,8 @@ Standing = Literal["passed", "inconclusive", "missed", "failed", "untried"]
 class Trial:
     """One candidate as far as it came. ``folder`` is its job's; ``diagnostics`` say why it failed.
 
+    ``evaluated`` is what its bundle's measurements keep of its answers.
+
     ``untried`` says why it was not carried to its end, where time ran out. ``seconds`` is what its lowering took here,
     0 where an earlier build had done it.
     """
@@ -30,6 +33,7 @@ class Trial:
     lowered: Lowered | None = None
     folder: Path | None = None
     measured: Measured | None = None
+    evaluated: Evaluated | None = None
     verdicts: tuple[Verdict, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     untried: str = ""

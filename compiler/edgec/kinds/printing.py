@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import importlib.util
 import re
+import sys
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgec.artifacts.bundle import File
@@ -13,9 +18,10 @@ from edgec.artifacts.measured import written
 from edgec.artifacts.parts import Parts
 from edgec.artifacts.slices import condensed, notes, recorded_standing
 from edgec.resources import resource
+from edgec.versions import installed, source_digest
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import BytecodeCache, Environment
 
 SENSES = {"min": "at least", "max": "at most", "max_drop": "at most, under fp32,", "max_flips": "at most, other than fp32,"}
 
@@ -28,13 +34,16 @@ def environment(
     html: bool = False,
     code: Callable[[str], object] | None = None,
 ) -> Environment:
-    """Return the templates below ``templates/FOLDER``, compiled once a process; ``finalize`` makes a printed value harmless
-    where it lands, and the filter ``code``, where it is given, lets one through as it is. Nobody may change it afterwards.
+    """Return the templates below ``templates/FOLDER``; ``finalize`` makes a printed value harmless where it lands, and the
+    filter ``code``, where it is given, lets one through as it is. Nobody may change it afterwards.
+
+    What they compile to is kept beside this module's own bytecode.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
         loader=FileSystemLoader([resource("templates", folder), resource("templates", "common")]),
+        bytecode_cache=_bytecode(folder, finalize, html),
         undefined=StrictUndefined,
         autoescape=html,
         finalize=finalize,
@@ -43,6 +52,37 @@ def environment(
     )
     made.filters |= {"written": written, "shape": shape_text} | ({"code": code} if code else {})
     return made
+
+
+def _bytecode(folder: str, finalize: Callable[[str], str] | None, html: bool) -> BytecodeCache:
+    """Return where compiled templates are kept, as Python keeps its modules: by the same variables, trusted like them.
+
+    What ``finalize`` makes of a template's constants is part of what it compiles to: another edgec compiles anew.
+    """
+    from jinja2 import FileSystemBytecodeCache
+    from jinja2.bccache import Bucket
+
+    own = Path(importlib.util.cache_from_source(__file__))
+    name = f"{finalize.__module__}.{finalize.__qualname__}" if finalize else ""
+    made_by = f"{source_digest()} {installed().get('jinja2')} {name} {html}"
+
+    class Kept(FileSystemBytecodeCache):
+        def get_source_checksum(self, source: str) -> str:
+            return hashlib.sha256(f"{made_by}\0{source}".encode()).hexdigest()
+
+        def load_bytecode(self, bucket: Bucket) -> None:
+            try:
+                super().load_bytecode(bucket)
+            except Exception:  # pickle's, of whatever kind, for a file that is damaged
+                bucket.reset()
+
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            if not sys.dont_write_bytecode:
+                with contextlib.suppress(OSError):  # where nothing can be written, it is compiled each time
+                    own.parent.mkdir(parents=True, exist_ok=True)
+                    super().dump_bytecode(bucket)
+
+    return Kept(str(own.parent), f"{own.stem}.{folder}.{name}.%s.jinja")
 
 
 def readme_file(folder: str, facts: Mapping[str, object]) -> File:

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgec.cores import shared
 from edgec.diagnostics import Diagnostic, Failure, nearest
 from edgec.store.files import sha256_of, sha256_once
 
@@ -122,7 +123,8 @@ def whole(folder: Path, pinned: Pinned) -> bool:
     libraries = folder / "lib"
     if not all((libraries / name).is_file() for name in pinned.libraries):
         return False
-    if any(sha256_of(libraries / name) != digest for name, digest in pinned.libraries.items()):
+    found = shared(sha256_of, [libraries / name for name in pinned.libraries])
+    if found != list(pinned.libraries.values()):
         return False
     return headers_sha256(folder / "include") == HEADERS_SHA256
 

@@ -13,7 +13,7 @@ from edgec.artifacts.bundle import Runner
 from edgec.artifacts.document import Json
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.manifest import Budget, Options
-from edgec.artifacts.measured import SAMPLES_FOR, Figure, Measured
+from edgec.artifacts.measured import SAMPLES_FOR, Figure
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.samples import Evaluation
 from edgec.artifacts.slices import members
@@ -22,7 +22,7 @@ from edgec.metrics.agreement import same_decision
 from edgec.metrics.interval import discordance, mean_interval, paired_drop, percentiles, share_interval
 from edgec.registry import plugin
 from edgec.runtime.bench import Asked, bench
-from edgec.runtime.host import cpu_name, same_kind
+from edgec.runtime.host import cpu_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,24 +35,6 @@ SAMPLES = 256
 
 PORTABLE_COST = 300.0
 """MobileNetV2 at 224 x 224 took 2.9 ms on XNNPACK and a second and more in portable kernels, on one x86-64 machine."""
-
-
-def measure(plan: Plan, lowered: Lowered, folder: Path, runner: Runner) -> Measured:
-    """Return every figure that can be had here; ``folder`` is the job's, with model.pte and the evaluation's answers."""
-    figures = determined_figures(plan, lowered, folder)
-    if same_kind(plan.target):
-        figures += clocked_figures(plan, lowered, folder, runner)
-    return Measured(figures=tuple(figures))
-
-
-def determined_figures(plan: Plan, lowered: Lowered, folder: Path) -> list[Figure]:
-    """Return the figures that the job's folder alone determines: nothing is run for them."""
-    figures = [*artifact_figures(lowered), *estimated_figures(lowered)]
-    if lowered.evaluation:
-        found = accuracy_figures(plan, folder / lowered.evaluation)
-        # The answers of what stands in for an artifact say nothing for certain about the artifact.
-        figures += [replace(figure, evidence="estimated") for figure in found] if lowered.not_run else found
-    return figures
 
 
 def estimated_figures(lowered: Lowered) -> list[Figure]:
@@ -101,11 +83,6 @@ def cost_figure(lowered: Lowered) -> Figure:
     touched = sum(memory.arenas) + memory.weights + memory.constants + memory.delegate_blobs
     weight = lowered.delegation + PORTABLE_COST * (1 - lowered.delegation)
     return Figure(name="cost", value=touched * weight, unit="", evidence="estimated", detail={"bytes": touched})
-
-
-def accuracy_figures(plan: Plan, answers: Path) -> list[Figure]:
-    """Return ``evaluation_figures`` of a job's evaluation.npz."""
-    return evaluation_figures(plan, read_evaluation(answers))
 
 
 def evaluation_figures(plan: Plan, evaluation: Evaluation) -> list[Figure]:

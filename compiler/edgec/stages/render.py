@@ -7,7 +7,7 @@ import platform
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgec.artifacts import provenance, records
+from edgec.artifacts import provenance, records, sbom
 from edgec.artifacts.bundle import Bundle, File, Layout, Runner
 from edgec.artifacts.document import Json
 from edgec.artifacts.evaluated import Evaluated, evaluated_record
@@ -15,14 +15,15 @@ from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.measured import Measured, Verdict
 from edgec.artifacts.parts import Parts
 from edgec.artifacts.plan import Plan
-from edgec.artifacts.sbom import bill_of_materials
 from edgec.artifacts.search import Searched, search_record, search_table
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.kinds.printing import environment, shown_budgets
 from edgec.registry import bundle_kind
 from edgec.runtime.host import cpu_name
 from edgec.store.bundles import SUMS, sums
+from edgec.store.cache import Cache
 from edgec.store.files import sha256_of
+from edgec.store.once import once
 
 
 def render(
@@ -35,12 +36,14 @@ def render(
     rejected: bool,
     searched: Searched | None = None,
     evaluated: Evaluated | None = None,
+    cache: Cache | None = None,
 ) -> Bundle:
     """Return the whole bundle; ``job_folder`` holds model.pte and the golden vectors, already hash-checked.
 
     ``rejected`` is the pipeline's word on whether what was missed, or with --strict left open, keeps it from release.
     ``searched`` is the search that chose the artifact. Clocks may have decided it, so it stays out of the tarball.
-    ``evaluated`` is what its measurements keep for a comparison with another release.
+    ``evaluated`` is what its measurements keep for a comparison with another release. ``cache`` keeps the parts list of the
+    bill of materials, which most changes of a manifest leave as it is.
     """
     kind = bundle_kind(plan.target.kind)
     record = records.bundle_record(plan, lowered, measured, verdicts, kind.LAYOUT)
@@ -50,7 +53,8 @@ def render(
     digests = {name: _digest(file) for name, file in files.items()}
     if digests[kind.LAYOUT.model] != lowered.pte_sha256:
         raise Failure(Diagnostic(code="digest-mismatch", message="the job's model.pte is not the artifact that it recorded"))
-    bill = bill_of_materials(plan, lowered, digests, kind.requirements(parts))
+    listed = sbom.listed(plan, lowered, digests, kind.requirements(parts))
+    bill = sbom.numbered(once(cache, "sbom", listed, lambda: sbom.bill_of_materials(listed)), digests)
     files["sbom.cdx.json"] = File(content=records.json_bytes(bill))
     digests["sbom.cdx.json"] = _digest(files["sbom.cdx.json"])
     files["provenance.json"] = File(content=records.json_bytes(provenance.statement(plan, lowered, runner, digests)))

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgec.artifacts.document import Json
+from edgec.cores import shared
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.atomic import environment_errors, inside
 from edgec.store.files import sha256_of
 
 SUMS = "SHA256SUMS"
 SCHEMA = "edgec/bundle/v1"
+FEW = 8
+"""Files of a bundle for whose hashing threads are worth their start."""
 IGNORED = ("__pycache__", ".pytest_cache")
 """Folders that running the bundle's own tests leaves behind."""
 
@@ -78,11 +81,11 @@ def check(folder: Path) -> str:
     text = (folder / SUMS).read_bytes()
     listed = _listed(text)
     problems = []
-    for name, digest in listed.items():
-        path = inside(folder, name)
-        if not path.is_file():
+    found = shared(_sha256_of, [inside(folder, name) for name in listed], FEW)
+    for (name, digest), actual in zip(listed.items(), found, strict=True):
+        if actual is None:
             problems.append(Diagnostic(code="bundle-broken", message=f"{name} is listed in {SUMS} and missing"))
-        elif sha256_of(path) != digest:
+        elif actual != digest:
             problems.append(Diagnostic(code="digest-mismatch", message=f"{name} is not the file that {SUMS} lists"))
     for name, entry in sorted(_entries(folder)):
         if entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
@@ -92,6 +95,10 @@ def check(folder: Path) -> str:
     if problems:
         raise Failure(*problems)
     return hashlib.sha256(text).hexdigest()
+
+
+def _sha256_of(path: Path) -> str | None:
+    return sha256_of(path) if path.is_file() else None
 
 
 def _entries(folder: Path, prefix: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:

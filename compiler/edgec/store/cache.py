@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -74,12 +74,23 @@ class Cache:
 
         Raises Failure ``disk-full`` or ``not-writable``.
         """
+        with refusals(f"keep {self.folder / kind / key} in the cache"):
+            expected = digests(folder)
+        return self._put(kind, key, expected, lambda staging: _copy(folder, staging))
+
+    def keep(self, kind: str, key: str, name: str, content: bytes) -> None:
+        """Write an entry of one file, under its lock. Raises as ``write`` does."""
+        expected = {name: hashlib.sha256(content).hexdigest()}
+        with self.lock(kind, key):
+            self._put(kind, key, expected, lambda staging: (staging / name).write_bytes(content))
+
+    def _put(self, kind: str, key: str, expected: Mapping[str, str], fill: Callable[[Path], object]) -> Path:
+        """Put an entry in its place whose files ``fill`` writes into the folder that it is given; they are read back."""
         entry = self.folder / kind / key
         with refusals(f"keep {entry} in the cache"):
             entry.parent.mkdir(parents=True, exist_ok=True)
             with _staging(entry) as staging:
-                expected = digests(folder)
-                _copy(folder, staging)
+                fill(staging)
                 (staging / INDEX).write_text(json.dumps(expected, indent=1, sort_keys=True))
                 if wrong := damage(staging):
                     raise OSError(errno.EIO, f"it read back differently from what was written: {wrong}", str(entry))
@@ -88,12 +99,6 @@ class Cache:
                 exchange(staging, entry)
                 sync_folder(entry.parent)
         return entry
-
-    def keep(self, kind: str, key: str, name: str, content: bytes) -> None:
-        """Write an entry of one file, under its lock."""
-        with tempfile.TemporaryDirectory(prefix="edgec-keep-") as folder, self.lock(kind, key):
-            (Path(folder) / name).write_bytes(content)
-            self.write(kind, key, Path(folder))
 
     def remove(self, kind: str, key: str) -> None:
         """Remove an entry, where there is one."""

@@ -9,7 +9,7 @@ from edgec.artifacts.lowered import Lowered, Memory, Operator
 from edgec.artifacts.manifest import Budget, Choice
 from edgec.artifacts.samples import Evaluation
 from edgec.diagnostics import Failure
-from edgec.stages.measure import _metric_figures, accuracy_figures, artifact_figures, read_evaluation
+from edgec.stages.measure import _metric_figures, artifact_figures, evaluation_figures, read_evaluation
 
 
 def evaluation(flips):
@@ -49,10 +49,11 @@ def test_a_budget_of_truth_is_refused_without_labels(tmp_path):
     budget = Budget(kind="accuracy", statistic="top1", sense="min", limit=0.5, text="50%", route=())
     plan = SimpleNamespace(manifest="m.yaml", task=Choice(name="classification"), labels=(), inputs=(), budgets=(budget,))
     with pytest.raises(Failure) as caught:
-        accuracy_figures(plan, tmp_path / "e.npz")
+        evaluation_figures(plan, read_evaluation(tmp_path / "e.npz"))
     assert caught.value.diagnostics[0].code == "needs-data"
     plan = SimpleNamespace(manifest="m.yaml", task=Choice(name="classification"), labels=(), inputs=(), budgets=())
-    assert {figure.name.split(".")[1] for figure in accuracy_figures(plan, tmp_path / "e.npz")} == {"agreement", "sqnr"}
+    found = evaluation_figures(plan, read_evaluation(tmp_path / "e.npz"))
+    assert {figure.name.split(".")[1] for figure in found} == {"agreement", "sqnr"}
 
 
 def test_no_error_at_all_stays_a_number():

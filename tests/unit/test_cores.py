@@ -1,0 +1,38 @@
+"""Work shared among the cores: in order, with its errors, and never twice divided."""
+
+import threading
+
+import pytest
+
+from edgec import cores
+from edgec.cores import shared
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch):
+    monkeypatch.setattr(cores, "cores", lambda: 2)
+
+
+def test_the_order_is_that_of_the_items_and_several_threads_work():
+    both = threading.Barrier(2, timeout=10)
+    assert shared(lambda item: (both.wait() >= 0, item), [1, 2]) == [(True, 1), (True, 2)]
+
+
+def test_few_items_and_a_single_core_start_no_thread(monkeypatch):
+    here = [threading.current_thread()] * 3
+    assert shared(lambda item: threading.current_thread(), [1, 2, 3], few=4) == here
+    monkeypatch.setattr(cores, "cores", lambda: 1)
+    assert shared(lambda item: threading.current_thread(), [1, 2, 3]) == here
+
+
+def test_a_part_of_shared_work_divides_its_own_no_further():
+    def part(item):
+        return set(shared(lambda inner: threading.current_thread(), range(8))) == {threading.current_thread()}
+
+    assert shared(part, [1, 2]) == [True, True]
+    assert shared(lambda item: item, [1, 2]) == [1, 2]
+
+
+def test_what_the_work_raises_comes_through():
+    with pytest.raises(OSError, match="gone"):
+        shared(lambda item: (_ for _ in ()).throw(OSError("gone")), [1, 2])

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from edgec.artifacts.bundle import Written
 from edgec.artifacts.document import Json
 from edgec.artifacts.kept import figure_of, outcome_record, revived
 from edgec.artifacts.outcome import Outcome
@@ -58,24 +59,32 @@ def runner_identity(plan: Plan, backends: Sequence[str], kernels: Sequence[str],
     return identity.runner_identity(plan.target, backends, kernels, cache)
 
 
-def all_unchanged(groups: Sequence[Sequence[Work]], settings: Settings, cache: Cache) -> list[Outcome | None]:
+def all_unchanged(
+    groups: Sequence[Sequence[Work]], settings: Settings, cache: Cache, *, written: Sequence[Written | None] | None = None
+) -> list[Outcome | None]:
     """Return ``unchanged`` for each target's group of plans, in order; the hashing is shared among the cores.
 
-    The first goes ahead alone: what all of them ask of edgec's own files is found once.
+    The first goes ahead alone: what all of them ask of edgec's own files is found once. Of ``written``, one a group, are the
+    bundles that this process has just written and read back.
     """
 
-    def look(group: Sequence[Work]) -> Outcome | None:
-        return unchanged([plan for plan, _ in group], group[0][1], settings, cache)
+    def look(index: int) -> Outcome | None:
+        group = groups[index]
+        return unchanged([plan for plan, _ in group], group[0][1], settings, cache, written[index] if written else None)
 
-    return [*map(look, groups[:1]), *shared(look, groups[1:])]
+    places = range(len(groups))
+    return [*map(look, places[:1]), *shared(look, places[1:])]
 
 
-def unchanged(plans: Sequence[Plan], project: Project, settings: Settings, cache: Cache) -> Outcome | None:
+def unchanged(
+    plans: Sequence[Plan], project: Project, settings: Settings, cache: Cache, written: Written | None = None
+) -> Outcome | None:
     """Return the outcome of the build that made the bundle on the disk, where building again would make the same one.
 
     That is: an earlier build of the same parts ended with exit code 0, this machine would give the bundle the same runner,
     and each file of bundle, tarball, measurements and report is hashed and is the one that was written. Nothing is clocked
-    again. ``plans`` are one target's candidates; None where there is something to do.
+    again. ``plans`` are one target's candidates; None where there is something to do. What was ``written`` just now is not
+    hashed once more.
     """
     plan = plans[0]
     record = built_record(plans, settings, cache)
@@ -91,8 +100,10 @@ def unchanged(plans: Sequence[Plan], project: Project, settings: Settings, cache
         return None  # the build itself will say so
     if settings.locked and _other_than_locked(plan, record):
         return None
-    written = placed(plan, record["digests"], settings.out or project.root / "out") if runner == record["runner"] else None
-    return revived(record["outcome"], plans, written, record["time"]) if written else None
+    if runner != record["runner"]:
+        return None
+    found = placed(plan, record["digests"], settings.out or project.root / "out", written)
+    return revived(record["outcome"], plans, found, record["time"]) if found else None
 
 
 def written_digests(group: Sequence[Work], settings: Settings, cache: Cache) -> list[tuple[Path, str]] | None:

@@ -1,4 +1,4 @@
-"""Work that lets other threads run, hashing above all, shared among the cores that this process may use."""
+"""Work that lets other threads run, hashing and waiting for a disk, shared among the cores that this process may use."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ def shared(work: Callable[[Item], Found], items: Sequence[Item], few: int = 2) -
         return [work(item) for item in items]
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(count, initializer=_begin) as pool:
+    with ThreadPoolExecutor(count, initializer=alone) as pool:
         return list(pool.map(work, items))
 
 
-def _begin() -> None:
+def alone() -> None:
+    """Share nothing that this thread does from now on."""
     _here.part = True

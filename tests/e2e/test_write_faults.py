@@ -46,8 +46,11 @@ def everything(out: Path) -> set[str]:
 WRITER = """
 import fcntl, pickle, sys
 from pathlib import Path
+from edgec.cores import alone
 from edgec.diagnostics import Failure
 from edgec.stages.write import write
+if "alone" in sys.argv[3:]:
+    alone()
 bundle = pickle.loads(Path(sys.argv[1]).read_bytes())
 print("ready", flush=True)
 sys.stdin.readline()
@@ -67,7 +70,8 @@ def writer(new: Bundle, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     (tmp_path / "new.pickle").write_bytes(pickle.dumps(new))
 
     def start(out: Path, *before: str) -> subprocess.Popen[str]:
-        command = [*before, sys.executable, "-c", WRITER, str(tmp_path / "new.pickle"), str(out)]
+        alone = ["alone"] if before else []  # strace counts each thread's calls by themselves
+        command = [*before, sys.executable, "-c", WRITER, str(tmp_path / "new.pickle"), str(out), *alone]
         pipe = subprocess.PIPE
         return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 

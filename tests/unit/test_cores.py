@@ -36,3 +36,15 @@ def test_a_part_of_shared_work_divides_its_own_no_further():
 def test_what_the_work_raises_comes_through():
     with pytest.raises(OSError, match="gone"):
         shared(lambda item: (_ for _ in ()).throw(OSError("gone")), [1, 2])
+
+
+def test_a_thread_that_is_to_be_alone_shares_nothing():
+    def work():
+        cores.alone()
+        return shared(lambda item: threading.current_thread(), [1, 2])
+
+    found = []
+    thread = threading.Thread(target=lambda: found.extend(work()))
+    thread.start()
+    thread.join()
+    assert found == [thread, thread]

@@ -144,7 +144,7 @@ def _keep(
         return  # what such code is made of is found by looking for modules, in places that no file shows
     if not all(outcome.since for outcome in outcomes):
         with reads.noted(*asked.skipped, *_outs(found, settings)) as building:
-            again = all_unchanged(found.groups, settings, asked.cache)
+            again = all_unchanged(found.groups, settings, asked.cache, written=[outcome.written for outcome in outcomes])
         outcomes = tuple(outcome for outcome in again if outcome)
         if len(outcomes) < len(again):
             return

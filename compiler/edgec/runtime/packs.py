@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ HEADERS_SHA256 = "d4b33ed35d8c947a49e989bf841af2951adbd6fa48307f73962c73f4ba24cc
 
 @dataclass(frozen=True, kw_only=True)
 class Pack:
-    """``include`` is the folder to compile with, ``libraries`` that of ``libexecutorch*.so``; both hash-checked."""
+    """``include`` is the folder to compile with, ``libraries`` that of ``libexecutorch*.so``; hash-checked if asked for."""
 
     include: Path
     libraries: Path
@@ -75,15 +75,16 @@ PINNED: Mapping[str, Pinned] = {
 }
 
 
-def runtime_pack(architecture: str, cache: Path, offline: bool) -> Pack:
+def runtime_pack(architecture: str, cache: Path, offline: bool, only: Collection[str] | None = None) -> Pack:
     """Return the runtime for ``architecture``: the installed package's files where they are the pinned ones, else
     the cache's, else the pinned wheel, fetched with pip into ``cache`` and checked.
 
+    What is compiled already needs no headers, and ``only`` these libraries: nothing else is looked at then.
     A truncated or damaged cache is never used: it is fetched anew. Raises Failure ``runtime-pack-missing`` (no runtime for
     it, or not cached and offline), ``tool-missing`` (no pip), ``download-failed``, or ``digest-mismatch`` (another wheel
     than the pinned one, or offline with a damaged cache).
     """
-    if found := present(architecture, cache):
+    if found := present(architecture, cache, only):
         return found
     pinned, cached = _pinned(architecture), _place(architecture, cache)
     if offline and cached.exists():
@@ -106,11 +107,11 @@ def runtime_pack(architecture: str, cache: Path, offline: bool) -> Pack:
     return _pack(cached, pinned)
 
 
-def present(architecture: str, cache: Path) -> Pack | None:
+def present(architecture: str, cache: Path, only: Collection[str] | None = None) -> Pack | None:
     """Return the runtime that needs no network: installed or cached, and whole; else None. Raises as ``runtime_pack``."""
     pinned = _pinned(architecture)
     places = (*_installed(), _place(architecture, cache))
-    return next((_pack(folder, pinned) for folder in places if whole(folder, pinned)), None)
+    return next((_pack(folder, pinned) for folder in places if whole(folder, pinned, only)), None)
 
 
 def pinned_sha256(architecture: str) -> str:
@@ -118,15 +119,18 @@ def pinned_sha256(architecture: str) -> str:
     return _pinned(architecture).sha256
 
 
-def whole(folder: Path, pinned: Pinned) -> bool:
-    """Whether ``folder`` (laid out like the installed package) holds exactly the pinned headers and libraries."""
+def whole(folder: Path, pinned: Pinned, only: Collection[str] | None = None) -> bool:
+    """Whether ``folder`` (laid out like the installed package) holds exactly the pinned headers and libraries.
+
+    With ``only`` these libraries are looked at, and nothing else.
+    """
     libraries = folder / "lib"
     if not all((libraries / name).is_file() for name in pinned.libraries):
         return False
-    found = shared(sha256_of, [libraries / name for name in pinned.libraries])
-    if found != list(pinned.libraries.values()):
+    asked = [name for name in pinned.libraries if only is None or name in only]
+    if shared(sha256_of, [libraries / name for name in asked]) != [pinned.libraries[name] for name in asked]:
         return False
-    return headers_sha256(folder / "include") == HEADERS_SHA256
+    return only is not None or headers_sha256(folder / "include") == HEADERS_SHA256
 
 
 def headers_sha256(include: Path) -> str:

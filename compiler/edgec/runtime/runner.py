@@ -14,7 +14,7 @@ from edgec.runtime.build import build_runner, runner_key
 from edgec.runtime.identity import known_toolchain
 from edgec.runtime.libraries import libraries_for
 from edgec.runtime.openvino import BACKEND, openvino_libraries
-from edgec.runtime.packs import Pack, runtime_pack
+from edgec.runtime.packs import Pack, pinned_sha256, runtime_pack
 from edgec.store.cache import Cache
 
 
@@ -24,15 +24,18 @@ def runner_for(target: Target, backends: Iterable[str], kernels: Iterable[str], 
     Raises Failure ``tool-missing``, ``backend-unavailable`` or ``runtime-pack-missing`` (exit 6).
     """
     backends = tuple(backends)
+    wheel = pinned_sha256(target.architecture)
+    libraries = libraries_for(backends, tuple(kernels), target.architecture)
     with cache.lock("runtime", target.architecture):
-        pack = runtime_pack(target.architecture, cache.folder, offline)
+        pack = runtime_pack(target.architecture, cache.folder, offline, libraries)
         beside = openvino_libraries(cache.folder) if BACKEND in backends else ()
     tools = known_toolchain(target.architecture, target.glibc, cache)
-    libraries = libraries_for(backends, tuple(kernels), target.architecture)
-    key = runner_key(target.architecture, target.glibc, libraries, pack.wheel_sha256, tools)
+    key = runner_key(target.architecture, target.glibc, libraries, wheel, tools)
     with cache.lock("runner", key):
         entry = cache.read("runner", key)
         if entry is None:
+            with cache.lock("runtime", target.architecture):
+                pack = runtime_pack(target.architecture, cache.folder, offline)
             with tempfile.TemporaryDirectory(prefix="edgec-runner-") as name:
                 built = build_runner(target.architecture, target.glibc, libraries, pack, tools, Path(name))
                 entry = _keep(built, cache, key)

@@ -10,7 +10,7 @@ from pathlib import Path
 from edgec.artifacts.bundle import File
 from edgec.artifacts.records import json_bytes
 from edgec.artifacts.search import Searched, search_record
-from edgec.store.atomic import environment_errors, exchange, write_tree
+from edgec.store.atomic import environment_errors, exchange, sync_tree, write_tree
 
 SCHEMA = "edgec/front/v1"
 
@@ -35,6 +35,7 @@ def write_front(searched: Searched, out: Path) -> Path:
         staging = Path(tempfile.mkdtemp(prefix=".edgec-front-", dir=final.parent))
         try:
             write_tree(staging / "front", files)
+            sync_tree(staging / "front")
             exchange(staging / "front", final)
         finally:
             shutil.rmtree(staging)

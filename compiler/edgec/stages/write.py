@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +15,10 @@ from edgec.artifacts.bundle import Bundle, File, Written
 from edgec.artifacts.document import Json
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.signed import SIGNATURE_ENDING
+from edgec.cores import shared
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import bundles
-from edgec.store.atomic import LOCK, environment_errors, exchange, exclusive, sync_folder, write_file, write_tree
+from edgec.store.atomic import LOCK, environment_errors, exchange, exclusive, sync, sync_tree, write_file, write_tree
 from edgec.store.cache import Cache
 from edgec.store.files import sha256_of
 
@@ -55,16 +56,19 @@ def write(bundle: Bundle, out: Path, cache: Cache | None = None) -> Written:
         return _written(bundle, base, moves)
 
 
-def placed(plan: Plan, digests: Mapping[str, str], out: Path) -> Written | None:
+def placed(plan: Plan, digests: Mapping[str, str], out: Path, written: Written | None = None) -> Written | None:
     """Return where the bundle of ``plan`` lies below ``out`` when it is there, whole and with these digests; else None.
 
-    ``digests`` are those of ``bundle``, ``tarball``, ``measurements`` and ``report``; every file is hashed.
+    ``digests`` are those of ``bundle``, ``tarball``, ``measurements`` and ``report``; every file is hashed, but
+    not of what was ``written`` and read back just now.
     """
     reads.note(out / STAGING)
     expected = places(plan, digests, out)
     folder, tarball, measurements, report = (path for path, _ in expected)
     if (out / STAGING).exists() or not folder.is_dir():
         return None
+    if written:
+        return written
     if any(bundles.fingerprint(path) != digest for path, digest in expected):
         return None
     sha256 = digests["tarball"]
@@ -102,15 +106,21 @@ def _stage(bundle: Bundle, staging: Path, cache: Cache | None) -> tuple[Move, ..
     from edgec.store import archive, compressed  # they bring tarfile, which `placed` does not need
 
     staging.mkdir()
+    top, tarball = stem(bundle), staging / "tarball"
     write_tree(staging / "bundle", bundle.files)
-    if bundles.check(staging / "bundle") != bundle.digest:
-        raise _differs("the staged bundle")
-    tarball = staging / "tarball"
-    archive.pack(staging / "bundle", stem(bundle), tarball, compressed.kept(cache) if cache else archive.compress)
-    _check_tarball(bundle, tarball)
-    write_file(staging / "measurements", bundle.measurements)
-    write_file(staging / "report", bundle.report)
-    top = stem(bundle)
+
+    def pack() -> None:
+        archive.pack(staging / "bundle", top, tarball, compressed.kept(cache) if cache else archive.compress)
+        _check_tarball(bundle, tarball)
+
+    def settle() -> None:
+        sync_tree(staging / "bundle")
+        if bundles.check(staging / "bundle") != bundle.digest:
+            raise _differs("the staged bundle")
+        write_file(staging / "measurements", bundle.measurements)
+        write_file(staging / "report", bundle.report)
+
+    shared(_called, [settle, pack])
     signature = (_signed(bundle, bundle.signature, staging),) if bundle.signature is not None else ()
     return (
         Move(staged="bundle", final=f"{bundle.name}/{bundle.version}/{bundle.target}", sha256=bundle.digest),
@@ -119,6 +129,10 @@ def _stage(bundle: Bundle, staging: Path, cache: Cache | None) -> tuple[Move, ..
         Move(staged="report", final=f"{top}.report.html", sha256=_digest(bundle.report)),
         *signature,
     )
+
+
+def _called(step: Callable[[], None]) -> None:
+    step()
 
 
 def _signed(bundle: Bundle, signature: bytes, staging: Path) -> Move:
@@ -147,7 +161,7 @@ def _commit(base: Path, moves: tuple[Move, ...]) -> None:
             begun.append(move)
             exchange(staging / move.staged, base / move.final)
         for folder in {(base / move.final).parent for move in moves}:
-            sync_folder(folder)
+            sync(folder)
         for move in moves:
             if bundles.fingerprint(base / move.final) != move.sha256:
                 raise _differs(str(base / move.final))
@@ -180,7 +194,7 @@ def _roll_forward(base: Path, entry: Json) -> None:
     if bundles.fingerprint(final) != entry["sha256"] and bundles.fingerprint(staged) == entry["sha256"]:
         final.parent.mkdir(parents=True, exist_ok=True)
         exchange(staged, final)
-        sync_folder(final.parent)
+        sync(final.parent)
 
 
 def _discard(staging: Path) -> None:

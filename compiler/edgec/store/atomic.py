@@ -61,7 +61,7 @@ def write_file(path: Path, content: bytes, executable: bool = False) -> None:
     except BaseException:
         staged.unlink()
         raise
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -75,11 +75,14 @@ def replace_file(path: Path, content: bytes) -> None:
     except BaseException:
         staged.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def write_tree(folder: Path, files: Mapping[str, File]) -> None:
-    """Create ``folder`` with these files (relative POSIX paths), synced, modes 755 and 644. Raises OSError."""
+    """Create ``folder`` with these files (relative POSIX paths), modes 755 and 644; ``sync_tree`` is left to do.
+
+    Raises OSError.
+    """
     folder.mkdir()
     for name, file in sorted(files.items()):
         path = inside(folder, name)
@@ -90,10 +93,9 @@ def write_tree(folder: Path, files: Mapping[str, File]) -> None:
             else:
                 with file.content.open("rb") as source:
                     shutil.copyfileobj(source, handle, 1 << 20)
-            finish(handle, file.executable)
+            os.fchmod(handle.fileno(), mode(file.executable))
     for path in (*(path for path in folder.rglob("*") if path.is_dir()), folder):
         path.chmod(0o755)
-        sync_folder(path)
 
 
 def finish(handle: IO[bytes], executable: bool = False) -> None:
@@ -116,13 +118,19 @@ def inside(folder: Path, name: str) -> Path:
     return folder.joinpath(*parts)
 
 
-def sync_folder(folder: Path) -> None:
-    """Force a folder's entries to the disk, so that a rename in it survives a power cut. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Force a file's content to the disk, or a folder's entries, so that a rename survives a power cut. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Force everything below a folder to the disk, and the folder itself. Raises OSError."""
+    for path in (*folder.rglob("*"), folder):
+        sync(path)
 
 
 def exchange(staged: Path, final: Path) -> bool:

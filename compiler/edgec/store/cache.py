@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from edgec.diagnostics import Failure
-from edgec.store.atomic import environment_failure, exchange, sync_folder
+from edgec.store.atomic import environment_failure, exchange, sync, sync_tree
 from edgec.store.files import sha256_of
 
 INDEX = "entry.json"
@@ -95,9 +95,9 @@ class Cache:
                 if wrong := damage(staging):
                     raise OSError(errno.EIO, f"it read back differently from what was written: {wrong}", str(entry))
                 staging.chmod(0o755)
-                _sync(staging)
+                sync_tree(staging)
                 exchange(staging, entry)
-                sync_folder(entry.parent)
+                sync(entry.parent)
         return entry
 
     def remove(self, kind: str, key: str) -> None:
@@ -279,12 +279,3 @@ def _copy(folder: Path, staging: Path) -> None:
             place.mkdir()
         else:
             shutil.copy(path, place)
-
-
-def _sync(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as handle:
-                os.fsync(handle.fileno())
-        elif path.is_dir():
-            sync_folder(path)

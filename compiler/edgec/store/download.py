@@ -12,7 +12,7 @@ from typing import IO
 from edgec.artifacts.oci import Descriptor
 from edgec.artifacts.reference import DIGEST
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.store.atomic import sync_folder
+from edgec.store.atomic import sync
 from edgec.store.faults import Attempts, Fault, connection
 from edgec.store.files import sha256_of
 from edgec.store.oci import mismatch
@@ -46,7 +46,7 @@ def pull_blob(session: Session, wanted: Descriptor, folder: Path) -> Path:
             partial.unlink()
             raise mismatch(f"a blob of {session.reference}", wanted.digest, f"sha256:{found}")
         partial.replace(path)
-        sync_folder(folder)
+        sync(folder)
     return path
 
 

@@ -82,6 +82,16 @@ def test_a_damaged_cache_is_refused_offline_and_fetched_anew(tmp_path, pip, dama
     assert (pack.libraries / "libexecutorch.so").read_bytes() == LIBRARY and len(pip) == 2
 
 
+def test_of_a_pack_for_what_is_compiled_only_its_libraries_are_looked_at(tmp_path, pip):
+    pack = packs.runtime_pack("aarch64", tmp_path / "cache", offline=False)
+    header = next(path for path in pack.include.rglob("*") if path.is_file())
+    header.write_bytes(b"another header")
+    assert packs.present("aarch64", tmp_path / "cache") is None
+    assert packs.present("aarch64", tmp_path / "cache", ("libexecutorch.so",)) == pack
+    (pack.libraries / "libexecutorch.so").write_bytes(b"another library")
+    assert packs.present("aarch64", tmp_path / "cache", ("libexecutorch.so",)) is None
+
+
 def test_a_missing_file_of_the_cache_is_damage_too(tmp_path, pip):
     pack = packs.runtime_pack("aarch64", tmp_path / "cache", offline=False)
     (pack.libraries / "libexecutorch.so").unlink()

@@ -17,7 +17,7 @@ from edgec.artifacts.project import Project
 from edgec.diagnostics import Failure
 from edgec.sources import exported, python, torchvision
 from edgec.sources.torchvision_table import TABLE, architectures, installed
-from edgec.sources.untrained import draw_zeros, reestimate_batch_norm
+from edgec.sources.untrained import QUIET, draw_zeros, quieten_residuals, reestimate_batch_norm, seeded
 from edgec.store import fetch
 from edgec.upstream.torchvision_ops import import_torchvision
 
@@ -208,6 +208,70 @@ def test_a_head_that_starts_at_zero_is_drawn(project: Project) -> None:
     given = {"name": "vit_b_32", "arguments": arguments, "weights": {"random": 0}}
     answers = torchvision.load(given, project)(torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
     assert len({tuple(answer) for answer in answers.tolist()}) == 4
+
+
+class Block(torch.nn.Module):
+    """A residual block: its sum made as ``form`` says, its shortcut projected where ``projected``."""
+
+    def __init__(self, form: str = "plus", projected: bool = False) -> None:
+        super().__init__()
+        first, last = (torch.nn.Conv2d(8, 8, 3, padding=1) for _ in range(2))
+        self.first = torch.nn.Sequential(first, torch.nn.BatchNorm2d(8), torch.nn.ReLU(inplace=True))
+        self.last = torch.nn.Sequential(last, torch.nn.BatchNorm2d(8), torch.nn.Dropout(0.5))
+        self.shortcut = torch.nn.BatchNorm2d(8) if projected else torch.nn.Identity()
+        self.form = form
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        branch, shortcut = self.last(self.first(x)), self.shortcut(x)
+        if self.form == "in place":
+            branch += shortcut
+            return branch
+        return torch.add(shortcut, branch) if self.form == "add" else branch + shortcut
+
+
+def scales(model: torch.nn.Module) -> dict[str, float]:
+    return {name: module.weight[0].item() for name, module in model.named_modules() if isinstance(module, torch.nn.BatchNorm2d)}
+
+
+PICTURES = torch.randn(16, 8, 9, 9, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("form", ["plus", "add", "in place"])
+def test_the_last_norm_of_a_residual_branch_becomes_quiet_and_no_other(form: str) -> None:
+    model = torch.nn.Sequential(torch.nn.BatchNorm2d(8), Block(form), Block(form), torch.nn.BatchNorm2d(8)).eval()
+    quieten_residuals(model, (PICTURES[:1],))
+    quiet = {name for name, scale in scales(model).items() if scale == QUIET}
+    assert quiet == {"1.last.1", "2.last.1"}
+    assert {scale for name, scale in scales(model).items() if name not in quiet} == {1.0}
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_of_a_branch_and_a_projected_shortcut_neither_becomes_quiet() -> None:
+    model = Block(projected=True).eval()
+    quieten_residuals(model, (PICTURES[:1],))
+    assert set(scales(model).values()) == {1.0}
+
+
+def test_a_deep_random_network_no_longer_drowns_in_its_roundings() -> None:
+    def noise_gain(quiet: bool) -> float:
+        blocks = seeded(0, lambda: [layer for _ in range(36) for layer in (Block(), torch.nn.BatchNorm2d(8))])
+        model = torch.nn.Sequential(*blocks).eval()
+        if quiet:
+            quieten_residuals(model, (PICTURES[:1],))
+        reestimate_batch_norm(model, [(PICTURES,)])
+        noise = 1e-4 * torch.randn(PICTURES.shape, generator=torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            answer, other = model(PICTURES), model(PICTURES + noise)
+        assert answer.std(0).mean() > 0.1 * answer.std(), "different pictures have different answers"
+        return float((other - answer).std() / answer.std() / 1e-4)
+
+    loud, quiet = noise_gain(quiet=False), noise_gain(quiet=True)
+    assert quiet < 2 and loud > 10 * quiet
+
+
+def test_a_model_that_does_not_run_on_the_data_is_refused() -> None:
+    with pytest.raises(Failure, match="statistics cannot be estimated"):
+        quieten_residuals(torch.nn.Linear(3, 3), (torch.zeros(1, 2),))
 
 
 def test_batch_norm_of_one_value_a_channel_is_refused() -> None:

@@ -15,7 +15,7 @@ from edgec.artifacts.samples import Sample
 from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.registry import plugin
 from edgec.runtime.inference import batches
-from edgec.sources.untrained import reestimate_batch_norm
+from edgec.sources.untrained import quieten_residuals, reestimate_batch_norm
 from edgec.stages.sound import log_mel
 from edgec.store.files import sha256_of
 
@@ -56,6 +56,7 @@ def load(plan: Plan, project: Project) -> Loaded:
     example = example_inputs(plan.inputs)
     if not plan.release and (samples := calibration or evaluation):
         # Untrained networks answer a constant until their batch norms know the data.
+        quieten_residuals(model, next(iter(batches(samples[:1], plan.inputs, 1))))
         reestimate_batch_norm(model, batches(samples, plan.inputs, 32))
     _refuse_non_finite(bare)
     return Loaded(

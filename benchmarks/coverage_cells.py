@@ -136,9 +136,12 @@ def told(work: Callable[[], Record], limit: float) -> Record:
 
 def figures(found: Any) -> Record:
     """Return what the table shows of a Lowered, and what explains it."""
+    from edgec.sources.untrained import QUIET
+
     whole = found.boundaries[-1]  # eager fp32 against the artifact over the evaluation data
     return {
         "status": "built",
+        "quiet": QUIET,
         "pte_bytes": found.pte_bytes,
         "delegation": round(found.delegation, 4),
         "left": {item.name: item.left for item in found.operators if item.left},

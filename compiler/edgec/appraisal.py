@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from edgec.artifacts.kept import figure_of
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.measured import Figure, Measured
 from edgec.artifacts.plan import Plan
+from edgec.runtime.host import cpu_name
 from edgec.stages.measure import artifact_figures, estimated_figures, evaluation_figures, read_evaluation
 from edgec.stages.remember import remember
 from edgec.store.cache import Cache
@@ -48,6 +50,7 @@ def appraisal(plan: Plan, lowered: Lowered, folder: Path, cache: Cache | None) -
         "labels": list(plan.labels),
         "inputs": to_json(plan.inputs),
         "data": to_json(plan.dataset("evaluation")),
+        "processor": [platform.machine(), cpu_name()],  # whose functions of the same numbers differ in the last digit
     }
 
     def make() -> Json:

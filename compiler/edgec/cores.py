@@ -1,11 +1,18 @@
-"""Work that lets other threads run, hashing and waiting for a disk, shared among the cores that this process may use."""
+"""Work that lets other threads run, hashing and waiting for a disk, shared among the cores that this process may use.
+
+Where no thread can be started, or one is told to be ``alone``, it is done one after the other.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -17,20 +24,53 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def alone() -> None:
+    """Share nothing that this thread does from now on."""
+    _here.part = True
+
+
 def shared(work: Callable[[Item], Found], items: Sequence[Item], few: int = 2) -> list[Found]:
     """Return ``work`` of each item, in order; fewer than ``few`` are not worth the start of threads. Raises what it raises.
 
     What is itself a part of shared work goes on alone: the cores are busy.
     """
-    count = min(cores(), len(items))
-    if count < 2 or len(items) < few or getattr(_here, "part", False):
-        return [work(item) for item in items]
-    from concurrent.futures import ThreadPoolExecutor
+    if len(items) >= max(few, 2) and (count := min(_free(), len(items))) > 1:
+        from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(count, initializer=alone) as pool:
-        return list(pool.map(work, items))
+        with ThreadPoolExecutor(count, initializer=alone) as pool:
+            begun = _begun(pool, [partial(work, item) for item in items])
+            if begun is not None:
+                try:
+                    return [future.result() for future in begun]
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+    return [work(item) for item in items]
 
 
-def alone() -> None:
-    """Share nothing that this thread does from now on."""
-    _here.part = True
+def together(work: Callable[[], None], beside: Callable[[], None]) -> None:
+    """Do both, ``work`` in this thread, where an interrupt ends it, and ``beside`` in another. Raises what they raise."""
+    if _free() > 1:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1, initializer=alone) as pool:
+            begun = _begun(pool, [beside])
+            if begun is not None:
+                work()
+                begun[0].result()
+                return
+    beside()
+    work()
+
+
+def _free() -> int:
+    return 1 if getattr(_here, "part", False) else cores()
+
+
+def _begun(pool: ThreadPoolExecutor, calls: Sequence[Callable[[], Found]]) -> list[Future[Found]] | None:
+    """Submit the calls; None, with none of them left to do, where the system gives this process no more threads."""
+    try:
+        return [pool.submit(call) for call in calls]
+    except RuntimeError:
+        pool.shutdown(cancel_futures=True)
+        return None

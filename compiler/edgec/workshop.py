@@ -83,7 +83,8 @@ class Workshop:
 
     def runner(self, target: Target, backends: Iterable[str], kernels: Iterable[str]) -> Runner:
         """Return ``runner_for`` of the same; it is looked for, and its libraries hashed, once in a build."""
-        key = (target.architecture, target.glibc, tuple(backends), tuple(kernels))
+        backends, kernels = tuple(backends), tuple(kernels)
+        key = (target.architecture, target.glibc, backends, kernels)
         with self.compiling:
             if key not in self.runners:
                 self.runners[key] = runner_for(target, backends, kernels, self.cache, self.settings.offline)

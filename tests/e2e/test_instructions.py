@@ -30,6 +30,7 @@ def counted(camera, cache_folder):
     entries = [(job.read_lowered(path.parent), path.parent) for path in cache_folder.glob("lowered/*/lowered.json")]
     lowered, folder = next(entry for entry in entries if entry[0].pte_sha256 == digest)
     runner = runner_for(made.target, lowered.backends, lowered.kernels, cache, offline=True)
+    assert set(runner.sha256) == {runner.executable, *runner.libraries} and all(runner.sha256.values())
 
     def count(**changes):
         plan = replace(made, target=replace(made.target, **changes))

@@ -82,6 +82,14 @@ def test_another_question_is_another_answer(job, looked, changes):
     assert len(looked) == 2
 
 
+def test_another_processor_is_another_answer(job, looked, monkeypatch):
+    artifact, folder, cache = job
+    appraisal(ASKED, artifact, folder, cache)
+    monkeypatch.setattr(stage, "cpu_name", lambda: "Another CPU")
+    appraisal(ASKED, artifact, folder, cache)
+    assert len(looked) == 2
+
+
 def test_other_answers_are_looked_at_and_other_sizes_are_said(job, looked):
     artifact, folder, cache = job
     before = appraisal(ASKED, artifact, folder, cache)

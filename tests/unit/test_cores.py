@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from edgec import cores
-from edgec.cores import shared
+from edgec.cores import shared, together
 
 
 @pytest.fixture(autouse=True)
@@ -48,3 +48,51 @@ def test_a_thread_that_is_to_be_alone_shares_nothing():
     thread.start()
     thread.join()
     assert found == [thread, thread]
+
+
+def test_two_things_are_done_together_the_first_of_them_here():
+    both, threads = threading.Barrier(2, timeout=10), []
+
+    def step():
+        both.wait()
+        threads.append(threading.current_thread())
+
+    together(step, step)
+    assert len(set(threads)) == 2 and threading.current_thread() in threads
+
+
+@pytest.mark.parametrize("failing", ["work", "beside"])
+def test_an_error_of_either_comes_through_and_nothing_goes_on_behind_it(failing):
+    done = []
+
+    def fail():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        together(fail if failing == "work" else lambda: done.append(1), fail if failing == "beside" else lambda: done.append(1))
+    assert done == [1] and threading.active_count() == 1
+
+
+def test_where_no_thread_can_be_started_all_is_done_here(monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    done = []
+    assert shared(lambda item: (item, threading.current_thread()), [1, 2]) == [
+        (item, threading.current_thread()) for item in (1, 2)
+    ]
+    together(lambda: done.append("work"), lambda: done.append("beside"))
+    assert sorted(done) == ["beside", "work"]
+
+
+def test_a_runtime_error_of_the_work_is_no_lack_of_threads():
+    seen = []
+
+    def work(item):
+        seen.append(item)
+        raise RuntimeError("can't start new thread")
+
+    with pytest.raises(RuntimeError):
+        shared(work, [1, 2])
+    assert len(seen) <= 2

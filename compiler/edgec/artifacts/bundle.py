@@ -69,8 +69,12 @@ class Written:
 
 @dataclass(frozen=True, kw_only=True)
 class Runner:
-    """A native runner that was built: the executable, the shared libraries it needs, and what built it."""
+    """A native runner that was built: the executable, the shared libraries it needs, and what built it.
+
+    ``sha256`` is what these files were when they were checked, for who ships them later.
+    """
 
     executable: Path
     libraries: tuple[Path, ...]
     toolchain: Mapping[str, str]
+    sha256: Mapping[Path, str] = field(default_factory=dict)

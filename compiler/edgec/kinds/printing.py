@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
+import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgec.artifacts.bundle import File
@@ -18,11 +18,14 @@ from edgec.artifacts.measured import written
 from edgec.artifacts.parts import Parts
 from edgec.artifacts.slices import condensed, notes, recorded_standing
 from edgec.resources import resource
+from edgec.store.cache import Cache
 from edgec.versions import installed, source_digest
 
 if TYPE_CHECKING:
     from jinja2 import BytecodeCache, Environment
 
+KIND, FILE = "template", "bytecode"
+_cache: ContextVar[Cache | None] = ContextVar("cache", default=None)
 SENSES = {"min": "at least", "max": "at most", "max_drop": "at most, under fp32,", "max_flips": "at most, other than fp32,"}
 
 
@@ -37,13 +40,13 @@ def environment(
     """Return the templates below ``templates/FOLDER``; ``finalize`` makes a printed value harmless where it lands, and the
     filter ``code``, where it is given, lets one through as it is. Nobody may change it afterwards.
 
-    What they compile to is kept beside this module's own bytecode.
+    What they compile to is kept where ``compiled_in`` says.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
         loader=FileSystemLoader([resource("templates", folder), resource("templates", "common")]),
-        bytecode_cache=_bytecode(folder, finalize, html),
+        bytecode_cache=_bytecode(finalize, html),
         undefined=StrictUndefined,
         autoescape=html,
         finalize=finalize,
@@ -54,35 +57,41 @@ def environment(
     return made
 
 
-def _bytecode(folder: str, finalize: Callable[[str], str] | None, html: bool) -> BytecodeCache:
-    """Return where compiled templates are kept, as Python keeps its modules: by the same variables, trusted like them.
+@contextlib.contextmanager
+def compiled_in(cache: Cache | None) -> Iterator[None]:
+    """Keep in ``cache`` what templates compile to while the block runs, and take from there what was compiled before."""
+    token = _cache.set(cache)
+    try:
+        yield
+    finally:
+        _cache.reset(token)
+
+
+def _bytecode(finalize: Callable[[str], str] | None, html: bool) -> BytecodeCache:
+    """Return the memory of compiled templates, which asks the cache of ``compiled_in``.
 
     What ``finalize`` makes of a template's constants is part of what it compiles to: another edgec compiles anew.
     """
-    from jinja2 import FileSystemBytecodeCache
+    from jinja2 import BytecodeCache
     from jinja2.bccache import Bucket
 
-    own = Path(importlib.util.cache_from_source(__file__))
     name = f"{finalize.__module__}.{finalize.__qualname__}" if finalize else ""
-    made_by = f"{source_digest()} {installed().get('jinja2')} {name} {html}"
+    made_by = [source_digest(), installed().get("jinja2"), sys.version, name, html]
 
-    class Kept(FileSystemBytecodeCache):
-        def get_source_checksum(self, source: str) -> str:
-            return hashlib.sha256(f"{made_by}\0{source}".encode()).hexdigest()
+    def key(bucket: Bucket) -> str:
+        return hashlib.sha256(json.dumps([made_by, bucket.key, bucket.checksum]).encode()).hexdigest()
 
+    class Kept(BytecodeCache):
         def load_bytecode(self, bucket: Bucket) -> None:
-            try:
-                super().load_bytecode(bucket)
-            except Exception:  # pickle's, of whatever kind, for a file that is damaged
-                bucket.reset()
+            cache = _cache.get()
+            if cache and (content := cache.peek(KIND, key(bucket), FILE)) is not None:
+                bucket.bytecode_from_string(content)
 
         def dump_bytecode(self, bucket: Bucket) -> None:
-            if not sys.dont_write_bytecode:
-                with contextlib.suppress(OSError):  # where nothing can be written, it is compiled each time
-                    own.parent.mkdir(parents=True, exist_ok=True)
-                    super().dump_bytecode(bucket)
+            if cache := _cache.get():
+                cache.keep(KIND, key(bucket), FILE, bucket.bytecode_to_string())
 
-    return Kept(str(own.parent), f"{own.stem}.{folder}.{name}.%s.jinja")
+    return Kept()
 
 
 def readme_file(folder: str, facts: Mapping[str, object]) -> File:

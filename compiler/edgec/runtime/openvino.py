@@ -38,15 +38,16 @@ LIBRARIES: Mapping[str, tuple[str, str]] = {
 """Name in the bundle to (name in the wheel, sha256): what reading a compiled model and running it on the CPU takes."""
 
 
-def openvino_libraries(cache: Path) -> tuple[Path, ...]:
-    """Return the libraries under the names that they have in a bundle, from the installed wheel by way of ``cache``.
+def openvino_libraries(cache: Path) -> dict[Path, str]:
+    """Return the libraries under the names that they have in a bundle, from the installed wheel by way of ``cache``, and
+    the sha256 of each.
 
     Raises Failure ``tool-missing`` where OpenVINO is not installed, ``digest-mismatch`` where it is another version.
     """
     folder = cache / "runtime" / f"openvino-{VERSION}-x86_64"
     if not _whole(folder):
         _copy(_installed(), folder)
-    return tuple(folder / name for name in LIBRARIES)
+    return {folder / name: digest for name, (_, digest) in LIBRARIES.items()}
 
 
 def _whole(folder: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from edgec.artifacts.bundle import Runner
@@ -14,8 +14,8 @@ from edgec.runtime.build import build_runner, runner_key
 from edgec.runtime.identity import known_toolchain
 from edgec.runtime.libraries import libraries_for
 from edgec.runtime.openvino import BACKEND, openvino_libraries
-from edgec.runtime.packs import Pack, pinned_sha256, runtime_pack
-from edgec.store.cache import Cache
+from edgec.runtime.packs import PINNED, pinned_sha256, runtime_pack
+from edgec.store.cache import Cache, index
 
 
 def runner_for(target: Target, backends: Iterable[str], kernels: Iterable[str], cache: Cache, offline: bool) -> Runner:
@@ -28,7 +28,7 @@ def runner_for(target: Target, backends: Iterable[str], kernels: Iterable[str], 
     libraries = libraries_for(backends, tuple(kernels), target.architecture)
     with cache.lock("runtime", target.architecture):
         pack = runtime_pack(target.architecture, cache.folder, offline, libraries)
-        beside = openvino_libraries(cache.folder) if BACKEND in backends else ()
+        beside = openvino_libraries(cache.folder) if BACKEND in backends else {}
     tools = known_toolchain(target.architecture, target.glibc, cache)
     key = runner_key(target.architecture, target.glibc, libraries, wheel, tools)
     with cache.lock("runner", key):
@@ -39,7 +39,8 @@ def runner_for(target: Target, backends: Iterable[str], kernels: Iterable[str], 
             with tempfile.TemporaryDirectory(prefix="edgec-runner-") as name:
                 built = build_runner(target.architecture, target.glibc, libraries, pack, tools, Path(name))
                 entry = _keep(built, cache, key)
-    return _runner(entry, pack, libraries, beside)
+    checked = {pack.libraries / name: PINNED[target.architecture].libraries[name] for name in libraries}
+    return _runner(entry, checked | beside)
 
 
 def _keep(built: Runner, cache: Cache, key: str) -> Path:
@@ -50,9 +51,11 @@ def _keep(built: Runner, cache: Cache, key: str) -> Path:
         return cache.write("runner", key, folder)
 
 
-def _runner(entry: Path, pack: Pack, libraries: tuple[str, ...], beside: tuple[Path, ...]) -> Runner:
+def _runner(entry: Path, libraries: Mapping[Path, str]) -> Runner:
+    executable = entry / "edgec-run"
     return Runner(
-        executable=entry / "edgec-run",
-        libraries=(*(pack.libraries / name for name in libraries), *beside),
+        executable=executable,
+        libraries=tuple(libraries),
         toolchain=json.loads((entry / "toolchain.json").read_text()),
+        sha256={**libraries, executable: (index(entry) or {}).get(executable.name, "")},
     )

@@ -17,7 +17,7 @@ from edgec.artifacts.parts import Parts
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.search import Searched, search_record, search_table
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.kinds.printing import environment, shown_budgets
+from edgec.kinds.printing import compiled_in, environment, shown_budgets
 from edgec.registry import bundle_kind
 from edgec.runtime.host import cpu_name
 from edgec.store.bundles import SUMS, sums
@@ -42,17 +42,19 @@ def render(
 
     ``rejected`` is the pipeline's word on whether what was missed, or with --strict left open, keeps it from release.
     ``searched`` is the search that chose the artifact. Clocks may have decided it, so it stays out of the tarball.
-    ``evaluated`` is what its measurements keep for a comparison with another release. ``cache`` keeps the parts list of the
-    bill of materials, which most changes of a manifest leave as it is.
+    ``evaluated`` is what its measurements keep for a comparison with another release. ``cache`` keeps the parts of the bill of
+    materials and compiled templates, which most changes of a manifest leave as they are.
     """
     kind = bundle_kind(plan.target.kind)
     record = records.bundle_record(plan, lowered, measured, verdicts, kind.LAYOUT)
     parts = Parts(plan=plan, lowered=lowered, job_folder=job_folder, measured=measured, record=record, runner=runner)
-    files = _artifact(lowered, job_folder, kind.LAYOUT) | kind.files(parts)
+    with compiled_in(cache):
+        files = _artifact(lowered, job_folder, kind.LAYOUT) | kind.files(parts)
     files["bundle.json"] = File(content=records.json_bytes(record))
     digests = {name: _digest(file) for name, file in files.items()}
     if digests[kind.LAYOUT.model] != lowered.pte_sha256:
         raise Failure(Diagnostic(code="digest-mismatch", message="the job's model.pte is not the artifact that it recorded"))
+    _refuse_changed(files, digests, runner)
     listed = sbom.listed(plan, lowered, digests, kind.requirements(parts))
     bill = sbom.numbered(once(cache, "sbom", listed, lambda: sbom.bill_of_materials(listed)), digests)
     files["sbom.cdx.json"] = File(content=records.json_bytes(bill))
@@ -69,6 +71,8 @@ def render(
         measurements["search"] = search_record(searched)
     if evaluated is not None:
         measurements["evaluation"] = evaluated_record(evaluated)
+    with compiled_in(cache):
+        report = _report(record, measurements, digests, searched)
     return Bundle(
         name=plan.name,
         version=plan.version,
@@ -77,9 +81,19 @@ def render(
         digests=digests,
         digest=digest,
         measurements=records.json_bytes(measurements),
-        report=_report(record, measurements, digests, searched),
+        report=report,
         rejected=rejected,
     )
+
+
+def _refuse_changed(files: Mapping[str, File], digests: Mapping[str, str], runner: Runner | None) -> None:
+    """Raise Failure ``digest-mismatch`` where the runner or a library is not what was checked: a search may lie between."""
+    for name, file in files.items():
+        if not runner or not isinstance(file.content, Path):
+            continue
+        if digests[name] != runner.sha256.get(file.content, digests[name]):
+            message = f"{name} changed while the bundle was made: {file.content}"
+            raise Failure(Diagnostic(code="digest-mismatch", message=message, hint="build again"))
 
 
 def _artifact(lowered: Lowered, job_folder: Path, layout: Layout) -> dict[str, File]:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from edgec.artifacts.bundle import Bundle, File, Written
 from edgec.artifacts.document import Json
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.signed import SIGNATURE_ENDING
-from edgec.cores import shared
+from edgec.cores import together
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import bundles
 from edgec.store.atomic import LOCK, environment_errors, exchange, exclusive, sync, sync_tree, write_file, write_tree
@@ -68,7 +68,7 @@ def placed(plan: Plan, digests: Mapping[str, str], out: Path, written: Written |
     if (out / STAGING).exists() or not folder.is_dir():
         return None
     if written:
-        return written
+        return written if written.tarball_sha256 == digests["tarball"] else None
     if any(bundles.fingerprint(path) != digest for path, digest in expected):
         return None
     sha256 = digests["tarball"]
@@ -120,7 +120,7 @@ def _stage(bundle: Bundle, staging: Path, cache: Cache | None) -> tuple[Move, ..
         write_file(staging / "measurements", bundle.measurements)
         write_file(staging / "report", bundle.report)
 
-    shared(_called, [settle, pack])
+    together(pack, settle)
     signature = (_signed(bundle, bundle.signature, staging),) if bundle.signature is not None else ()
     return (
         Move(staged="bundle", final=f"{bundle.name}/{bundle.version}/{bundle.target}", sha256=bundle.digest),
@@ -129,10 +129,6 @@ def _stage(bundle: Bundle, staging: Path, cache: Cache | None) -> tuple[Move, ..
         Move(staged="report", final=f"{top}.report.html", sha256=_digest(bundle.report)),
         *signature,
     )
-
-
-def _called(step: Callable[[], None]) -> None:
-    step()
 
 
 def _signed(bundle: Bundle, signature: bytes, staging: Path) -> Move:

@@ -62,12 +62,19 @@ class Cache:
         return entry
 
     def peek(self, kind: str, key: str, name: str) -> bytes | None:
-        """Return one file of an entry when it is the one that was put in, without hashing the others."""
+        """Return one file of an entry when it is the one that was put in, without hashing the others.
+
+        None where it cannot be read, or goes just now: what it says can be found anew.
+        """
         entry = self.folder / kind / key
-        if not (entry / name).is_file():
+        try:
+            content = (entry / name).read_bytes()
+            if (index(entry) or {}).get(name) != hashlib.sha256(content).hexdigest():
+                return None
+            _used(entry)
+        except OSError:
             return None
-        content = (entry / name).read_bytes()
-        return content if (index(entry) or {}).get(name) == hashlib.sha256(content).hexdigest() else None
+        return content
 
     def write(self, kind: str, key: str, folder: Path) -> Path:
         """Copy ``folder`` into the cache as one entry, whole or not at all, and return the entry's folder.

@@ -76,6 +76,18 @@ def test_an_artifact_that_is_not_the_recorded_one_is_refused(tmp_path: Path) -> 
     assert caught.value.diagnostics[0].code == "digest-mismatch"
 
 
+@pytest.mark.parametrize("part", ["executable", "library"])
+def test_a_runner_that_changed_since_it_was_checked_is_refused(part: str, tmp_path: Path) -> None:
+    artifact, figures, made = lowered(tmp_path / "job"), measured(), runner(tmp_path / "runner")
+    path = made.executable if part == "executable" else made.libraries[0]
+    checked = replace(made, sha256={path: hashlib.sha256(path.read_bytes()).hexdigest()})
+    render(plan(), artifact, tmp_path / "job", checked, figures, verdicts(figures), False)
+    path.write_bytes(path.read_bytes() + b"and more")
+    with pytest.raises(Failure, match="changed while the bundle was made") as caught:
+        render(plan(), artifact, tmp_path / "job", checked, figures, verdicts(figures), False)
+    assert caught.value.diagnostics[0].code == "digest-mismatch"
+
+
 def test_nothing_that_a_clock_measured_enters_the_tarball(tmp_path: Path) -> None:
     made = bundle(tmp_path / "one")
     again = lowered(tmp_path / "two" / "job")

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from edgec.stages import write as stage
 from edgec.stages.write import write
 from edgec.store import archive, atomic, bundles
 from edgec.store.files import sha256_of
+from forced import watched
 
 PLACES = (
     "camera/1.0.0/linux-x86_64",
@@ -157,6 +159,33 @@ def test_a_source_that_changed_since_it_was_hashed_is_refused(old: Bundle, tmp_p
     changed = File(content=tmp_path / "other.pte")
     (tmp_path / "other.pte").write_bytes(b"not what was hashed")
     assert refused(replace(old, files={**old.files, "model.pte": changed}), tmp_path / "out") == ["digest-mismatch"]
+
+
+def test_all_of_it_is_forced_to_the_disk_before_any_of_it_is_moved(
+    old: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unforced = watched(monkeypatch, stage)
+    write(old, tmp_path / "out")
+    assert unforced() == set()
+
+
+def test_an_interrupt_while_the_tarball_is_packed_ends_the_write(
+    old: Bundle, new: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(old, tmp_path / "out")
+    before = prints(tmp_path / "out")
+
+    def interrupted(*given: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(20)
+        raise AssertionError("the interrupt came to another thread")
+
+    monkeypatch.setattr(archive, "pack", interrupted)
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        write(new, tmp_path / "out")
+    assert time.monotonic() - begun < 10
+    assert prints(tmp_path / "out") == before and not [name for name in everything(tmp_path / "out") if name.startswith(".")]
 
 
 def test_a_file_in_the_way_is_an_environment_error(old: Bundle, tmp_path: Path) -> None:

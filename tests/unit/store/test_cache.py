@@ -1,13 +1,18 @@
 """An entry is whole or absent: damage of any kind makes a read miss, never a wrong answer."""
 
 import errno
+import os
 import threading
+import time
 from concurrent.futures import CancelledError
+from pathlib import Path
 
 import pytest
 
 from edgec.diagnostics import Failure
+from edgec.store import cache as cache_module
 from edgec.store.cache import Cache
+from forced import watched
 
 
 @pytest.fixture
@@ -27,6 +32,32 @@ def entry(cache, tmp_path):
 def test_what_was_written_is_read(cache, entry):
     assert cache.read("lowered", "k1") == entry
     assert (entry / "golden" / "0.bin").read_bytes() == b"\0" * 16
+
+
+def test_an_entry_is_forced_to_the_disk_before_it_is_moved(cache, tmp_path, monkeypatch):
+    unforced = watched(monkeypatch, cache_module)
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / "model.pte").write_bytes(b"x")
+    cache.write("kind", "one", tmp_path / "job")
+    cache.keep("kind", "two", "record.json", b"{}")
+    assert unforced() == set()
+
+
+def test_what_is_looked_at_counts_as_used(cache):
+    cache.keep("kind", "key", "record.json", b"{}")
+    index = cache.folder / "kind" / "key" / "entry.json"
+    os.utime(index, (1, 1))
+    assert cache.peek("kind", "key", "record.json") == b"{}" and time.time() - index.stat().st_mtime < 60
+
+
+def test_what_cannot_be_read_is_not_there(cache, monkeypatch):
+    cache.keep("kind", "key", "record.json", b"{}")
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "no", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert cache.peek("kind", "key", "record.json") is None
 
 
 def test_another_key_or_kind_misses(cache, entry):

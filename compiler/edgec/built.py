@@ -51,12 +51,16 @@ class Earlier:
 
 
 def runner_identity(plan: Plan, backends: Sequence[str], kernels: Sequence[str], cache: Cache) -> str:
-    """Return the key of the runner that a build would give the bundle; what that takes is imported only for it."""
+    """Return the key of the runner that a build would give the bundle, or of what would build its self-test here.
+
+    Empty for a kind that has neither: the plan and the artifact make it. What it takes to know is imported only for it.
+    """
     from edgec.runtime import identity
 
-    if not bundle_kind(plan.target.kind).RUNNER:
-        return ""
-    return identity.runner_identity(plan.target, backends, kernels, cache)
+    kind = bundle_kind(plan.target.kind)
+    if kind.RUNNER:
+        return identity.runner_identity(plan.target, backends, kernels, cache)
+    return identity.self_test_identity(cache) if kind.SELF_TEST else ""
 
 
 def all_unchanged(
@@ -88,8 +92,8 @@ def unchanged(
     """
     plan = plans[0]
     record = built_record(plans, settings, cache)
-    if record is None or not bundle_kind(plan.target.kind).RUNNER:
-        return None  # what other kinds of bundles ask of this machine beside their parts is theirs to say, in a build
+    if record is None:
+        return None
     if any(absent(item) for item in plans) or untrusted(plan, project, settings.policy):
         return None
     from edgec.stages.write import placed

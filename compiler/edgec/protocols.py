@@ -226,12 +226,14 @@ class BundleKind(Protocol):
     """What a bundle for one kind of device holds beside the artifact and the records. A target's row names its kind.
 
     RUNNER: it carries edgec's own runner. JUDGES: it has a verify.sh, which judges on the device, after a load too.
+    SELF_TEST: a build has this machine compile and run the bundle's own sources, for its figures.
     PLANNED is the figure that may meet a memory budget, ``""`` where planned memory can only miss one.
     UNRUN are the parts of the bundle that no build machine runs.
     """
 
     SUMMARY: str
     RUNNER: bool
+    SELF_TEST: bool
     JUDGES: bool
     LAYOUT: Layout
     PLANNED: str

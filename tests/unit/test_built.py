@@ -14,9 +14,13 @@ from edgec.artifacts.outcome import Made, Outcome
 from edgec.artifacts.project import Project
 from edgec.artifacts.settings import Settings
 from edgec.diagnostics import Diagnostic, Failure, Location
+from edgec.registry import KINDS
+from edgec.runtime import identity
 from edgec.stages.plan import lowering_key
 from edgec.stages.write import digests_of, write
 from edgec.store.cache import Cache
+
+IDENTITY = built.runner_identity
 
 
 @pytest.fixture
@@ -116,6 +120,28 @@ def test_where_no_load_is_long_there_is_nothing_more_to_clock(place):
 def test_another_runner_is_built_in(place, monkeypatch):
     monkeypatch.setattr(built, "runner_identity", lambda *arguments: "a newer one")
     assert look(place) is None
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "linux-native"])
+def test_a_bundle_without_a_runner_is_left_as_it_is_too(place, monkeypatch, kind):
+    monkeypatch.setattr(built, "runner_identity", IDENTITY)
+    monkeypatch.setattr(identity, "self_test_identity", lambda cache: "the compiler")
+    place.plan = replace(place.plan, target=replace(place.plan.target, kind=kind))
+    place.outcome = replace(place.outcome, plan=place.plan)
+    keep(place)
+    assert look(place) is not None
+    monkeypatch.setattr(identity, "self_test_identity", lambda cache: "another compiler")
+    assert (look(place) is None) == (kind == "microcontroller"), "what ran here is run again by another compiler"
+    place.outcome.written.measurements.write_text("{}")
+    assert look(place) is None
+
+
+def test_the_self_test_s_compiler_is_told_by_its_own_versions(tmp_path, monkeypatch):
+    tools = [SimpleNamespace(identity={"ziglang": version}) for version in ("1", "1", "2")]
+    monkeypatch.setattr(identity, "known_toolchain", lambda architecture, glibc, cache: tools.pop(0))
+    monkeypatch.setattr(identity.platform, "machine", lambda: "x86_64")
+    first, again, other = (identity.self_test_identity(Cache(folder=tmp_path)) for _ in range(3))
+    assert first == again != other
 
 
 def test_a_toolchain_that_is_gone_is_the_builds_to_tell(place, monkeypatch):

@@ -20,6 +20,7 @@ from edgec.resources import resource
 
 SUMMARY = "Android: a Gradle project with the model as an asset, a Kotlin sample, and a test that verifies it on a device"
 RUNNER = False
+SELF_TEST = False
 JUDGES = False
 LAYOUT = Layout(model="app/src/main/assets/model.pte", golden="app/src/androidTest/assets")
 PLANNED = ""

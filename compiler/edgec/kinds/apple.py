@@ -19,6 +19,7 @@ from edgec.resources import resource
 
 SUMMARY = "iOS and macOS: a Swift package with the model as a resource, a sample, and a test that verifies it on a device"
 RUNNER = False
+SELF_TEST = False
 JUDGES = False
 LAYOUT = Layout(model="Sources/EdgecModel/Resources/model.pte", golden="Tests/EdgecModelTests/Resources")
 PLANNED = ""

@@ -19,6 +19,7 @@ from edgec.resources import resource
 
 SUMMARY = "Linux: a native runner, its libraries, scripts to run, verify and install it, and a systemd service"
 RUNNER = True
+SELF_TEST = False
 JUDGES = True
 LAYOUT = Layout(pictures=True)
 PLANNED = ""

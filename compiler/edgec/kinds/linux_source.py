@@ -22,6 +22,7 @@ SUMMARY = (
     "Linux, for delegates that no package has the runtime of: the runner's sources for CMake, scripts to run and verify it"
 )
 RUNNER = False
+SELF_TEST = False
 JUDGES = True
 LAYOUT = Layout(pictures=True)
 PLANNED = ""

@@ -24,6 +24,7 @@ from edgec.runtime.firmware import tried
 
 SUMMARY = "microcontrollers: the model as an array, its memory as constants, a self-test, and CMake files"
 RUNNER = False
+SELF_TEST = True
 JUDGES = False
 LAYOUT = Layout()
 PLANNED = "memory.ram"

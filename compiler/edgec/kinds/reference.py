@@ -16,6 +16,7 @@ from edgec.runtime.from_source import FROM_SOURCE
 
 SUMMARY = "For a delegate that no runtime runs: the artifact with its golden vectors"
 RUNNER = False
+SELF_TEST = False
 JUDGES = False
 LAYOUT = Layout(pictures=True)
 PLANNED = ""

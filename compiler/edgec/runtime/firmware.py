@@ -14,9 +14,8 @@ from edgec.resources import resource
 from edgec.runtime.build import PORTABLE, run_compiler
 from edgec.runtime.libraries import BACKENDS, libraries_for, unavailable_kernels
 from edgec.runtime.packs import runtime_pack
-from edgec.runtime.toolchain import toolchain
+from edgec.runtime.toolchain import SELF_TEST_GLIBC, toolchain
 
-GLIBC = "2.27"
 STAND_INS = ("EDGEC_STAND_IN_BACKENDS", "EDGEC_STAND_IN_KERNELS")
 TIME_LIMIT_SECONDS = 900
 GENEROUS = {"EDGEC_METHOD_POOL_BYTES": 64 << 20, "EDGEC_TEMPORARY_POOL_BYTES": 512 << 20}
@@ -68,7 +67,7 @@ def built(
     """Compile and link a host build in ``folder`` and return it; ``absent`` are the backends and kernels to stand in for."""
     architecture = platform.machine()
     pack = runtime_pack(architecture, cache, offline)
-    tools = toolchain(architecture, GLIBC)
+    tools = toolchain(architecture, SELF_TEST_GLIBC)
     host = resource("templates", "microcontroller-host")
     names = [folder / "src" / "model.cpp", folder / "src" / "model_pte.S"]
     names += [host / "load_only.cpp", host / "stand_ins.cpp"] if any(absent) else [folder / "src" / "main.cpp"]

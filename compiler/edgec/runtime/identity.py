@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import os
+import platform
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,9 +16,10 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.target import Target
 from edgec.marks import mark
 from edgec.runtime.build import recipe, runner_key
+from edgec.runtime.host import cpu_name
 from edgec.runtime.libraries import libraries_for
 from edgec.runtime.packs import pinned_sha256
-from edgec.runtime.toolchain import Toolchain, compiler, toolchain
+from edgec.runtime.toolchain import SELF_TEST_GLIBC, Toolchain, compiler, toolchain
 from edgec.store.cache import Cache
 
 KIND = "toolchain"
@@ -32,6 +34,13 @@ def runner_identity(target: Target, backends: Iterable[str], kernels: Iterable[s
     libraries = libraries_for(tuple(backends), tuple(kernels), target.architecture)
     tools = known_toolchain(target.architecture, target.glibc, cache)
     return runner_key(target.architecture, target.glibc, libraries, pinned_sha256(target.architecture), tools, _recipe())
+
+
+def self_test_identity(cache: Cache) -> str:
+    """Return the key of what builds and runs a microcontroller's self-test on this machine. Raises as ``runner_identity``."""
+    tools = known_toolchain(platform.machine(), SELF_TEST_GLIBC, cache)
+    parts = [platform.machine(), cpu_name(), pinned_sha256(platform.machine()), dict(tools.identity)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 @functools.cache

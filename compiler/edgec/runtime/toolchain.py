@@ -19,6 +19,8 @@ from edgec.store.files import sha256_of
 ZIG = "ziglang"
 STB = ("/usr/include/stb/stb_image.h", "/usr/local/include/stb/stb_image.h")
 TIME_LIMIT_SECONDS = 60
+SELF_TEST_GLIBC = "2.27"
+"""The floor of what is built to run here and go nowhere."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,7 +93,7 @@ def bundle_parts(plans: Sequence[Plan], strict: bool, baseline: bool, sustained:
         "--sustained": sustained and any(budget.after > SHORT_LOAD for budget in plan.budgets),
         "edgec": edgec.__version__,
         "edgec's templates": templates_digest(),
-        "runner's sources": runner_digest() if plan.target.kind == "linux-source" else "",
+        "runner's sources": runner_digest() if plan.target.kind in ("linux-source", "microcontroller") else "",
         **{f"package {name}": installed().get(name, "absent") for name in RENDERING_PACKAGES},
         "zlib": zlib.ZLIB_RUNTIME_VERSION,
         "processor's cores": os.cpu_count(),

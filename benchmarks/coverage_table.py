@@ -20,7 +20,7 @@ The weights are random (seed 0), with batch-norm statistics re-estimated on 32 p
 **Random networks amplify every rounding**, so a low SQNR in int8 says little of the same network with trained weights: what
 a cell shows is that the model exports, lowers, runs, and answers nearer to the original than silence would (SQNR above 0 dB,
 the limit for trials). A float32 export is held to 60 dB all the same. The last batch norm of each residual branch begins at a
-quarter of its weight, which is nearer to what training leaves: of noise at -80 dB EfficientNet-B4 makes -15 dB without that,
+quarter of its weight, as training often begins it at zero: of noise at -80 dB EfficientNet-B4 makes -15 dB without that,
 and -50 dB with it. Cells with a star were built before, with branches as loud as what they are added to.
 
 A cell reads *size of the artifact · share delegated · SQNR against the float32 original*. A cell that failed names the

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 import re
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -18,14 +13,10 @@ from edgec.artifacts.measured import written
 from edgec.artifacts.parts import Parts
 from edgec.artifacts.slices import condensed, notes, recorded_standing
 from edgec.resources import resource
-from edgec.store.cache import Cache
-from edgec.versions import installed, source_digest
 
 if TYPE_CHECKING:
-    from jinja2 import BytecodeCache, Environment
+    from jinja2 import Environment
 
-KIND, FILE = "template", "bytecode"
-_cache: ContextVar[Cache | None] = ContextVar("cache", default=None)
 SENSES = {"min": "at least", "max": "at most", "max_drop": "at most, under fp32,", "max_flips": "at most, other than fp32,"}
 
 
@@ -37,16 +28,13 @@ def environment(
     html: bool = False,
     code: Callable[[str], object] | None = None,
 ) -> Environment:
-    """Return the templates below ``templates/FOLDER``; ``finalize`` makes a printed value harmless where it lands, and the
-    filter ``code``, where it is given, lets one through as it is. Nobody may change it afterwards.
-
-    What they compile to is kept where ``compiled_in`` says.
+    """Return the templates below ``templates/FOLDER``, compiled once a process; ``finalize`` makes a printed value harmless
+    where it lands, and the filter ``code``, where it is given, lets one through as it is. Nobody may change it afterwards.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
         loader=FileSystemLoader([resource("templates", folder), resource("templates", "common")]),
-        bytecode_cache=_bytecode(finalize, html),
         undefined=StrictUndefined,
         autoescape=html,
         finalize=finalize,
@@ -55,43 +43,6 @@ def environment(
     )
     made.filters |= {"written": written, "shape": shape_text} | ({"code": code} if code else {})
     return made
-
-
-@contextlib.contextmanager
-def compiled_in(cache: Cache | None) -> Iterator[None]:
-    """Keep in ``cache`` what templates compile to while the block runs, and take from there what was compiled before."""
-    token = _cache.set(cache)
-    try:
-        yield
-    finally:
-        _cache.reset(token)
-
-
-def _bytecode(finalize: Callable[[str], str] | None, html: bool) -> BytecodeCache:
-    """Return the memory of compiled templates, which asks the cache of ``compiled_in``.
-
-    What ``finalize`` makes of a template's constants is part of what it compiles to: another edgec compiles anew.
-    """
-    from jinja2 import BytecodeCache
-    from jinja2.bccache import Bucket
-
-    name = f"{finalize.__module__}.{finalize.__qualname__}" if finalize else ""
-    made_by = [source_digest(), installed().get("jinja2"), sys.version, name, html]
-
-    def key(bucket: Bucket) -> str:
-        return hashlib.sha256(json.dumps([made_by, bucket.key, bucket.checksum]).encode()).hexdigest()
-
-    class Kept(BytecodeCache):
-        def load_bytecode(self, bucket: Bucket) -> None:
-            cache = _cache.get()
-            if cache and (content := cache.peek(KIND, key(bucket), FILE)) is not None:
-                bucket.bytecode_from_string(content)
-
-        def dump_bytecode(self, bucket: Bucket) -> None:
-            if cache := _cache.get():
-                cache.keep(KIND, key(bucket), FILE, bucket.bytecode_to_string())
-
-    return Kept()
 
 
 def readme_file(folder: str, facts: Mapping[str, object]) -> File:

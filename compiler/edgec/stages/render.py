@@ -17,7 +17,7 @@ from edgec.artifacts.parts import Parts
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.search import Searched, search_record, search_table
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.kinds.printing import compiled_in, environment, shown_budgets
+from edgec.kinds.printing import environment, shown_budgets
 from edgec.registry import bundle_kind
 from edgec.runtime.host import cpu_name
 from edgec.store.bundles import SUMS, sums
@@ -43,13 +43,12 @@ def render(
     ``rejected`` is the pipeline's word on whether what was missed, or with --strict left open, keeps it from release.
     ``searched`` is the search that chose the artifact. Clocks may have decided it, so it stays out of the tarball.
     ``evaluated`` is what its measurements keep for a comparison with another release. ``cache`` keeps the parts of the bill of
-    materials and compiled templates, which most changes of a manifest leave as they are.
+    materials, which most changes of a manifest leave as they are.
     """
     kind = bundle_kind(plan.target.kind)
     record = records.bundle_record(plan, lowered, measured, verdicts, kind.LAYOUT)
     parts = Parts(plan=plan, lowered=lowered, job_folder=job_folder, measured=measured, record=record, runner=runner)
-    with compiled_in(cache):
-        files = _artifact(lowered, job_folder, kind.LAYOUT) | kind.files(parts)
+    files = _artifact(lowered, job_folder, kind.LAYOUT) | kind.files(parts)
     files["bundle.json"] = File(content=records.json_bytes(record))
     digests = {name: _digest(file) for name, file in files.items()}
     if digests[kind.LAYOUT.model] != lowered.pte_sha256:
@@ -71,8 +70,6 @@ def render(
         measurements["search"] = search_record(searched)
     if evaluated is not None:
         measurements["evaluation"] = evaluated_record(evaluated)
-    with compiled_in(cache):
-        report = _report(record, measurements, digests, searched)
     return Bundle(
         name=plan.name,
         version=plan.version,
@@ -81,7 +78,7 @@ def render(
         digests=digests,
         digest=digest,
         measurements=records.json_bytes(measurements),
-        report=report,
+        report=_report(record, measurements, digests, searched),
         rejected=rejected,
     )
 

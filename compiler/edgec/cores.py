@@ -1,4 +1,4 @@
-"""Work that lets other threads run, hashing and waiting for a disk, shared among the cores that this process may use.
+"""Work that lets other threads run: hashing, shared among the cores that this process may use, and waiting for a disk.
 
 Where no thread can be started, or one is told to be ``alone``, it is done one after the other.
 """
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
+WAITING = 4
+"""Threads that wait for a disk, which writes what several of them ask for in one go: more gain little."""
+
 _here = threading.local()
 
 
@@ -26,7 +29,7 @@ def cores() -> int:
 
 def alone() -> None:
     """Share nothing that this thread does from now on."""
-    _here.part = True
+    _here.alone = True
 
 
 def shared(work: Callable[[Item], Found], items: Sequence[Item], few: int = 2) -> list[Found]:
@@ -34,10 +37,34 @@ def shared(work: Callable[[Item], Found], items: Sequence[Item], few: int = 2) -
 
     What is itself a part of shared work goes on alone: the cores are busy.
     """
-    if len(items) >= max(few, 2) and (count := min(_free(), len(items))) > 1:
+    return _spread(work, items, _free() if len(items) >= few else 1)
+
+
+def waiting(work: Callable[[Item], None], items: Sequence[Item]) -> None:
+    """Do ``work``, which waits for a disk and needs no core, for each item, WAITING at a time. Raises what it raises."""
+    _spread(work, items, 1 if _told("alone") else WAITING)
+
+
+def together(work: Callable[[], None], beside: Callable[[], None]) -> None:
+    """Do both, ``work`` in this thread, where an interrupt ends it, and ``beside`` in another. Raises what they raise."""
+    if _free() > 1:
         from concurrent.futures import ThreadPoolExecutor
 
-        with ThreadPoolExecutor(count, initializer=alone) as pool:
+        with ThreadPoolExecutor(1, initializer=_busy) as pool:
+            begun = _begun(pool, [beside])
+            if begun is not None:
+                work()
+                begun[0].result()
+                return
+    beside()
+    work()
+
+
+def _spread(work: Callable[[Item], Found], items: Sequence[Item], threads: int) -> list[Found]:
+    if (count := min(threads, len(items))) > 1:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(count, initializer=_busy) as pool:
             begun = _begun(pool, [partial(work, item) for item in items])
             if begun is not None:
                 try:
@@ -48,23 +75,18 @@ def shared(work: Callable[[Item], Found], items: Sequence[Item], few: int = 2) -
     return [work(item) for item in items]
 
 
-def together(work: Callable[[], None], beside: Callable[[], None]) -> None:
-    """Do both, ``work`` in this thread, where an interrupt ends it, and ``beside`` in another. Raises what they raise."""
-    if _free() > 1:
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(1, initializer=alone) as pool:
-            begun = _begun(pool, [beside])
-            if begun is not None:
-                work()
-                begun[0].result()
-                return
-    beside()
-    work()
-
-
 def _free() -> int:
-    return 1 if getattr(_here, "part", False) else cores()
+    """How many cores this thread may share its work among."""
+    return 1 if _told("alone") or _told("busy") else cores()
+
+
+def _busy() -> None:
+    """This thread is a part of shared work."""
+    _here.busy = True
+
+
+def _told(what: str) -> bool:
+    return getattr(_here, what, False)
 
 
 def _begun(pool: ThreadPoolExecutor, calls: Sequence[Callable[[], Found]]) -> list[Future[Found]] | None:

@@ -68,6 +68,7 @@ SHARED = {
     "rewrites.products",
     "kinds.printing",
     "kinds.assets",
+    "kinds.compiled",
     "kinds.c_source",
     "kinds.scripts",
 }

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from edgec import cores
-from edgec.cores import shared, together
+from edgec.cores import shared, together, waiting
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +96,28 @@ def test_a_runtime_error_of_the_work_is_no_lack_of_threads():
     with pytest.raises(RuntimeError):
         shared(work, [1, 2])
     assert len(seen) <= 2
+
+
+def test_what_waits_needs_no_core_and_is_not_refused_inside_shared_work(monkeypatch):
+    monkeypatch.setattr(cores, "cores", lambda: 1)
+    both = threading.Barrier(2, timeout=10)
+    waiting(lambda item: both.wait(), [1, 2])
+    monkeypatch.setattr(cores, "cores", lambda: 2)
+    together(lambda: None, lambda: waiting(lambda item: both.wait(), [1, 2]))
+
+
+def test_alone_it_waits_for_one_thing_after_the_other():
+    def work():
+        cores.alone()
+        waiting(lambda item: found.append(threading.current_thread()), [1, 2])
+
+    found = []
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [thread, thread]
+
+
+def test_what_waiting_meets_comes_through():
+    with pytest.raises(OSError, match="gone"):
+        waiting(lambda item: (_ for _ in ()).throw(OSError("gone")), [1, 2, 3])

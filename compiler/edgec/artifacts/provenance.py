@@ -22,7 +22,7 @@ def statement(plan: Plan, lowered: Lowered, runner: Runner | None, digests: Mapp
 
     Input files are named relative to the manifest, so that the project's place and its root leave no trace.
     """
-    inputs = {posixpath.relpath(name, plan.folder): digest for name, digest in {**plan.files, **plan.target_files}.items()}
+    inputs = _relative({**plan.files, **plan.target_files}, plan.folder)
     inputs[PurePath(plan.manifest).name] = plan.manifest_sha256
     files = [{"name": name, "digest": {"sha256": digest}} for name, digest in sorted(inputs.items())]
     if lowered.weights_file_sha256 and lowered.weights_file_sha256 not in inputs.values():
@@ -54,6 +54,16 @@ def statement(plan: Plan, lowered: Lowered, runner: Runner | None, digests: Mapp
             "runDetails": {"builder": {"id": "urn:edgec:builder", "version": {"edgec": edgec.__version__}}},
         },
     }
+
+
+def _relative(files: Mapping[str, str], start: str) -> dict[str, str]:
+    """Return the digests by their files' paths from ``start``, each folder's looked for once: data are a thousand files."""
+    folders = {folder: posixpath.relpath(folder or ".", start) + "/" for folder in {name.rpartition("/")[0] for name in files}}
+    found = {}
+    for name, digest in files.items():
+        folder, _, base = name.rpartition("/")
+        found[(folders[folder] + base).removeprefix("./")] = digest
+    return found
 
 
 def _packages(lowered: Lowered) -> list[Json]:

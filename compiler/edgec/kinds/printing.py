@@ -28,11 +28,14 @@ def environment(
     html: bool = False,
     code: Callable[[str], object] | None = None,
 ) -> Environment:
-    """Return the templates below ``templates/FOLDER``, compiled once a process; ``finalize`` makes a printed value harmless
+    """Return the templates below ``templates/FOLDER``, compiled once; ``finalize`` makes a printed value harmless
     where it lands, and the filter ``code``, where it is given, lets one through as it is. Nobody may change it afterwards.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    from edgec.kinds.compiled import compiled
+
+    options = [f"{item.__module__}.{item.__qualname__}" if item else "" for item in (finalize, code)]
     made = Environment(
         loader=FileSystemLoader([resource("templates", folder), resource("templates", "common")]),
         undefined=StrictUndefined,
@@ -40,6 +43,7 @@ def environment(
         finalize=finalize,
         keep_trailing_newline=True,
         trim_blocks=True,
+        bytecode_cache=compiled(" ".join([folder, *options, str(html)])),
     )
     made.filters |= {"written": written, "shape": shape_text} | ({"code": code} if code else {})
     return made

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,17 @@ from edgec.artifacts.signed import SIGNATURE_ENDING
 from edgec.cores import together
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import bundles
-from edgec.store.atomic import LOCK, environment_errors, exchange, exclusive, sync, sync_tree, write_file, write_tree
+from edgec.store.atomic import (
+    LOCK,
+    environment_errors,
+    exchange,
+    exclusive,
+    remove_tree,
+    sync,
+    sync_tree,
+    write_file,
+    write_tree,
+)
 from edgec.store.cache import Cache
 from edgec.store.files import sha256_of
 
@@ -197,7 +206,7 @@ def _discard(staging: Path) -> None:
     """Remove the staging folder, its journal first: without one it can only be dropped."""
     (staging / JOURNAL).unlink(missing_ok=True)
     if staging.exists():
-        shutil.rmtree(staging)
+        remove_tree(staging)
 
 
 def _written(bundle: Bundle, base: Path, moves: tuple[Move, ...]) -> Written:

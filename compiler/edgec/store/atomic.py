@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from edgec.artifacts.bundle import File
+from edgec.cores import waiting
 from edgec.diagnostics import Diagnostic, Failure
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -129,8 +130,16 @@ def sync(path: Path) -> None:
 
 def sync_tree(folder: Path) -> None:
     """Force everything below a folder to the disk, and the folder itself. Raises OSError."""
-    for path in (*folder.rglob("*"), folder):
-        sync(path)
+    waiting(sync, (*folder.rglob("*"), folder))
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and all that is below it. Raises OSError.
+
+    A file at a time, a disk that frees what a file held at once (``discard``) takes longer than it took to write it.
+    """
+    waiting(Path.unlink, [Path(place) / name for place, _, names in os.walk(folder) for name in names])
+    shutil.rmtree(folder)
 
 
 def exchange(staged: Path, final: Path) -> bool:

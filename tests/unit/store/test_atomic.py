@@ -116,3 +116,33 @@ def test_a_lock_keeps_another_process_out_and_leaves_nothing(tmp_path: Path) -> 
     both = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path)]) for _ in range(2)]
     assert [process.wait(60) for process in both] == [0, 0]
     assert tree(tmp_path) == {"count": b"400"}
+
+
+def test_a_tree_is_removed_and_nothing_that_its_links_lead_to(tmp_path: Path) -> None:
+    kept, tree = tmp_path / "kept", tmp_path / "tree"
+    for folder in (kept, tree / "a" / "b", tree / "empty"):
+        folder.mkdir(parents=True)
+        for number in range(6):
+            (folder / str(number)).write_text("x")
+    (tree / "a" / "link").symlink_to(kept)
+    (tree / "file").symlink_to(kept / "1")
+    (tree / "gone").symlink_to("nowhere")
+    atomic.remove_tree(tree)
+    assert not tree.exists() and len(list(kept.iterdir())) == 6
+
+
+def test_what_keeps_a_tree_from_being_removed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tree").mkdir()
+    for name in ("one", "two", "three"):
+        (tmp_path / "tree" / name).write_text("x")
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "two":
+            raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(PermissionError, match="two"):
+        atomic.remove_tree(tmp_path / "tree")
+    assert (tmp_path / "tree" / "two").exists()

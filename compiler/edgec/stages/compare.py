@@ -129,6 +129,8 @@ def _over(found: Boundary, limit: Limit, decides: bool) -> str | None:
 
 
 def _advice(found: Boundary) -> str:
+    if (found.before, found.after) == ("eager", "pte"):  # held against each other only where each step between them held
+        return "each step is within its own limit, and what they change adds up: a recipe that rounds less (mixed, fp16, fp32)"
     if found.after == "quantized":
         return "calibrate with more, or more typical, samples; or use the recipe fp16 or fp32"
     if found.after == "exported":

@@ -85,6 +85,13 @@ def test_the_first_step_that_breaks_is_named_with_the_worst_sample():
     assert "sample 7" in finding.hint
 
 
+def test_what_adds_up_over_the_steps_is_not_blamed_on_a_kernel():
+    broken = changed(answers(), lambda index, output: output + 5.0)
+    assert "a kernel" in refusal({"quantized": answers(), "pte": broken}).hint
+    whole = refusal({"eager": answers(), "pte": broken}).hint
+    assert "adds up" in whole and "a kernel" not in whole
+
+
 def test_one_large_error_among_many_small_ones_breaks_the_relative_limit():
     """torchao's weight-only kernels gave cosine 0.998 with errors of a thousand times the outputs."""
     before = [(np.full((1, 1000), 1.0 + index, np.float32),) for index in range(32)]

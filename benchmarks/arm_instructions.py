@@ -6,7 +6,6 @@ measurement with the same kind of count (millions; ExecuTorch 1.5.1's plain flow
 """
 
 import argparse
-import hashlib
 import json
 import logging
 import sys
@@ -48,17 +47,13 @@ MANIFEST = """
 apiVersion: edgec/v1
 name: counted
 version: 0.0.0
-model: {{source: torchvision, name: {model}, weights: {weights}}}
+model: {{source: torchvision, name: {model}, weights: {{random: 0}}}}
 inputs: [{{name: x, shape: [1, 3, 224, 224], dtype: float32}}]
 task: tensor
-data: {{calibration: {{format: npz, path: x.npz, samples: {samples}}}}}
+data: {{calibration: {{format: npz, path: x.npz, samples: 16}}}}
 quantization: {{recipe: {recipe}}}
 targets: [jetson-nano]
 """
-
-
-ZERO_HEADS = ("vit_b_16",)
-"""torchvision begins their classifier with zeros: untrained, they answer one thing to everything and are refused."""
 
 
 def plan_of(model: str, recipe: str, folder: Path):
@@ -68,28 +63,10 @@ def plan_of(model: str, recipe: str, folder: Path):
         coarse = random.standard_normal((16, 3, 14, 14)).astype(np.float32)
         np.savez(folder / "x.npz", x=coarse.repeat(16, axis=2).repeat(16, axis=3))
     path = folder / f"{model}-{recipe}.yaml"
-    weights = headed(model, folder) if model in ZERO_HEADS else "{random: 0}"
-    samples = 4 if model in ZERO_HEADS else 16
-    path.write_text(MANIFEST.format(model=model, recipe=recipe, weights=weights, samples=samples))
+    path.write_text(MANIFEST.format(model=model, recipe=recipe))
     checked = pipeline.front(path, folder)
     (plan,) = expand(checked)
     return replace(plan, release=False), checked.project
-
-
-def headed(model: str, folder: Path) -> str:
-    """Write seeded weights with a head that is not all zero, as torchvision leaves it; return the manifest's entry."""
-    import torch
-    from safetensors.torch import save_file
-
-    from edgec.upstream.torchvision_ops import import_torchvision
-
-    path = folder / f"{model}.safetensors"
-    if not path.exists():
-        torch.manual_seed(0)
-        net = import_torchvision().models.get_model(model, weights=None)
-        torch.nn.init.normal_(net.heads.head.weight, std=0.05)
-        save_file(net.state_dict(), path)
-    return f"{{file: {path.name}, sha256: {hashlib.sha256(path.read_bytes()).hexdigest()}}}"
 
 
 def on(plan: Plan, cpu: str) -> Plan:

@@ -23,7 +23,7 @@ CAMERA = ROOT / "manifests" / "camera.yaml"
 MANY = 200
 SIDE_BY_SIDE = 8
 IMPORTS_S = 0.091
-"""What the imports take on the machine of the first table in docs/benchmarks.md, for which the limits were set."""
+"""What the imports take on the Xeon of docs/benchmarks.md, for which the limits were set."""
 NO_OP_S, MANY_S, BUDGET_S = 0.3, 5.0, 1.0
 """Seconds that a build may take there: nothing to do for one manifest, and for MANY; and one that changes only a budget."""
 PARTS = ("again", "many", "target", "jobs")

@@ -7,6 +7,7 @@ import pytest
 from edgec.stages.lower import uncollected
 from edgec.upstream import retracing
 from edgec.upstream.decompositions import decomposed_once
+from edgec.upstream.delegate_answers import delegates_answered_once
 from edgec.upstream.node_source import shared_provenance
 from edgec.upstream.pattern_passes import patterns_when_needed
 from edgec.upstream.quantizer_patterns import quantizer_patterns_when_needed
@@ -18,6 +19,7 @@ from edgec.upstream.weight_observers import weights_observed_once
 QUANTIZING = (quantizer_patterns_when_needed, weights_observed_once)
 LOWERING = (
     uncollected, shared_provenance, compiled_late, patterns_when_needed, decomposed_once, retraced_when_changed,
+    delegates_answered_once,
 )  # fmt: skip
 NETS = ("folded", "transposed", "one-dimensional", "joined", "attention")
 
@@ -233,3 +235,87 @@ def test_a_weight_is_observed_again_when_it_was_changed(monkeypatch):
     assert len(looks) == 4
     assert observer.max_val.tolist() == [6, 6] and observer.min_val.tolist() == [1, 1]
     assert "once" not in PerChannelMinMaxObserver.forward.__qualname__
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """How often a delegate was run on fake tensors; ``asked(answer)`` makes it answer so."""
+    from executorch.exir.delegate import executorch_call_delegate
+    from torch._higher_order_ops.utils import registered_hop_fake_fns
+
+    found, genuine = [], registered_hop_fake_fns[executorch_call_delegate]
+
+    def install(answer=genuine):
+        def counting(*arguments):
+            found.append(arguments)
+            return answer(*arguments)
+
+        monkeypatch.setitem(registered_hop_fake_fns, executorch_call_delegate, counting)
+        return lambda *arguments: registered_hop_fake_fns[executorch_call_delegate](*arguments)
+
+    install.found = found
+    return install
+
+
+def test_a_delegate_is_run_on_fake_tensors_once(asked):
+    """When the first count is that of the delegates, upstream/delegate_answers.py can go."""
+    asked()
+    lowered(quantized("folded", "fp32"))
+    assert len(asked.found) > 1
+    asked.found.clear()
+    with inside(delegates_answered_once):
+        lowered(quantized("folded", "fp32"))
+    assert len(asked.found) == 1
+
+
+class Partition:
+    """What a delegate is called with; it can be referred to weakly."""
+
+
+def test_a_delegate_is_run_again_on_another_layout_and_told_apart_from_another(asked):
+    import torch
+
+    call, one, two = asked(lambda lowered, x: [x * 2, (x > 0).sum(0)]), Partition(), Partition()
+    with inside(delegates_answered_once):
+        for given in (torch.ones(2, 3), torch.ones(3, 2), torch.ones(3, 2).t(), torch.ones(2, 3, dtype=torch.int8)):
+            for lowered in (one, two):
+                for expected in (call(lowered, given), call(lowered, given)):
+                    assert [item.dtype for item in expected] == [given.dtype, torch.int64]
+                    assert [item.stride() for item in expected] == [(given * 2).stride(), (1,)]
+        assert len(asked.found) == 8
+
+
+def test_what_a_layout_does_not_tell_is_asked_each_time(asked):
+    import torch
+
+    x = torch.ones(2, 3)
+    cases = [
+        (lambda lowered, x: [x], x),  # the input itself
+        (lambda lowered, x: [x.view(6)], x),
+        (lambda lowered, x: (lambda y: [y, y[0]])(x * 2), x),  # two outputs in one memory
+        (lambda lowered, x: [x * 2, 3], x),
+        (lambda lowered, x: [x * 2], x.to_sparse()),
+        (lambda lowered, x: [x * 2], x[1:]),
+    ]
+    for answer, given in cases:
+        call, one = asked(answer), Partition()
+        asked.found.clear()
+        with inside(delegates_answered_once):
+            call(one, given)
+            call(one, given)
+        assert len(asked.found) == 2
+
+
+def test_a_shape_that_is_a_symbol_is_asked_each_time(asked):
+    import torch
+    from torch._subclasses import FakeTensorMode
+    from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
+
+    call, one = asked(lambda lowered, x: [x * 2]), Partition()
+    mode = FakeTensorMode(shape_env=ShapeEnv())
+    given = mode.from_tensor(
+        torch.ones(5, 3), symbolic_context=StatelessSymbolicContext([DimDynamic.DYNAMIC, DimDynamic.STATIC])
+    )
+    with inside(delegates_answered_once), mode:
+        assert call(one, given)[0].shape == call(one, given)[0].shape
+    assert len(asked.found) == 2

@@ -41,7 +41,10 @@ def shared(work: Callable[[Item], Found], items: Sequence[Item], few: int = 2) -
 
 
 def waiting(work: Callable[[Item], None], items: Sequence[Item]) -> None:
-    """Do ``work``, which waits for a disk and needs no core, for each item, WAITING at a time. Raises what it raises."""
+    """Do ``work``, which waits for a disk and needs no core, for each item, WAITING at a time. Raises what it raises.
+
+    It must bear being done twice: where the system gives no more threads, all of it is done once more here.
+    """
     _spread(work, items, 1 if _told("alone") else WAITING)
 
 

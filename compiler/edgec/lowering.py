@@ -31,7 +31,7 @@ from edgec.stages.compare import compare
 from edgec.stages.evaluate import Answered, evaluate
 from edgec.stages.judge import judge
 from edgec.stages.load import refuse_changed
-from edgec.stages.lower import Lowering, lower, recollected, refuse_unavailable
+from edgec.stages.lower import Lowering, lower, refuse_unavailable
 from edgec.stages.measure import evaluation_figures, evaluation_of
 from edgec.stages.quantize import checked, quantize
 from edgec.stages.ranges import refuse_other_ranges
@@ -136,7 +136,6 @@ def _built(
         except Failure as failure:
             noted["float16"] = f"filters as float32, conversions outside the delegate: {failure.diagnostics[0].message}"
             step.session.restart()
-            recollected()
         else:
             return built, facts
     return _lowered(plan, program, narrow=False)

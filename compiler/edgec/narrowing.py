@@ -24,7 +24,7 @@ from edgec.runtime.session import Session
 from edgec.stages.compare import Broken
 from edgec.stages.diverge import Search, narrowed
 from edgec.stages.load import Loaded
-from edgec.stages.lower import lower, recollected
+from edgec.stages.lower import lower
 from edgec.stages.quantize import export, quantize
 from edgec.stages.reach import reached
 from edgec.stages.rewrite import Rewriting
@@ -91,7 +91,6 @@ def reaching(suspects: Suspects, program: Any) -> Iterator[None]:
 def _runs(suspects: Suspects, row: Row, program: Any) -> bool:
     """Whether the artifact of a part of the quantized graph loads and runs; a process that died of it is replaced."""
     inputs = tuple(_input(index, value) for index, value in enumerate(row))
-    recollected()
     try:
         _ran(suspects, lower(suspects.plan, program, narrow=False).data, [_sample(0, row)], inputs)
     except Failure as failure:
@@ -120,7 +119,6 @@ def _alone(suspects: Suspects, step: str, module: torch.nn.Module, rows: Sequenc
     """Take ``module`` through the job's steps as far as ``step`` and return its answers there. Raises as those steps do."""
     if step == "eager":
         return [tuple(output.float().numpy() for output in module(*row)) for row in rows]
-    recollected()
     inputs = tuple(_input(index, value) for index, value in enumerate(rows[0]))
     samples = [_sample(index, row) for index, row in enumerate(rows)]
     plan = replace(suspects.plan, inputs=inputs, recipe=_untrained(suspects.plan))

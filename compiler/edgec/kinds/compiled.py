@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import importlib.util
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,14 +35,17 @@ def compiled(options: str, folder: Path = FOLDER) -> BytecodeCache:
             return hashlib.sha256((origin + source).encode()).hexdigest()
 
         def load_bytecode(self, bucket: Bucket) -> None:
-            with contextlib.suppress(OSError):
+            try:
                 super().load_bytecode(bucket)
+            except Exception:  # whatever a damaged file makes of unpickling: it is compiled and written anew
+                bucket.reset()
 
         def dump_bytecode(self, bucket: Bucket) -> None:
             if not sys.dont_write_bytecode:
                 with contextlib.suppress(OSError):
                     os.makedirs(self.directory, exist_ok=True)  # noqa: PTH103 (as Python makes it)
                     super().dump_bytecode(bucket)
+                    shutil.copymode(__file__, self._get_cache_filename(bucket))
 
     name = hashlib.sha256(options.encode()).hexdigest()[:12]
     return Compiled(str(folder), f"template-{name}-%s.{sys.implementation.cache_tag}.pyc")

@@ -129,8 +129,11 @@ def _over(found: Boundary, limit: Limit, decides: bool) -> str | None:
 
 
 def _advice(found: Boundary) -> str:
-    if (found.before, found.after) == ("eager", "pte"):  # held against each other only where each step between them held
-        return "each step is within its own limit, and what they change adds up: a recipe that rounds less (mixed, fp16, fp32)"
+    if found.before == "eager" and found.after != "exported":  # all evaluation samples; each step held on some of them
+        return (
+            "each step held on the samples that were compared step by step: what they change adds up, or this sample is "
+            "unlike those; calibrate with samples like it, or take a recipe that rounds less"
+        )
     if found.after == "quantized":
         return "calibrate with more, or more typical, samples; or use the recipe fp16 or fp32"
     if found.after == "exported":

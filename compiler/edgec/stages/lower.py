@@ -112,23 +112,15 @@ def _lowered(program: Any, partitioners: list[Any], steps: Steps, reasons: dict[
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Inside it the cyclic collector rests: scanning what graph passes make, and keep, is 8 % of the time.
-
-    Nor does it look for what they left afterwards, 4 % more: most processes lower once, and end. Others say ``recollected``.
-    """
+    """Inside it the cyclic collector rests: scanning what graph passes make, and keep, is 8 % of the time."""
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
         gc.enable()
-
-
-def recollected() -> None:
-    """Before another lowering in the same process: what the last one left is collected then."""
-    gc.unfreeze()
+        gc.unfreeze()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -134,11 +135,13 @@ def sync_tree(folder: Path) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder and all that is below it. Raises OSError.
+    """Remove a folder and all that is below it; a link to one is refused. Raises OSError.
 
     A file at a time, a disk that frees what a file held at once (``discard``) takes longer than it took to write it.
     """
-    waiting(Path.unlink, [Path(place) / name for place, _, names in os.walk(folder) for name in names])
+    if not folder.is_symlink():
+        files = [Path(place) / name for place, _, names in os.walk(folder) for name in names]
+        waiting(partial(Path.unlink, missing_ok=True), files)
     shutil.rmtree(folder)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 Layout = tuple[Any, ...]
-"""What of a tensor decides the layouts that come of it: dtype, shape, strides, device; or a plain number."""
+"""What of a tensor decides the layouts that come of it: dtype, shape, strides, device."""
 
 
 @contextmanager

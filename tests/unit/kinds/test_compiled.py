@@ -81,10 +81,16 @@ def test_a_damaged_file_is_made_anew(place, times, damage):
     printed(place)
     (kept,) = (place / "kept").iterdir()
     whole = kept.read_bytes()
-    for text in (damage, whole[:-40]):
+    for text in (damage, whole[:-40], whole[:40], whole[:12] + bytes(len(whole) - 12)):
         kept.write_bytes(text)
         assert printed(place) == "Hello, YOU"
-    assert len(times) == 3 and kept.read_bytes() == whole
+    assert len(times) == 5 and kept.read_bytes() == whole
+
+
+def test_whoever_may_read_the_package_may_read_them(place):
+    printed(place)
+    (kept,) = (place / "kept").iterdir()
+    assert kept.stat().st_mode == Path(compiled.__code__.co_filename).stat().st_mode
 
 
 def test_where_nothing_can_be_written_it_prints_all_the_same(place, times):

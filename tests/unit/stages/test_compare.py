@@ -89,7 +89,8 @@ def test_what_adds_up_over_the_steps_is_not_blamed_on_a_kernel():
     broken = changed(answers(), lambda index, output: output + 5.0)
     assert "a kernel" in refusal({"quantized": answers(), "pte": broken}).hint
     whole = refusal({"eager": answers(), "pte": broken}).hint
-    assert "adds up" in whole and "a kernel" not in whole
+    assert "adds up" in whole and "samples like it" in whole and "a kernel" not in whole
+    assert "evaluation mode" in refusal({"eager": answers(), "exported": broken}).hint
 
 
 def test_one_large_error_among_many_small_ones_breaks_the_relative_limit():

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,30 @@ def test_what_keeps_a_tree_from_being_removed_is_said(tmp_path: Path, monkeypatc
     with pytest.raises(PermissionError, match="two"):
         atomic.remove_tree(tmp_path / "tree")
     assert (tmp_path / "tree" / "two").exists()
+
+
+def test_a_link_is_no_tree_and_what_it_leads_to_is_left(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    with pytest.raises(OSError, match="symbolic link"):
+        atomic.remove_tree(tmp_path / "link")
+    assert (tmp_path / "kept" / "file").exists()
+
+
+def test_a_tree_is_removed_where_the_system_gives_but_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def first(thread: threading.Thread) -> None:
+        if begun:
+            raise RuntimeError("can't start new thread")
+        begun.append(thread)
+        start(thread)
+
+    (tmp_path / "tree").mkdir()
+    for number in range(20):
+        (tmp_path / "tree" / str(number)).write_text("x")
+    monkeypatch.setattr(threading.Thread, "start", first)
+    atomic.remove_tree(tmp_path / "tree")
+    assert begun and not (tmp_path / "tree").exists()

@@ -93,7 +93,9 @@ def test_a_browser_shows_a_stream_that_moves_with_its_boxes_and_figures(
         shot = PIL.Image.open(browser.picture(tmp_path / "page.png"))
         assert shot.size[0] == 1280 and len(shot.convert("RGB").getcolors(1 << 24)) > 500
     browser.until(f"{text('state')}.includes('ended')")
-    assert [entry for entry in browser.wrong if "ERR_CONNECTION" not in str(entry)] == []
+    # The server went in the midst of what the page was asking for, or of an answer.
+    cut = ("ERR_CONNECTION", "ERR_CONTENT_LENGTH_MISMATCH")
+    assert [entry for entry in browser.wrong if not any(word in str(entry) for word in cut)] == []
 
 
 def test_a_stream_that_is_lost_is_told_on_the_page(folder: Path, video: Path, browser: Browser) -> None:

@@ -1,6 +1,6 @@
 """Work that lets other threads run: hashing, shared among the cores that this process may use, and waiting for a disk.
 
-Where no thread can be started, or one is told to be ``alone``, it is done one after the other.
+Where no thread can be started, it is done one after the other.
 """
 
 from __future__ import annotations
@@ -27,11 +27,6 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def alone() -> None:
-    """Share nothing that this thread does from now on."""
-    _here.alone = True
-
-
 def shared(work: Callable[[Item], Found], items: Sequence[Item], few: int = 2) -> list[Found]:
     """Return ``work`` of each item, in order; fewer than ``few`` are not worth the start of threads. Raises what it raises.
 
@@ -45,7 +40,7 @@ def waiting(work: Callable[[Item], None], items: Sequence[Item]) -> None:
 
     It must bear being done twice: where the system gives no more threads, all of it is done once more here.
     """
-    _spread(work, items, 1 if _told("alone") else WAITING)
+    _spread(work, items, WAITING)
 
 
 def together(work: Callable[[], None], beside: Callable[[], None]) -> None:
@@ -80,16 +75,12 @@ def _spread(work: Callable[[Item], Found], items: Sequence[Item], threads: int) 
 
 def _free() -> int:
     """How many cores this thread may share its work among."""
-    return 1 if _told("alone") or _told("busy") else cores()
+    return 1 if getattr(_here, "busy", False) else cores()
 
 
 def _busy() -> None:
     """This thread is a part of shared work."""
     _here.busy = True
-
-
-def _told(what: str) -> bool:
-    return getattr(_here, what, False)
 
 
 def _begun(pool: ThreadPoolExecutor, calls: Sequence[Callable[[], Found]]) -> list[Future[Found]] | None:

@@ -38,18 +38,6 @@ def test_what_the_work_raises_comes_through():
         shared(lambda item: (_ for _ in ()).throw(OSError("gone")), [1, 2])
 
 
-def test_a_thread_that_is_to_be_alone_shares_nothing():
-    def work():
-        cores.alone()
-        return shared(lambda item: threading.current_thread(), [1, 2])
-
-    found = []
-    thread = threading.Thread(target=lambda: found.extend(work()))
-    thread.start()
-    thread.join()
-    assert found == [thread, thread]
-
-
 def test_two_things_are_done_together_the_first_of_them_here():
     both, threads = threading.Barrier(2, timeout=10), []
 
@@ -106,16 +94,12 @@ def test_what_waits_needs_no_core_and_is_not_refused_inside_shared_work(monkeypa
     together(lambda: None, lambda: waiting(lambda item: both.wait(), [1, 2]))
 
 
-def test_alone_it_waits_for_one_thing_after_the_other():
-    def work():
-        cores.alone()
-        waiting(lambda item: found.append(threading.current_thread()), [1, 2])
-
+def test_no_more_wait_at_once_than_are_to(monkeypatch):
+    here = threading.current_thread()
+    monkeypatch.setattr(cores, "WAITING", 1)
     found = []
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert found == [thread, thread]
+    waiting(lambda item: found.append(threading.current_thread()), [1, 2])
+    assert found == [here, here]
 
 
 def test_what_waiting_meets_comes_through():

@@ -17,7 +17,7 @@ from edgec.commands.options import output, put
 from edgec.diagnostics import Failure
 
 OBJECTS = 50_000
-"""New ones after which Python's collector looks for cycles; at its own 700 it takes a fourteenth of a short command's time."""
+"""New ones after which Python's collector looks for cycles; at its own 700 it takes 7 % of a build that lowers nothing."""
 
 COMMANDS: dict[str, str] = {
     "init": "Write a commented manifest to start from.",

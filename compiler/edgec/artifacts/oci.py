@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edgec.artifacts.document import Json
+from edgec.artifacts.reference import DIGEST
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -41,20 +42,30 @@ class Descriptor:
 
 
 def descriptor(record: Json) -> Descriptor:
-    """Return the Descriptor that a registry's JSON holds. Raises ValueError for anything else."""
+    """Return the Descriptor that a registry's JSON holds. Raises ValueError for anything else.
+
+    Its digest is compared with what comes, and names files: anything but a sha256 is refused.
+    """
     fits = isinstance(record, dict) and all(
         isinstance(record.get(key), kind) for key, kind in (("mediaType", str), ("digest", str), ("size", int))
     )
     if not fits or record["size"] < 0:
         raise ValueError("a descriptor has a mediaType, a digest and a size")
+    if not DIGEST.fullmatch(record["digest"]):
+        raise ValueError(f"{record['digest']!r} is not a sha256 digest")
     return Descriptor(
         media_type=record["mediaType"],
         digest=record["digest"],
         size=record["size"],
         artifact_type=record.get("artifactType"),
         platform=_strings(record.get("platform")) or None,
-        annotations=_strings(record.get("annotations")),
+        annotations=annotations_of(record),
     )
+
+
+def annotations_of(record: Mapping[str, Json]) -> dict[str, str]:
+    """Return the annotations of a registry's JSON object, those that are words."""
+    return _strings(record.get("annotations"))
 
 
 def describe(content: bytes, media_type: str, annotations: Mapping[str, str] | None = None) -> Descriptor:

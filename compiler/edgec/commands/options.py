@@ -42,7 +42,11 @@ class Output:
         return (self.format, self.quiet, self.colour(sys.stdout), self.colour(sys.stderr))
 
     def say(self, text: str) -> None:
-        """Print a line of progress, unless --quiet."""
+        """Print a line of progress, unless --quiet; what a terminal might obey is shown as an escape."""
+        if not text.isprintable():
+            from edgec.output.human import printable
+
+            text = printable(text)
         if not self.quiet:
             put(sys.stderr, f"{text}\n")
 

@@ -35,7 +35,7 @@ class Stored:
         """Return the JSON object. Raises Failure ``bundle-broken`` where it is none."""
         try:
             found = json.loads(self.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise Failure(Diagnostic(code="bundle-broken", message=f"the manifest {self.digest} is not a JSON object"))

@@ -22,7 +22,7 @@ from edgec.artifacts.image import (
     images_of,
     parts_of,
 )
-from edgec.artifacts.oci import MANIFEST, Descriptor
+from edgec.artifacts.oci import MANIFEST, Descriptor, annotations_of
 from edgec.artifacts.reference import Reference
 from edgec.diagnostics import Diagnostic, Failure, nearest
 from edgec.store import archive
@@ -71,8 +71,7 @@ def bundles(stored: Stored, reference: Reference) -> tuple[Descriptor, ...]:
     except ValueError as error:
         hint = "edgec pull takes what edgec push put there"
         raise Failure(Diagnostic(code="no-bundle", message=f"{reference} is no release: {error}", hint=hint)) from None
-    marks = {key: str(value) for key, value in (record.get("annotations") or {}).items()}
-    size = len(stored.content)
+    size, marks = len(stored.content), annotations_of(record)
     return (Descriptor(media_type=MANIFEST, digest=stored.digest, size=size, artifact_type=BUNDLE, annotations=marks),)
 
 
@@ -136,7 +135,7 @@ def _checked(described: Descriptor, folder: Path, record: Json, signature: bytes
         facts = bundle.facts
         if not all(isinstance(facts.get(key), str) and PLAIN.fullmatch(facts[key]) for key in ("name", "version", "target")):
             raise Failure(Diagnostic(code="bundle-broken", message=f"{described.digest}: bundle.json names it unsafely"))
-        called = {**(record.get("annotations") or {}), **described.annotations}
+        called = {**annotations_of(record), **described.annotations}
         for key, own in ((TARGET, facts["target"]), (DIGEST, bundle.digest), (VERSION, facts["version"])):
             if called.get(key, own) != own:
                 raise mismatch(f"the {key} of {described.digest}", str(called[key]), own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,21 @@ def test_what_pytest_leaves_behind_is_no_fault(written: Written) -> None:
     (written.folder / "tests" / "__pycache__").mkdir()
     (written.folder / "tests" / "__pycache__" / "test_bundle.pyc").touch()
     assert bundles.check(written.folder)
+
+
+@pytest.mark.parametrize("place", ["video/__pycache__/pipeline.cpython-311.pyc", "lib/__pycache__/x", "__pycache__/x", "tests/x.pyc"])
+def test_code_that_python_would_run_is_not_let_in_among_caches(place: str, written: Written) -> None:
+    (written.folder / place).parent.mkdir(parents=True, exist_ok=True)
+    (written.folder / place).touch()
+    assert codes(written.folder) == ["bundle-broken"]
+
+
+def test_a_tarball_has_no_caches_at_all(written: Written, tmp_path: Path) -> None:
+    (written.folder / "tests" / "__pycache__").mkdir()
+    (written.folder / "tests" / "__pycache__" / "test_bundle.pyc").touch()
+    with tarfile.open(tmp_path / "packed.tar.gz", "w:gz") as tarball:
+        tarball.add(written.folder, "camera-1.0.0-linux-x86_64")
+    assert codes(tmp_path / "packed.tar.gz") == ["bundle-broken"]
 
 
 @pytest.mark.parametrize(

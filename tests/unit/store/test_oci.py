@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from edgec.artifacts.oci import INDEX, LAYER, Descriptor, describe, descriptor, digest_of
+from edgec.artifacts.oci import INDEX, LAYER, MANIFEST, Descriptor, describe, descriptor, digest_of
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import download, faults, oci, transport, upload
 from edgec.store.transport import Session, connected
@@ -388,3 +388,36 @@ def test_descriptors_go_through_json() -> None:
     for broken in ({}, [], {**wanted().to_json(), "size": -1}, {**wanted().to_json(), "digest": 1}):
         with pytest.raises(ValueError, match="descriptor"):
             descriptor(broken)
+
+
+@pytest.mark.parametrize("digest", ["sha256:../../home/.ssh", "sha256:/etc/x", "md5:" + "0" * 32, "sha256:" + "0" * 63, "x", ""])
+def test_a_digest_that_is_none_names_no_file_and_is_never_left_uncompared(digest: str) -> None:
+    with pytest.raises(ValueError, match="not a sha256 digest"):
+        descriptor({"mediaType": INDEX, "digest": digest, "size": 1})
+
+
+def test_a_pull_writes_nothing_of_an_index_that_names_places(
+    session: Session, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgec.artifacts.image import TARGET
+    from edgec.store.pull import bundles, resolved
+
+    entry = {"mediaType": MANIFEST, "digest": "sha256:../../home/.ssh", "size": 2, "annotations": {TARGET: "jetson-nano"}}
+    stub.manifests["1.0.0"] = (INDEX, json.dumps({"manifests": [entry]}).encode())
+    found = refusal(lambda: bundles(resolved(session, stub.reference()), stub.reference()))
+    assert (found.code, "'sha256:../../home/.ssh' is not a sha256 digest" in found.message) == ("no-bundle", True)
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"[]", b"{", b"5"])
+def test_a_manifest_that_is_no_object_is_refused_however_deep(content: bytes, session: Session, stub: Stub) -> None:
+    stub.manifests["1.0.0"] = (INDEX, content)
+    stored = oci.manifest(session, "1.0.0")
+    assert stored is not None
+    assert refusal(stored.record).code == "bundle-broken"
+
+
+def test_annotations_that_are_none_are_as_good_as_missing() -> None:
+    from edgec.artifacts.oci import annotations_of
+
+    assert annotations_of({"annotations": ["a"]}) == {} == annotations_of({})
+    assert annotations_of({"annotations": {"a": "b", "c": 5}}) == {"a": "b"}

@@ -224,7 +224,7 @@ Picture decode_jpeg(const Bytes& file, const std::string& name) {
   context.img_n = 0;  // so that cleaning up is safe before a header was read
   const std::unique_ptr<stbi__jpeg, decltype(&stbi__cleanup_jpeg)> cleanup(jpeg.get(), &stbi__cleanup_jpeg);
   if (stbi__decode_jpeg_image(jpeg.get()) == 0) {
-    throw Failure(kEnvironment, name + ": the JPEG file is damaged (" + stb_reason() + ")");
+    throw Failure(kEnvironment, name + ": " + stb_refusal("the JPEG file"));
   }
   return assemble(*jpeg, name);
 }

@@ -80,8 +80,7 @@ int profile(const Bundle& bundle, const Options& options) {
   model.run();
   const Bytes trace = model.trace();
   const std::string& path = options.paths.front();
-  std::remove(path.c_str());
-  append_file(path, trace.data(), trace.size());
+  write_file(path, trace.data(), trace.size());
   return kOk;
 }
 

@@ -148,11 +148,13 @@ struct Model::State {
 };
 
 Bytes verified_model(const Bundle& bundle) {
-  Bytes bytes = read_file(bundle.path(bundle.model_file), std::min(kModelLimit, bundle.model_bytes + 1));
+  // One byte more than there should be is enough to see that it is another file.
+  Bytes bytes = read_start(bundle.path(bundle.model_file), std::min(kModelLimit, bundle.model_bytes) + 1);
   const std::string digest = sha256_hex(bytes.data(), bytes.size());
   if (digest != bundle.model_sha256) {
-    throw Failure(kIntegrity, bundle.model_file + " is not the model that bundle.json records: its sha256 is " + digest +
-                                  ", recorded is " + bundle.model_sha256);
+    throw Failure(kIntegrity, bundle.model_file + " is not the model that bundle.json records: " +
+                                  (bytes.size() > bundle.model_bytes ? "it is longer" : "its sha256 is " + digest) +
+                                  ", recorded is " + bundle.model_sha256 + " of " + std::to_string(bundle.model_bytes) + " bytes");
   }
   return bytes;
 }

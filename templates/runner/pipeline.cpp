@@ -33,7 +33,13 @@ std::vector<float> samples_of(const Tensor& input, std::size_t channels) {
 }
 
 Feed picture_feed(const TensorSpec& spec, Bytes file, const std::string& name) {
-  return [&spec, file = std::move(file), name] { return std::vector<Tensor>{image_tensor(spec, decode(file, name))}; };
+  return [&spec, file = std::move(file), name] {
+    try {
+      return std::vector<Tensor>{image_tensor(spec, decode(file, name))};
+    } catch (const Failure& failure) {  // the bundle's own picture
+      throw Failure(kIntegrity, failure.message);
+    }
+  };
 }
 
 Feed window_feed(const Tensor& input) {

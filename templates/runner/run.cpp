@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <new>
 
 #include "clock.h"
 #include "failure.h"
@@ -34,8 +35,20 @@ Shape raw_shape(const TensorSpec& spec, std::size_t size, const Options& options
   return shape;
 }
 
+// Of a folder only its path has come this far: there is no picture in it.
+Picture read_picture(const std::string& path) {
+  Bytes file;
+  try {
+    file = read_file(path, kPictureFileLimit);
+  } catch (const Failure&) {
+    if (is_folder(path) && pictures_in(path).empty()) throw Failure(kEnvironment, path + ": no .png, .jpg or .jpeg file in this folder");
+    throw;
+  }
+  return decode(file, path);
+}
+
 Tensor read_input(const TensorSpec& spec, const std::string& path, const Options& options) {
-  if (spec.image) return image_tensor(spec, decode(read_file(path, kPictureFileLimit), path));
+  if (spec.image) return image_tensor(spec, read_picture(path));
   const std::size_t most = elements(spec.shape) * spec.dtype->size;
   Bytes data = read_file(path, std::min(kTensorFileLimit, most * 16 + (1 << 20)));
   const Shape shape = raw_shape(spec, data.size(), options);
@@ -60,7 +73,7 @@ std::vector<std::string> expanded(const std::vector<std::string>& paths) {
       more = expanded(lines_of_stdin());
     } else if (is_folder(path)) {
       more = pictures_in(path);
-      if (more.empty()) throw Failure(kEnvironment, path + ": no .png, .jpg or .jpeg file in this folder");
+      if (more.empty()) more = {path};  // to be told in a line of its own
     }
     result.insert(result.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   }
@@ -145,6 +158,8 @@ int run_paths(const Bundle& bundle, const Options& options) {
       session.infer(paths[at], inputs);
     } catch (const Failure& failure) {
       session.report(paths[at], failure);
+    } catch (const std::bad_alloc&) {
+      session.report(paths[at], {kEnvironment, paths[at] + ": not enough memory"});
     }
   }
   return session.exit_code();
@@ -177,7 +192,7 @@ int run_preprocess(const Bundle& bundle, const Options& options) {
   const auto found = std::find_if(bundle.inputs.begin(), bundle.inputs.end(), [](const TensorSpec& spec) { return spec.image.has_value(); });
   if (found == bundle.inputs.end()) throw Failure(kUsage, "the model takes no picture");
   for (const std::string& path : expanded(options.paths)) {
-    const Picture picture = fit(decode(read_file(path, kPictureFileLimit), path), *found->image);
+    const Picture picture = fit(read_picture(path), *found->image);
     write_out(picture.rgb.data(), picture.rgb.size());
   }
   return kOk;

@@ -11,8 +11,12 @@
 
 #include <stb_image.h>
 
-// Why the last picture was refused; stb_image does not always say.
-inline const char* stb_reason() {
+#include <cstring>
+#include <string>
+
+// What is wrong with `what`, which stb_image has just refused; it does not always say.
+inline std::string stb_refusal(const std::string& what) {
   const char* reason = stbi_failure_reason();
-  return reason == nullptr ? "the data end early" : reason;
+  if (reason != nullptr && std::strcmp(reason, "outofmem") == 0) return "not enough memory for the picture";
+  return what + " is damaged (" + (reason == nullptr ? "the data end early" : reason) + ")";
 }

@@ -251,6 +251,8 @@ def huge_png() -> bytes:
         (crowded_jpeg(), "damaged or truncated"),
         (huge_png(), "64 megapixels"),
         (png()[:8], "neither"),
+        (png()[:8] + (4).to_bytes(4, "big") + b"CgBI" + bytes(4) + zlib.crc32(b"CgBI" + bytes(4)).to_bytes(4, "big") + png()[8:],
+         "does not begin with its header"),
     ],
 )
 def test_a_bad_picture_is_a_line_and_the_others_go_on(bundle, tmp_path, content, words):
@@ -285,10 +287,67 @@ def test_any_file_name_is_printed_as_json(bundle, tmp_path):
     assert code == 0 and json.loads(out)["source"].endswith('/\ufffd"\\\n\x01ä.png')
 
 
-def test_an_empty_folder_is_an_error(bundle, tmp_path):
+def test_an_empty_folder_is_an_error_and_the_others_go_on(bundle, tmp_path):
     (tmp_path / "empty").mkdir()
-    code, _, error = runner(bundle, "--run", tmp_path / "empty")
-    assert code == 8 and "no .png" in error
+    (tmp_path / "good.png").write_bytes(png())
+    code, out, _ = runner(bundle, "--run", tmp_path / "empty", tmp_path / "good.png")
+    empty, good = (json.loads(line) for line in out.splitlines())
+    assert code == 8 and "no .png" in empty["error"] and good["label"]
+
+
+def test_a_link_back_to_a_folder_above_it_is_not_followed(bundle, tmp_path):
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "in" / "good.png").write_bytes(png())
+    (tmp_path / "in" / "deep" / "back").symlink_to("..")
+    (tmp_path / "in" / "self").symlink_to(".")
+    code, out, error = runner(bundle, "--run", tmp_path / "in")
+    assert (code, len(out.splitlines())) == (0, 1), error
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
+def test_a_folder_that_may_not_be_listed_is_an_error(bundle, tmp_path):
+    (tmp_path / "in" / "closed").mkdir(parents=True)
+    (tmp_path / "in" / "good.png").write_bytes(png())
+    (tmp_path / "in" / "closed").chmod(0)
+    code, out, _ = runner(bundle, "--run", tmp_path / "in")
+    closed, good = (json.loads(line) for line in out.splitlines())
+    assert code == 8 and "Permission denied" in closed["error"] and good["label"]
+
+
+def palette_png(colours, index):
+    """An 8 x 8 picture, a byte a pixel, of one colour of a palette."""
+
+    def chunk(kind, content):
+        return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+    size = (8).to_bytes(4, "big")
+    rows = zlib.compress((b"\0" + bytes([index] * 8)) * 8)
+    header = chunk(b"IHDR", size + size + bytes([8, 3, 0, 0, 0]))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"PLTE", colours) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def test_colours_beyond_a_short_palette_are_black_whatever_came_before(bundle, tmp_path):
+    """stb_image takes what lies on its stack for them; Pillow black."""
+    (tmp_path / "short.png").write_bytes(palette_png(bytes([255, 0, 0, 0, 255, 0]), 200))
+    (tmp_path / "other.png").write_bytes(palette_png(bytes([77]) * 768, 200))
+    assert PIL.Image.open(tmp_path / "short.png").convert("RGB").getpixel((0, 0)) == (0, 0, 0)
+    alone = run(bundle / "bin" / "edgec-run", "--preprocess", tmp_path / "short.png")
+    after = run(bundle / "bin" / "edgec-run", "--preprocess", tmp_path / "other.png", tmp_path / "short.png")
+    assert alone[0] == after[0] == 0
+    assert set(alone[1]) == {"\0"} and after[1].endswith(alone[1])
+
+
+def test_a_picture_that_memory_does_not_hold_is_a_line_and_the_others_go_on(bundle, tmp_path):
+    place = tmp_path / "in"
+    place.mkdir()
+    PIL.Image.new("1", (8000, 7990)).save(place / "1-huge.png")
+    PIL.Image.new("L", (8000, 7990)).save(place / "2-huge.jpg", quality=10)
+    (place / "3-good.png").write_bytes(png())
+    command = f"ulimit -v 250000; exec '{bundle}/bin/edgec-run' --run '{place}' --threads 1"
+    code, out, error = run("/bin/sh", "-c", command)
+    first, second, good = (json.loads(line) for line in out.splitlines())
+    assert code == 8 and "not enough memory" in first["error"] and "not enough memory" in second["error"], error
+    assert good["label"]
 
 
 # Streams and tensors
@@ -437,7 +496,7 @@ def test_a_sound_bundle_passes(bundle):
     assert record["bench"]["throughput_hz"] == pytest.approx(1 / latency["mean"], rel=1e-3)
 
 
-@pytest.mark.parametrize("value", [1e3, np.nan])
+@pytest.mark.parametrize("value", [1e3, np.nan, np.inf])
 def test_a_golden_output_that_differs_fails(bundle, value):
     vector = json.loads((bundle / "bundle.json").read_text())["golden"]["vectors"][1]
     path = bundle / vector["outputs"][0]
@@ -456,12 +515,28 @@ def test_a_bundle_without_golden_vectors_does_not_pass(bundle):
     assert (code, out) == (7, "") and "no golden vector" in error
 
 
-def test_a_golden_file_cut_short_is_refused(bundle):
+@pytest.mark.parametrize("change", [lambda was: was[:-4], lambda was: was + b"x", lambda was: was + bytes(100)])
+def test_a_golden_file_of_another_length_is_refused(bundle, change):
     vector = json.loads((bundle / "bundle.json").read_text())["golden"]["vectors"][0]
     path = bundle / vector["inputs"][0]
-    path.write_bytes(path.read_bytes()[:-4])
+    path.write_bytes(change(path.read_bytes()))
     code, out, error = runner(bundle, "--self-test")
     assert (code, out) == (7, "") and vector["inputs"][0] in error
+
+
+@pytest.mark.parametrize("more", [b"x", bytes(100)])
+def test_a_longer_model_is_another_one(bundle, more):
+    with (bundle / "model.pte").open("ab") as handle:
+        handle.write(more)
+    code, out, error = runner(bundle, "--self-test")
+    assert (code, out) == (7, "") and "is not the model that bundle.json records: it is longer" in error
+
+
+def test_a_damaged_golden_picture_is_the_bundles_fault(bundle):
+    picture = next(bundle.glob("tests/golden/*.picture.*"))
+    picture.write_bytes(b"no picture")
+    code, _, error = runner(bundle, "--self-test")
+    assert code == 7 and picture.name in error
 
 
 def test_budgets_are_judged_by_this_device(bundle):
@@ -581,6 +656,15 @@ def test_profile_writes_an_etdump(bundle, tmp_path):
     code, out, error = runner(bundle, "--profile", tmp_path / "trace.etdump")
     assert (code, out, error) == (0, "", "")
     assert (tmp_path / "trace.etdump").read_bytes()[8:12] == b"ED00"  # size, root, identifier
+
+
+def test_profile_goes_through_a_link_and_takes_no_folder_away(bundle, tmp_path):
+    (tmp_path / "link").symlink_to("trace.etdump")
+    (tmp_path / "empty").mkdir()
+    assert runner(bundle, "--profile", tmp_path / "link")[0] == 0
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "trace.etdump").stat().st_size > 0
+    code, _, error = runner(bundle, "--profile", tmp_path / "empty")
+    assert code == 8 and (tmp_path / "empty").is_dir() and "Is a directory" in error
 
 
 def test_info_names_the_delegate_and_no_kernel_library(bundle):

@@ -80,6 +80,48 @@ def test_the_stream_may_come_from_a_command(folder: Path, shell: tuple[str, ...]
     assert (code, json.loads(out)["bytes"]) == (0, 5)
 
 
+@pytest.mark.parametrize(
+    ("source", "ended", "said"),
+    [("no-such-command", 6, "is not found"), ("printf abc; exit 3", 8, "ended with exit code 3"), ("printf abc", 0, "")],
+)
+def test_a_source_that_fails_is_no_success(
+    source: str, ended: int, said: str, folder: Path, shell: tuple[str, ...], tmp_path: Path
+) -> None:
+    environment = {"EDGEC_SOURCE": source, "TMPDIR": str(tmp_path)}
+    code, _, err = call(*shell, folder / "run.sh", "-", environment=environment)
+    assert (code, said in err) == (ended, True), err
+    assert not [name for name in entries(tmp_path) if name.startswith("tmp.")]
+
+
+def test_the_runner_s_exit_code_counts_before_the_source_s(folder: Path, shell: tuple[str, ...]) -> None:
+    environment = {"EDGEC_SOURCE": "exit 3", "STAND_IN_CODE": "7"}
+    assert call(*shell, folder / "run.sh", "-", environment=environment)[0] == 7
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_source_and_runner_too(
+    number: signal.Signals, folder: Path, shell: tuple[str, ...], tmp_path: Path
+) -> None:
+    source = f"echo $$ > '{tmp_path}/source'; while sleep 0.1; do printf x; done"
+    environment = {**os.environ, "EDGEC_SOURCE": source, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([*shell, folder / "run.sh", "-"], env=environment, stdout=subprocess.DEVNULL) as process:
+        while not (tmp_path / "source").exists() or not (tmp_path / "source").read_text():
+            time.sleep(0.02)
+        process.send_signal(number)
+        assert process.wait(20) in (143, 128 + number)
+    ends = time.monotonic() + 20
+    while Path(f"/proc/{(tmp_path / 'source').read_text().strip()}").exists():
+        assert time.monotonic() < ends, "the source lives on"
+        time.sleep(0.05)
+    assert not [name for name in entries(tmp_path) if name.startswith("tmp.")]
+
+
+def test_code_that_python_left_in_the_bundle_is_not_run(folder: Path, shell: tuple[str, ...]) -> None:
+    (folder / "video" / "__pycache__").mkdir()
+    code, _, err = call(*shell, folder / "run.sh", "--source", "x.mp4")
+    assert (code, "no part of the bundle" in err) == (7, True), err
+
+
 def test_no_argument_is_a_usage_error(folder: Path, shell: tuple[str, ...]) -> None:
     code, out, err = call(*shell, folder / "run.sh")
     assert (code, out) == (2, "")
@@ -160,6 +202,9 @@ def test_pytest_s_leavings_are_no_fault(folder: Path) -> None:
         (folder / name).mkdir()
         (folder / name / "file").touch()
     assert call(folder / "verify.sh")[0] == 0
+    (folder / "video" / "__pycache__").mkdir()
+    (folder / "video" / "__pycache__" / "pipeline.cpython-311.pyc").touch()
+    assert call(folder / "verify.sh")[0] == 7
 
 
 def test_a_core_without_what_the_programs_need_is_refused(tmp_path: Path, shell: tuple[str, ...]) -> None:
@@ -197,6 +242,37 @@ def test_another_architecture_is_refused_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("options", [["--nonsense"], ["--out"], ["--samples"], ["--out", "/tmp"]])
 def test_verify_usage(options: list[str], folder: Path) -> None:
     assert call(folder / "verify.sh", *options)[0] == 2
+
+
+def test_a_result_in_the_bundle_is_refused_before_anything_is_written(folder: Path, shell: tuple[str, ...]) -> None:
+    for where in ("verify.json", folder / "tests" / "verify.json", "tests/../verify.json"):
+        code, _, err = call(*shell, folder / "verify.sh", "--out", where, cwd=folder)
+        assert (code, "lies in the bundle" in err) == (2, True), err
+    assert call(*shell, folder / "verify.sh")[0] == 0
+
+
+def test_a_result_goes_through_what_is_no_regular_file(folder: Path, tmp_path: Path, shell: tuple[str, ...]) -> None:
+    (tmp_path / "link").symlink_to("there.json")
+    assert call(*shell, folder / "verify.sh", "--out", tmp_path / "link")[0] == 0
+    assert (tmp_path / "link").is_symlink() and json.loads((tmp_path / "there.json").read_text())["status"] == "passed"
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE) as reader:
+        assert call(*shell, folder / "verify.sh", "--out", tmp_path / "pipe")[0] == 0
+        assert reader.stdout is not None and json.loads(reader.stdout.read())["status"] == "passed"
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+@pytest.mark.parametrize("closed", ["> /dev/full", ">&-"])
+@pytest.mark.parametrize(("given", "ended"), [(0, 8), (5, 5), (7, 7)])
+def test_a_result_that_cannot_be_printed_hides_no_failure(
+    closed: str, given: int, ended: int, folder: Path, shell: tuple[str, ...]
+) -> None:
+    code, _, err = call(
+        *shell, "-c", f'"$0" {closed}', folder / "verify.sh", environment={"STAND_IN_CODE": str(given)}
+    )
+    assert (code, "cannot write the result" in err) == (ended, True), err
+    (folder / "README.md").write_text("other")
+    assert call(*shell, "-c", f'"$0" {closed}', folder / "verify.sh")[0] == 7
 
 
 def test_a_result_that_cannot_be_written_is_an_environment_error(folder: Path, tmp_path: Path) -> None:
@@ -411,6 +487,12 @@ def test_installs_at_once_and_readers_never_miss_the_current_one(
     assert set(codes) <= {0, 8}
     assert 0 in codes
     assert bundles.check(prefix / "camera" / "current")
+
+
+def test_a_bundle_whose_programs_may_not_run_is_an_environment_error(folder: Path, tmp_path: Path) -> None:
+    (folder / "verify.sh").chmod(0o644)
+    code, _, err = call(folder / "install.sh", "--prefix", tmp_path / "p", "--no-service")
+    assert (code, "TMPDIR" in err) == (8, True), err
 
 
 @pytest.mark.parametrize("options", [["--nonsense"], ["--prefix"], ["--prefix", ""]])

@@ -4,6 +4,7 @@
 known_key() {
   [ -r "$1" ] || fail 3 "the key $1 cannot be read"
   ! grep -q 'PRIVATE KEY-----' "$1" || fail 2 "the key $1 cannot be used: it is a private key"
+  command -v openssl > /dev/null || fail 6 "needs openssl to check signatures"
   openssl pkey -pubin -in "$1" -outform DER > "$work/der" 2> /dev/null &&
     text=$(openssl pkey -pubin -in "$1" -noout -text 2> /dev/null) || fail 2 "the key $1 cannot be used: it is no public key in PEM form"
   case $text in
@@ -140,7 +141,6 @@ check_bundle() {
     [ -z "$required" ] || fail 2 "no key is named: pass --key, or name keys in the policy"
     return 0
   fi
-  command -v openssl > /dev/null || fail 6 "needs openssl to check signatures"
   [ ! -d "$bundle" ] || same_files "$bundle"
   place_papers
   unpack_envelope

@@ -42,10 +42,21 @@ class Signals:
 
 
 def tell(line: Dict[str, Any]) -> None:
-    """Print an object as one line, whole, whichever thread it comes from."""
+    """Print an object as one line, whole, whichever thread it comes from. Raises Problem where it cannot be written."""
     with TELLING:
-        sys.stdout.buffer.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            give_up_output()
+            raise Problem(ENVIRONMENT, f"standard output: {error.strerror}") from None
+
+
+def give_up_output() -> None:
+    """Let what is still to be written go nowhere, so that leaving does not fail of it once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 TELLING = threading.Lock()
@@ -101,12 +112,14 @@ def main() -> int:
     stop = threading.Event()
     signals = Signals(stop)
     try:
+        if sys.stdout is None:  # closed by whoever started us
+            raise Problem(ENVIRONMENT, "standard output is closed")
         code = play(parse(sys.argv[1:]), stop, signals)
     except Problem as problem:
         sys.stderr.write(f"run.sh: {problem}\n")
         return problem.code
     except BrokenPipeError:  # whoever read our lines has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_output()
         return OK
     return INTERRUPTED if signals.name == "SIGINT" else code
 

@@ -16,6 +16,7 @@ PIPE_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031
 LEVEL = re.compile(r"^(?:\[[^\]]*\] )*\[(\w+)\] ?(.*)$")
 WRONG = ("error", "fatal", "panic")
+FULL = "No space left on device"  # an error also where ffmpeg, before 4.1, names no levels
 NEWEST = (99, 0)
 SECONDS_TO_END = 5.0
 
@@ -112,7 +113,7 @@ class Said:
         """Take one line."""
         found = LEVEL.match(text)
         level, words = (found.group(1), found.group(2)) if found else ("", text)
-        if level in WRONG:
+        if level in WRONG or (not level and FULL in words):
             self.errors += 1
             self.first, self.last = self.first or words, words
         elif level in ("", "warning") and words and not words.startswith(("frame=", "video:")):

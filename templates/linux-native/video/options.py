@@ -52,11 +52,20 @@ def parse(words: List[str]) -> Options:
     parser.add_argument("--input-options", default="", metavar="WORDS", help="options of ffmpeg that go before its -i")
     parser.add_argument("--threads", type=whole, metavar="N", help="threads of the model")
     parser.add_argument("--top", type=whole, metavar="K", help="classes in each line")
-    found = vars(parser.parse_args(words))
+    found = vars(parser.parse_args(joined(words)))
     given = {name: found.pop(name) for name in ("threads", "top")}
     runner = [word for name, value in given.items() if value is not None for word in ("--" + name, str(value))]
     found["input_options"] = found["input_options"].split()
     return Options(runner=runner, **found)
+
+
+def joined(words: List[str]) -> List[str]:
+    """Return the words with ffmpeg's own tied to their option: alone, one that begins with a dash is taken for one of ours."""
+    name = "--input-options"
+    if name not in words[:-1]:
+        return words
+    at = words.index(name)
+    return [*words[:at], f"{name}={words[at + 1]}", *words[at + 2 :]]
 
 
 def whole(text: str) -> int:

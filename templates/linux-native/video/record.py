@@ -83,7 +83,11 @@ class Recorder:
             self.frames += 1
 
     def _end(self, child: Optional[Child]) -> None:
-        if child is not None and child.end(SECONDS_TO_END) and not self.reason:
+        if child is None:
+            return
+        code = child.end(SECONDS_TO_END)
+        # A file that it could not finish is an error that ffmpeg tells, and ends with 0 all the same.
+        if (code or child.said.errors) and not self.reason:
             self.reason = "recording: " + child.said.reason("file:" + self.path)
 
     def _command(self, frame: Frame, rate: float) -> List[str]:

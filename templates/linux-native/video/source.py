@@ -50,7 +50,7 @@ class Source:
         return self._file() if self.kind == "file" else self._live()
 
     def _folder(self) -> Generator[Frame, None, None]:
-        paths = listed(self.where)
+        paths = listed(self.where, lambda error: self._damaged(error.filename, error.strerror))
         if not paths:
             raise Problem(ENVIRONMENT, f"{self.where}: no picture or video in this folder")
         seen = -1
@@ -164,10 +164,10 @@ def literal(path: str) -> str:
     return path.replace("{", "{{").replace("}", "}}")
 
 
-def listed(folder: str) -> List[str]:
-    """Return the pictures and videos under a folder, sorted by path."""
+def listed(folder: str, unreadable: Callable[[OSError], None]) -> List[str]:
+    """Return the pictures and videos under a folder, sorted by path; ``unreadable`` is told where it cannot look."""
     found = []
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, onerror=unreadable):
         folders.sort()
         found += [os.path.join(place, name) for name in names if name.lower().endswith(PICTURES + VIDEOS)]
     return sorted(found)

@@ -41,7 +41,7 @@ double worst_share_of(const void* actual, const edgec::GoldenTensor& expected) {
   for (size_t index = 0; index < expected.elements; ++index) {
     const double value = static_cast<double>(static_cast<float>(got[index]));
     const double error = std::fabs(value - static_cast<double>(static_cast<float>(wanted[index])));
-    if (!std::isfinite(value)) {
+    if (!std::isfinite(error)) {
       return HUGE_VAL;
     }
     // Without any tolerance, equality is asked.

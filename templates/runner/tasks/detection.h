@@ -28,7 +28,10 @@ class DetectionPrinter {
     const Json& options = bundle.task_options;
     for (const Json& head : options.at("anchors").items()) {
       anchors_.emplace_back();
-      for (const Json& anchor : head.items()) anchors_.back().emplace_back(anchor.items().at(0).number(), anchor.items().at(1).number());
+      for (const Json& anchor : head.items()) {
+        if (anchor.items().size() != 2) throw Failure(kIntegrity, "bundle.json has an anchor that is no width and height");
+        anchors_.back().emplace_back(anchor.items()[0].number(), anchor.items()[1].number());
+      }
     }
     score_ = option(options, "score_threshold", 0.25);
     overlap_ = option(options, "iou_threshold", 0.45);

@@ -73,8 +73,7 @@ class SegmentationPrinter {
     Bytes content(head.begin(), head.end());
     content.reserve(content.size() + decided_.size());
     for (const std::uint16_t index : decided_) content.push_back(static_cast<std::uint8_t>(index));
-    std::remove(path.c_str());
-    append_file(path, content.data(), content.size());
+    write_file(path, content.data(), content.size());
     return path;
   }
 

@@ -290,3 +290,52 @@ def test_a_recording_in_real_time_runs_as_its_source(video: dict[str, ModuleType
 def test_a_long_outage_is_waited_for_at_the_longest_pause(video: dict[str, ModuleType]) -> None:
     source = video["source"]
     assert [source.pause(attempt) for attempt in (0, 1, 6, 7, 5000)] == [0.5, 1, 30, 30, 30]
+
+
+def test_ffmpeg_s_own_options_may_be_a_single_word(video: dict[str, ModuleType]) -> None:
+    parse = video["options"].parse
+    assert parse(["--source", "x", "--input-options", "-re", "--loop"]).input_options == ["-re"]
+    assert parse(["--source", "x", "--input-options=-re -an"]).input_options == ["-re", "-an"]
+    with pytest.raises(video["problem"].Problem, match="expected one argument"):
+        parse(["--source", "x", "--input-options"])
+
+
+def test_a_folder_that_cannot_be_listed_is_told(
+    video: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said by a stand-in for the system: the tests may run as root, who may list everything."""
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "1.png").touch()
+    genuine = os.scandir
+
+    def scandir(path: str) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return genuine(path)
+
+    monkeypatch.setattr(video["source"].os, "scandir", scandir)
+    told: list[str | None] = []
+    assert video["source"].listed(str(tmp_path), lambda error: told.append(error.filename)) == [str(tmp_path / "1.png")]
+    assert told == [str(tmp_path / "closed")]
+
+
+def test_an_ffmpeg_that_ends_well_may_not_have_finished_its_file(video: dict[str, ModuleType]) -> None:
+    for line in ("[error] Error closing file: No space left on device", "av_write_trailer: No space left on device"):
+        said = video["ffmpeg"].Said()
+        said.line(line)
+        assert (said.errors, "No space left" in said.reason("x")) == (1, True)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_recording_that_ffmpeg_complained_of_is_not_whole(video: dict[str, ModuleType], code: int) -> None:
+    class Ended:
+        said = video["ffmpeg"].Said()
+
+        def end(self, seconds: float) -> int:
+            self.said.line("[error] Error closing file: No space left on device")
+            return code
+
+    recorder = video["record"].Recorder.__new__(video["record"].Recorder)
+    recorder.reason, recorder.path = "", "seen.mp4"
+    recorder._end(Ended())
+    assert recorder.reason == "recording: Error closing file: No space left on device"

@@ -235,6 +235,10 @@ def crowded_jpeg() -> bytes:
     return jpeg()[:2] + table + jpeg()[2:]
 
 
+def chunk(kind, content):
+    return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+
 def huge_png() -> bytes:
     header = b"IHDR" + (65000).to_bytes(4, "big") * 2 + b"\x08\x02\x00\x00\x00"
     return png()[:12] + header + zlib.crc32(header).to_bytes(4, "big") + png()[33:]
@@ -251,8 +255,7 @@ def huge_png() -> bytes:
         (crowded_jpeg(), "damaged or truncated"),
         (huge_png(), "64 megapixels"),
         (png()[:8], "neither"),
-        (png()[:8] + (4).to_bytes(4, "big") + b"CgBI" + bytes(4) + zlib.crc32(b"CgBI" + bytes(4)).to_bytes(4, "big") + png()[8:],
-         "does not begin with its header"),
+        (png()[:8] + chunk(b"CgBI", bytes(4)) + png()[8:], "does not begin with its header"),
     ],
 )
 def test_a_bad_picture_is_a_line_and_the_others_go_on(bundle, tmp_path, content, words):
@@ -316,10 +319,6 @@ def test_a_folder_that_may_not_be_listed_is_an_error(bundle, tmp_path):
 
 def palette_png(colours, index):
     """An 8 x 8 picture, a byte a pixel, of one colour of a palette."""
-
-    def chunk(kind, content):
-        return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
-
     size = (8).to_bytes(4, "big")
     rows = zlib.compress((b"\0" + bytes([index] * 8)) * 8)
     header = chunk(b"IHDR", size + size + bytes([8, 3, 0, 0, 0]))

@@ -44,13 +44,16 @@ def lock_record(work: Sequence[Work], settings: Settings, cache: Cache, before: 
     return {"schema": SCHEMA, "name": plans[0].name, "version": plans[0].version, "inputs": inputs, "targets": targets}
 
 
-def refused(work: Sequence[Work], cache: Cache) -> tuple[list[Work], list[Diagnostic]]:
-    """Return the plans of those manifests whose inputs are what was locked, and why the others are not built."""
+def refused(work: Sequence[Work], cache: Cache, narrowed: bool = False) -> tuple[list[Work], list[Diagnostic]]:
+    """Return the plans of those manifests whose inputs are what was locked, and why the others are not built.
+
+    ``narrowed`` says that the plans are not of all targets: what only the others need is then not asked for.
+    """
     kept: list[Work] = []
     found: list[Diagnostic] = []
     for group in by_manifest(work):
         try:
-            wrong = _wrong(group, cache)
+            wrong = _wrong(group, cache, narrowed)
         except Failure as failure:
             wrong = failure.diagnostics
         found += wrong
@@ -82,14 +85,14 @@ def refuse_other(plan: Plan, files: Mapping[str, str], tarball: str | None = Non
     raise Failure(Diagnostic(code="not-reproduced", message=message, where=where, hint=hint if other else None))
 
 
-def _wrong(work: Sequence[Work], cache: Cache) -> tuple[Diagnostic, ...]:
+def _wrong(work: Sequence[Work], cache: Cache, narrowed: bool) -> tuple[Diagnostic, ...]:
     plans, project = [plan for plan, _ in work], work[0][1]
     plan, where = plans[0], Location(file=plans[0].manifest)
     locked = read_lock(Path(plan.manifest))
     if locked is None:
         message = f"--locked, and {plan.manifest} has no lock"
         return (Diagnostic(code="lock-missing", message=message, where=where, hint=f"edgec lock {plan.manifest}"),)
-    if found := drifted(plan, locked, locked_inputs(_buildable(plans), project, cache)):
+    if found := drifted(plan, locked, locked_inputs(_buildable(plans), project, cache), narrowed):
         return found
     bare = [name for name in dict.fromkeys(item.target.name for item in plans) if not locked["targets"].get(name)]
     message = f"the lock holds no artifact for {', '.join(bare)}: what is built is compared with nothing"

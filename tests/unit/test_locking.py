@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import stub_builds
 from edgec.artifacts.bundle import Runner
 from edgec.cli import group
+from edgec.delegates import openvino
 from edgec.stages import inputs
 
 
@@ -167,3 +168,42 @@ def test_a_bundle_on_the_disk_is_held_against_the_lock_too(place: Place) -> None
     place.lock.write_text(json.dumps(record))
     assert place.codes("build", "--locked") == ["not-reproduced"]
     assert place.run("build")["outcomes"][0]["status"] == "unchanged"
+
+
+EACH = [("linux-x86_64",), ("raspberry-pi-4",), ("linux-x86_64", "raspberry-pi-4")]
+
+
+@pytest.mark.parametrize("chosen", EACH, ids="+".join)
+def test_what_only_other_targets_need_is_not_gone(chosen: tuple[str, ...], place: Place) -> None:
+    """One target is for Arm, and has another runtime pack and toolchain than the other."""
+    stub_builds.write_manifest(place.manifests, "one", targets="linux-x86_64, raspberry-pi-4")
+    place.run("lock")
+    asked = [word for name in chosen for word in ("--target", name)]
+    assert set(place.codes("build", "--locked", *asked)) == {"lock-incomplete"}
+    record = place.record()
+    record["inputs"]["runtime"] = {name: {"executorch": "0" * 64} for name in record["inputs"]["runtime"]}
+    place.lock.write_text(json.dumps(record))
+    done = place.run("build", "--locked", *asked)
+    assert done["exit_code"] == 7 and done["outcomes"] == []
+    told = [found["message"] for found in done["diagnostics"]]
+    assert {"aarch64" in text for text in told} == {name == "raspberry-pi-4" for name in chosen}
+
+
+def test_what_every_target_reads_is_never_left_out(place: Place) -> None:
+    stub_builds.write_manifest(place.manifests, "one", targets="linux-x86_64, raspberry-pi-4")
+    place.run("lock")
+    record = place.record()
+    record["inputs"]["data"] = {"gone.png": "0" * 64}
+    place.lock.write_text(json.dumps(record))
+    (found,) = place.run("build", "--locked", "--target", "linux-x86_64")["diagnostics"]
+    assert found["code"] == "lock-drift" and found["message"].startswith("data gone.png is gone")
+
+
+@pytest.mark.skipif(bool(openvino.missing()), reason="a target whose delegate cannot be had here is left out of a lock")
+@pytest.mark.parametrize("chosen", ["linux-x86_64", "intel"])
+def test_packages_of_every_targets_delegates_are_locked(chosen: str, place: Place) -> None:
+    targets = "linux-x86_64, {base: linux-x86_64, name: intel, delegate: [openvino, xnnpack]}"
+    stub_builds.write_manifest(place.manifests, "one", targets=targets)
+    place.run("lock")
+    assert "nncf" in place.record()["inputs"]["packages"]
+    assert set(place.codes("build", "--locked", "--target", chosen)) == {"lock-incomplete"}

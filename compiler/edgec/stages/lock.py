@@ -22,6 +22,8 @@ from edgec.versions import source_digest, templates_digest
 TOLD = 12
 """So many drifts of one manifest are told one by one, and the rest counted."""
 PACKAGE = "package "
+PER_TARGET = ("targets", "packages", "runtime")
+"""The parts of the inputs that are gathered from all targets; the others are the same for each."""
 
 
 def locked_inputs(plans: Sequence[Plan], project: Project, cache: Cache) -> dict[str, Json]:
@@ -48,14 +50,24 @@ def locked_inputs(plans: Sequence[Plan], project: Project, cache: Cache) -> dict
     }
 
 
-def drifted(plan: Plan, locked: Json, found: Json) -> tuple[Diagnostic, ...]:
-    """Return an error for each input that is not what was locked, at the manifest of ``plan``."""
-    different = drifts(locked["inputs"], found)
+def drifted(plan: Plan, locked: Json, found: Json, narrowed: bool = False) -> tuple[Diagnostic, ...]:
+    """Return an error for each input that is not what was locked, at the manifest of ``plan``.
+
+    Where only some of its targets were asked for (``narrowed``), what only the others need is not missed in ``found``.
+    """
+    before = _needed(locked["inputs"], found) if narrowed else locked["inputs"]
+    different = drifts(before, found)
     told = [_drift(plan, item) for item in different[:TOLD]]
     if len(different) > TOLD:
         message = f"{len(different) - TOLD} more inputs are not what was locked"
         told.append(Diagnostic(code="lock-drift", message=message, where=Location(file=plan.manifest)))
     return tuple(told)
+
+
+def _needed(locked: Json, found: Json) -> Json:
+    """The locked inputs without what none of the targets needs that ``found`` is of."""
+    own = {key: locked[key] for key in PER_TARGET if isinstance(locked.get(key), dict)}
+    return {**locked, **{key: {name: item for name, item in part.items() if name in found[key]} for key, part in own.items()}}
 
 
 def _drift(plan: Plan, drift: Drift) -> Diagnostic:
@@ -70,7 +82,11 @@ def _drift(plan: Plan, drift: Drift) -> Diagnostic:
 
 
 def _packages(plans: Sequence[Plan]) -> dict[str, Json]:
-    parts = {**lowering_parts(plans[0]), **bundle_parts(plans[:1], False, False)}
+    """Return the versions of what takes part for any target; which packages a lowering needs depends on its delegates."""
+    differing = {tuple(choice.name for choice in plan.delegates): plan for plan in reversed(plans)}.values()
+    parts = bundle_parts(plans[:1], False, False)
+    for plan in differing:
+        parts |= lowering_parts(plan)
     named = {name.removeprefix(PACKAGE): part for name, part in parts.items() if name.startswith(PACKAGE)}
     return {**named, "python": parts["python"], "zlib": parts["zlib"]}
 

@@ -20,10 +20,11 @@ from edgec.artifacts.settings import Settings
 from edgec.cores import shared
 from edgec.diagnostics import Failure
 from edgec.registry import bundle_kind
+from edgec.runtime.host import cpu_name
 from edgec.stages.inputs import bundle_parts, digest, fingerprints, lowering_parts
 from edgec.stages.plan import absent, untrusted
 from edgec.store.cache import Cache
-from edgec.store.lockfile import read_lock
+from edgec.store.lockfile import artifact_difference, read_lock
 
 if TYPE_CHECKING:
     from edgec.artifacts.lowered import Lowered
@@ -123,10 +124,21 @@ def written_digests(group: Sequence[Work], settings: Settings, cache: Cache) -> 
 
 
 def _other_than_locked(plan: Plan, record: Json) -> bool:
-    """Whether the lock knows another tarball: building again then says which part differs."""
+    """Whether the lock knows another artifact: building again then says which part differs."""
     lock = read_lock(Path(plan.manifest))
     locked = lock["targets"].get(plan.target.name) if lock else None
-    return bool(locked and locked["tarball"] != record["digests"]["tarball"])
+    return bool(locked and artifact_difference(locked, artifact_of(record)))
+
+
+def artifact_of(record: Json) -> Json:
+    """Return what a lock has of a target whose build left this ``built_record``, on this machine's type of processor."""
+    return {
+        "model": record["outcome"]["made"]["sha256"],
+        "bundle": record["digests"]["bundle"],
+        "tarball": record["digests"]["tarball"],
+        "files": record["files"],
+        "processor": cpu_name(),
+    }
 
 
 def built_record(plans: Sequence[Plan], settings: Settings, cache: Cache) -> Json:

@@ -126,7 +126,7 @@ CODES: dict[str, Code] = {
     "threshold-crossed": Code(7, "A threshold of `edgec diff --fail-on` is crossed, or cannot be held with what the two releases keep.", "Look at what changed; a threshold that cannot be held needs the figures that the message names, on both sides."),
     "lock-missing": Code(7, "`--locked` asks for a lock beside the manifest, and there is none.", "Run `edgec lock`, and commit what it writes."),
     "lock-invalid": Code(7, "The lock beside a manifest cannot be read.", "Take it from version control again, or write it anew with `edgec lock`."),
-    "lock-drift": Code(7, "An input is not what was locked: a file, a package, edgec itself, or the toolchain.", "Put back what the message names, or accept it with `edgec lock`."),
+    "lock-drift": Code(7, "An input is not what was locked: a file, a package, edgec itself, or the toolchain; of `edgec lock --check` also an artifact that was built since.", "Put back what the message names, or accept it with `edgec lock`."),
     "lock-incomplete": Code(7, "A lock knows no artifact of a target, so a build under `--locked` compares its bundle with nothing (a warning; an error with --strict).", "Build the target, then run `edgec lock` again."),
     "not-reproduced": Code(7, "A build from the locked inputs made another bundle than the one that was locked; nothing was written.", "The message names the first part that differs. Build without `--locked` to look at it; report it if the processor is of the same type."),
     "cache-damaged": Code(7, "An entry of the cache is not what was put in; a build makes it anew (then a warning, with --strict a note).", "Nothing, if it happens once; check the disk if it repeats. `edgec cache verify` hashes all of the cache."),

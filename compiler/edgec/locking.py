@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby, product
 from pathlib import Path
@@ -11,13 +11,12 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.plan import Plan, by_target
 from edgec.artifacts.project import Project
 from edgec.artifacts.settings import Settings
-from edgec.built import built_record
+from edgec.built import artifact_of, built_record
 from edgec.diagnostics import Diagnostic, Failure, Location
-from edgec.runtime.host import cpu_name
-from edgec.stages.lock import drifted, locked_inputs
+from edgec.stages.lock import drifted, locked_inputs, of_another_processor
 from edgec.stages.plan import absent
 from edgec.store.cache import Cache
-from edgec.store.lockfile import SCHEMA, drifts, first_difference, read_lock
+from edgec.store.lockfile import SCHEMA, artifact_difference, drifts, read_lock
 
 Work = tuple[Plan, Project]
 
@@ -44,13 +43,16 @@ def lock_record(work: Sequence[Work], settings: Settings, cache: Cache, before: 
     return {"schema": SCHEMA, "name": plans[0].name, "version": plans[0].version, "inputs": inputs, "targets": targets}
 
 
-def refused(work: Sequence[Work], cache: Cache) -> tuple[list[Work], list[Diagnostic]]:
-    """Return the plans of those manifests whose inputs are what was locked, and why the others are not built."""
+def refused(work: Sequence[Work], cache: Cache, narrowed: bool = False) -> tuple[list[Work], list[Diagnostic]]:
+    """Return the plans of those manifests whose inputs are what was locked, and why the others are not built.
+
+    ``narrowed`` says that the plans are not of all targets: what only the others need is then not asked for.
+    """
     kept: list[Work] = []
     found: list[Diagnostic] = []
     for group in by_manifest(work):
         try:
-            wrong = _wrong(group, cache)
+            wrong = _wrong(group, cache, narrowed)
         except Failure as failure:
             wrong = failure.diagnostics
         found += wrong
@@ -60,36 +62,33 @@ def refused(work: Sequence[Work], cache: Cache) -> tuple[list[Work], list[Diagno
 
 
 def expected(plan: Plan) -> Json:
-    """Return what the lock says of the plan's target: ``model``, ``tarball``, ``files``; None where it says nothing."""
+    """Return what the lock says of the plan's target: digests and a processor; None where it says nothing."""
     record = read_lock(Path(plan.manifest))
     return record["targets"].get(plan.target.name) if record else None
 
 
-def refuse_other(plan: Plan, files: Mapping[str, str], tarball: str | None = None) -> None:
-    """Raise Failure ``not-reproduced`` where a bundle's files, or its tarball, are not those that were locked."""
+def refuse_other(plan: Plan, made: Json) -> None:
+    """Raise Failure ``not-reproduced`` where what was made, or what there is of it yet, is not what was locked.
+
+    ``made`` has the digests that a lock has: ``model``, ``bundle``, ``files`` and, once it is packed, ``tarball``.
+    """
     locked = expected(plan)
-    if locked is None:
-        return
-    different = first_difference(locked["files"], files)
-    if different is None and tarball is not None and tarball != locked["tarball"]:
-        different = f"the tarball has sha256 {tarball}, and had {locked['tarball']}, with the same files in it"
+    different = artifact_difference(locked, made) if locked else None
     if different is None:
         return
-    where = Location(file=plan.manifest)
-    other = locked["processor"] != cpu_name()
-    hint = f"it was locked on another processor ({locked['processor']}), and the same bytes are promised on one type only"
     message = f"{plan.target.name}: the same inputs gave another bundle: {different}"
-    raise Failure(Diagnostic(code="not-reproduced", message=message, where=where, hint=hint if other else None))
+    where, hint = Location(file=plan.manifest), of_another_processor(locked)
+    raise Failure(Diagnostic(code="not-reproduced", message=message, where=where, hint=hint))
 
 
-def _wrong(work: Sequence[Work], cache: Cache) -> tuple[Diagnostic, ...]:
+def _wrong(work: Sequence[Work], cache: Cache, narrowed: bool) -> tuple[Diagnostic, ...]:
     plans, project = [plan for plan, _ in work], work[0][1]
     plan, where = plans[0], Location(file=plans[0].manifest)
     locked = read_lock(Path(plan.manifest))
     if locked is None:
         message = f"--locked, and {plan.manifest} has no lock"
         return (Diagnostic(code="lock-missing", message=message, where=where, hint=f"edgec lock {plan.manifest}"),)
-    if found := drifted(plan, locked, locked_inputs(_buildable(plans), project, cache)):
+    if found := drifted(plan, locked, locked_inputs(_buildable(plans), project, cache), narrowed):
         return found
     bare = [name for name in dict.fromkeys(item.target.name for item in plans) if not locked["targets"].get(name)]
     message = f"the lock holds no artifact for {', '.join(bare)}: what is built is compared with nothing"
@@ -106,11 +105,5 @@ def _artifact(plans: Sequence[Plan], settings: Settings, cache: Cache) -> Json:
     for strict, baseline in product((settings.strict, not settings.strict), (False, True)):
         record = built_record(plans, replace(settings, strict=strict, baseline=baseline), cache)
         if record:
-            return {
-                "model": record["outcome"]["made"]["sha256"],
-                "bundle": record["digests"]["bundle"],
-                "tarball": record["digests"]["tarball"],
-                "files": record["files"],
-                "processor": cpu_name(),
-            }
+            return artifact_of(record)
     return None

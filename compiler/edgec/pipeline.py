@@ -240,12 +240,13 @@ def _bundled(
     bundle = render(
         *(plan, lowered, folder, runner, measured, trial.verdicts, rejected, searched, trial.evaluated), cache=shop.cache
     )
+    made = {"model": lowered.pte_sha256, "bundle": bundle.digest, "files": bundle.digests}
     if settings.locked:
-        refuse_other(plan, bundle.digests)
+        refuse_other(plan, made)
     front = write_front(searched, out) if searched and rejected else None
     written = write(bundle, out, shop.cache)
     if settings.locked:
-        refuse_other(plan, bundle.digests, written.tarball_sha256)
+        refuse_other(plan, {**made, "tarball": written.tarball_sha256})
     shop.forget(searched)
     outcome = Outcome(
         plan=plan,

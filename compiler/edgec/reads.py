@@ -197,7 +197,10 @@ def _listing(path: str) -> str | None:
 
 def _kind(entry: os.DirEntry[str]) -> str:
     """What an entry is, links followed; nothing where one leads nowhere."""
-    return "folder" if entry.is_dir() else "file" if entry.is_file() else "other" if os.path.exists(entry) else ""  # noqa: PTH110
+    try:
+        return "folder" if entry.is_dir() else "file" if entry.is_file() else "other" if os.path.exists(entry) else ""  # noqa: PTH110
+    except OSError:  # a link that leads in a circle: the rest of the folder is listed all the same
+        return ""
 
 
 @functools.cache

@@ -177,3 +177,12 @@ def test_since_builds_only_what_changed(place: Place) -> None:
     assert place.statuses("--since", "HEAD") == ["built", "built"]
     refused = CliRunner().invoke(group, ["build", str(place.manifests), "--since", "nowhere"], standalone_mode=False)
     assert refused.return_value == 2 and "[since-unknown]" in refused.stderr
+
+
+@pytest.mark.parametrize("below", ["", "out"])
+def test_a_place_for_bundles_that_cannot_be_is_refused_by_the_build_alone(below: str, place: Place) -> None:
+    place.run("build")
+    out = place.folder / ("x" * 300) / below
+    assert place.run("plan", "--out", out)["exit_code"] == 0
+    done = place.run("build", "--out", out)
+    assert (done["exit_code"], [found["code"] for found in done["diagnostics"]]) == (8, ["not-writable"])

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import stub_builds
 from edgec.artifacts.bundle import Runner
 from edgec.cli import group
+from edgec.delegates import openvino
 from edgec.stages import inputs
 
 
@@ -167,3 +168,99 @@ def test_a_bundle_on_the_disk_is_held_against_the_lock_too(place: Place) -> None
     place.lock.write_text(json.dumps(record))
     assert place.codes("build", "--locked") == ["not-reproduced"]
     assert place.run("build")["outcomes"][0]["status"] == "unchanged"
+
+
+EACH = [("linux-x86_64",), ("raspberry-pi-4",), ("linux-x86_64", "raspberry-pi-4")]
+
+
+@pytest.mark.parametrize("chosen", EACH, ids="+".join)
+def test_what_only_other_targets_need_is_not_gone(chosen: tuple[str, ...], place: Place) -> None:
+    """One target is for Arm, and has another runtime pack and toolchain than the other."""
+    stub_builds.write_manifest(place.manifests, "one", targets="linux-x86_64, raspberry-pi-4")
+    place.run("lock")
+    asked = [word for name in chosen for word in ("--target", name)]
+    assert set(place.codes("build", "--locked", *asked)) == {"lock-incomplete"}
+    record = place.record()
+    record["inputs"]["runtime"] = {name: {"executorch": "0" * 64} for name in record["inputs"]["runtime"]}
+    place.lock.write_text(json.dumps(record))
+    done = place.run("build", "--locked", *asked)
+    assert done["exit_code"] == 7 and done["outcomes"] == []
+    told = [found["message"] for found in done["diagnostics"]]
+    assert {"aarch64" in text for text in told} == {name == "raspberry-pi-4" for name in chosen}
+
+
+def test_what_every_target_reads_is_never_left_out(place: Place) -> None:
+    stub_builds.write_manifest(place.manifests, "one", targets="linux-x86_64, raspberry-pi-4")
+    place.run("lock")
+    record = place.record()
+    record["inputs"]["data"] = {"gone.png": "0" * 64}
+    place.lock.write_text(json.dumps(record))
+    (found,) = place.run("build", "--locked", "--target", "linux-x86_64")["diagnostics"]
+    assert found["code"] == "lock-drift" and found["message"].startswith("data gone.png is gone")
+
+
+@pytest.mark.skipif(bool(openvino.missing()), reason="a target whose delegate cannot be had here is left out of a lock")
+@pytest.mark.parametrize("chosen", ["linux-x86_64", "intel"])
+def test_packages_of_every_targets_delegates_are_locked(chosen: str, place: Place) -> None:
+    targets = "linux-x86_64, {base: linux-x86_64, name: intel, delegate: [openvino, xnnpack]}"
+    stub_builds.write_manifest(place.manifests, "one", targets=targets)
+    place.run("lock")
+    assert "nncf" in place.record()["inputs"]["packages"]
+    assert set(place.codes("build", "--locked", "--target", chosen)) == {"lock-incomplete"}
+
+
+def tampered(place: Place, *keys: str, value: object = "0" * 64) -> None:
+    """Write another value into the lock, at the route ``keys``."""
+    record = part = place.record()
+    for key in keys[:-1]:
+        part = part[key]
+    part[keys[-1]] = value
+    place.lock.write_text(json.dumps(record))
+
+
+ARTIFACT = ("targets", "linux-x86_64")
+LOCKED = [("model",), ("bundle",), ("tarball",), ("files", "model.pte"), ("files", "README.md")]
+
+
+@pytest.mark.parametrize("route", LOCKED, ids=".".join)
+def test_every_locked_digest_is_compared(route: tuple[str, ...], place: Place) -> None:
+    place.run("build")
+    place.run("lock")
+    tampered(place, *ARTIFACT, *route)
+    done = place.run("lock", "--check")
+    (found,) = done["diagnostics"]
+    assert (found["code"], done["exit_code"]) == ("lock-drift", 7) and "and had 0000" in found["message"]
+    assert done["locks"][0]["status"] == "changed"
+    assert place.codes("build", "--locked") == ["not-reproduced"]
+
+
+OTHERS = [("name",), ("version",), ("more",), (*ARTIFACT, "processor"), ("targets", "other")]
+
+
+@pytest.mark.parametrize("route", OTHERS, ids=".".join)
+def test_check_names_whatever_else_differs(route: tuple[str, ...], place: Place) -> None:
+    place.run("build")
+    place.run("lock")
+    tampered(place, *route, value=None if route[-1] == "other" else "another")
+    done = place.run("lock", "--check")
+    (found,) = done["diagnostics"]
+    assert (found["code"], done["exit_code"]) == ("lock-drift", 7) and route[-1] in found["message"]
+
+
+def test_a_lock_from_before_the_build_is_no_drift_and_its_line_says_what_is_missing(place: Place) -> None:
+    place.run("lock")
+    place.run("build")
+    done = place.run("lock", "--check")
+    assert done["exit_code"] == 0 and done["diagnostics"] == []
+    assert (done["locks"][0]["status"], done["locks"][0]["unlocked"]) == ("changed", ["linux-x86_64"])
+    shown = CliRunner().invoke(group, ["lock", "--check", str(place.manifests)], standalone_mode=False).stdout
+    assert "built since, `edgec lock` adds the artifacts of: linux-x86_64" in shown
+    place.run("lock")
+    assert place.run("lock", "--check")["locks"][0]["unlocked"] == []
+
+
+@pytest.mark.parametrize("verb", [("lock",), ("lock", "--check"), ("build", "--locked")], ids=" ".join)
+def test_a_malformed_artifact_is_refused(verb: tuple[str, ...], place: Place) -> None:
+    place.run("lock")
+    tampered(place, *ARTIFACT, value=5)
+    assert place.codes(*verb) == ["lock-invalid"]

@@ -272,3 +272,12 @@ def test_a_picture_that_was_only_looked_for_shows_when_it_goes(folder: Path) -> 
     assert still(seen)
     (folder / "deep" / "1.png").unlink()
     assert not still(seen)
+
+
+def test_a_folder_that_holds_a_link_in_a_circle_is_listed_all_the_same(folder: Path) -> None:
+    (folder / "circle").symlink_to("circle")
+    with reads.noted() as seen:
+        assert sorted(path.name for path in folder.iterdir()) == ["circle", "one", "two"]
+    assert still(seen)
+    (folder / "more").write_text("")
+    assert not still(seen)

@@ -27,9 +27,10 @@ class Project:
     def resolve(self, path: str) -> Path:
         """Return the absolute path of ``path`` as a manifest writes it, symbolic links followed.
 
-        Raises Failure ``path-outside-root`` when it leaves the root, also by a symbolic link, or is absolute.
+        Links that lead in a circle are not followed, so that there is nothing at the path returned. Raises Failure
+        ``path-outside-root`` when it leaves the root, also by a symbolic link, or is absolute.
         """
-        found = (self.folder / path).resolve()
+        found = Path(os.path.realpath(self.folder / path))  # Path.resolve raises RuntimeError for a circle before 3.13
         if str(found) != os.path.normpath(self.folder / path):
             reads.unsure("a symbolic link")
         if Path(path).is_absolute() or not found.is_relative_to(self.root):

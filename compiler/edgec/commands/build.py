@@ -186,7 +186,7 @@ def _locked(found: Planned, settings: Settings) -> Planned:
     from edgec.locking import refused
     from edgec.store.cache import Cache, default_folder
 
-    work, wrong = refused(found.work, Cache(folder=settings.cache or default_folder()))
+    work, wrong = refused(found.work, Cache(folder=settings.cache or default_folder()), bool(settings.targets))
     return replace(found, work=work, diagnostics=[*found.diagnostics, *wrong])
 
 

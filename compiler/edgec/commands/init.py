@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import click
 
@@ -22,15 +23,16 @@ def command(place: Path, name: str | None, force: bool) -> None:
     Labelled pictures (a folder a class) and trained weights (.safetensors) below the folder are found and used.
     """
     from edgec.commands.starter import starter
-
-    folder = place.parent if place.suffix in (".yaml", ".yml") else place
-    name = _label(name if name is not None else folder.resolve().name, asked=name is not None)
-    path = place if place.suffix in (".yaml", ".yml") else place / f"{name}.yaml"
-    if path.exists() and not force:
-        message = f"{path} is there already"
-        raise Failure(Diagnostic(code="already-exists", message=message, hint="pass --force to overwrite it"))
     from edgec.store.atomic import environment_errors, write_file
 
+    folder = place.parent if place.suffix in (".yaml", ".yml") else place
+    name = _label(name if name is not None else PurePath(os.path.realpath(folder)).name, asked=name is not None)
+    path = place if place.suffix in (".yaml", ".yml") else place / f"{name}.yaml"
+    with environment_errors(f"write {path}"):  # a name too long is none that can be looked for
+        there = path.exists()
+    if there and not force:
+        message = f"{path} is there already"
+        raise Failure(Diagnostic(code="already-exists", message=message, hint="pass --force to overwrite it"))
     text = starter(name, folder)
     with environment_errors(f"write {path}"):
         folder.mkdir(parents=True, exist_ok=True)

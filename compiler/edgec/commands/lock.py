@@ -59,7 +59,7 @@ def command(paths: tuple[Path, ...], root: Path | None, offline: bool, check: bo
 def _locked(group: list[tuple[Plan, Project]], settings: Settings, check: bool) -> tuple[dict[str, Json], list[Diagnostic]]:
     """Lock one manifest, or with ``check`` only say what is wrong with its lock."""
     from edgec.locking import lock_record
-    from edgec.stages.lock import drifted
+    from edgec.stages.lock import drifted, restated
     from edgec.store.cache import Cache, default_folder
     from edgec.store.lockfile import lock_of, read_lock, write_lock
 
@@ -67,7 +67,7 @@ def _locked(group: list[tuple[Plan, Project]], settings: Settings, check: bool) 
     manifest = Path(plan.manifest)
     before = read_lock(manifest)
     record = lock_record(group, settings, Cache(folder=default_folder()), before)
-    row = {
+    row: dict[str, Json] = {
         "manifest": plan.manifest,
         "lock": str(lock_of(manifest)),
         "status": "current" if record == before else "new" if before is None else "changed",
@@ -79,7 +79,8 @@ def _locked(group: list[tuple[Plan, Project]], settings: Settings, check: bool) 
         message, hint = f"{plan.manifest} has no lock", f"edgec lock {plan.manifest}"
         told.append(Diagnostic(code="lock-missing", message=message, where=Location(file=plan.manifest), hint=hint))
     elif check:
-        told += drifted(plan, before, record["inputs"])
+        row["unlocked"] = [name for name, made in record["targets"].items() if made and not before["targets"].get(name, made)]
+        told += drifted(plan, before, record["inputs"]) or restated(plan, before, record)
     elif record != before:
         write_lock(manifest, record)
     return row, told
@@ -88,4 +89,6 @@ def _locked(group: list[tuple[Plan, Project]], settings: Settings, check: bool) 
 def _line(row: dict[str, Json]) -> str:
     bare = [name for name, bundle in row["targets"].items() if bundle is None]
     without = f"; not built yet from these, so without artifacts: {', '.join(bare)}" if bare else ""
-    return f"{row['status']:<8} {row['lock']}: {row['inputs']} inputs, {len(row['targets'])} targets{without}"
+    later = row.get("unlocked")
+    since = f"; built since, `edgec lock` adds the artifacts of: {', '.join(later)}" if later else ""
+    return f"{row['status']:<8} {row['lock']}: {row['inputs']} inputs, {len(row['targets'])} targets{without}{since}"

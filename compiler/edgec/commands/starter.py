@@ -43,7 +43,7 @@ def _look(folder: Path) -> Found:
         classes = _classes(place) if role and role not in roles else ()
         if role and len(classes) > 1:
             roles[role] = (place.relative_to(folder).as_posix(), classes)
-        files = sorted(place.glob("*.safetensors"))
+        files = sorted(path for path in place.glob("*.safetensors") if path.is_file())
         if files and weights is None:
             digest = hashlib.sha256(files[0].read_bytes()).hexdigest()
             weights = (files[0].relative_to(folder).as_posix(), digest)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edgec.artifacts.project import Project
 from edgec.datasets.arrays import wrong
 from edgec.diagnostics import Failure
+from edgec.store.files import NOWHERE
 
 
 def found(folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -18,7 +19,7 @@ def found(folder: Path) -> Iterator[os.DirEntry[str]]:
     for entry in ordered:
         if entry.is_dir(follow_symlinks=False):
             yield from found(Path(entry.path))
-        elif entry.is_dir():
+        elif _leads(entry.is_dir):
             raise Failure(wrong("data-unreadable", f"{entry.name!r} is a symbolic link to a folder: not followed"))
         else:
             yield entry
@@ -26,8 +27,18 @@ def found(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 def refuse_strange(entry: os.DirEntry[str], shown: str, project: Project) -> None:
     """Raise Failure for an entry that is no file of the project: a link out of its root, or one that leads nowhere."""
-    if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(project.root):
+    if entry.is_symlink() and not Path(os.path.realpath(entry.path)).is_relative_to(project.root):
         message = f"{shown!r} is a symbolic link out of the project's root"
         raise Failure(wrong("path-outside-root", message, hint="copy the file into the project"))
-    if not entry.is_file():
+    if not _leads(entry.is_file):
         raise Failure(wrong("data-unreadable", f"{shown!r} is not a file, or a link that leads nowhere"))
+
+
+def _leads(look: Callable[[], bool]) -> bool:
+    """Ask an entry what it leads to. A link in a circle, or to a name too long, leads nowhere, as one to what is gone."""
+    try:
+        return look()
+    except OSError as error:
+        if error.errno not in NOWHERE:
+            raise
+        return False

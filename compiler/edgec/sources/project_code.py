@@ -16,6 +16,7 @@ from types import CodeType, ModuleType
 
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.store.files import is_file
 
 
 def locate(module: str, project: Project) -> Path | None:
@@ -23,7 +24,7 @@ def locate(module: str, project: Project) -> Path | None:
     for base in (project.folder, project.root):
         stem = base.joinpath(*module.split("."))
         for path in (stem.with_name(stem.name + ".py"), stem / "__init__.py"):
-            if path.is_file() and path.resolve().is_relative_to(project.root):
+            if is_file(path) and path.resolve().is_relative_to(project.root):
                 return path
     return None
 

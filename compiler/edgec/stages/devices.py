@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from edgec.artifacts.device import Device
 from edgec.artifacts.document import Document, Json, Route
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, Location, nearest
+from edgec.store.files import is_file, is_folder
 
 Load = Callable[[Path, str], Document]
 """Reads the target file at a path, which messages call as the second argument says, and holds it against its schema."""
@@ -106,12 +107,18 @@ def _resolved(link: _Link, project: Project) -> Path:
         path = replace(project, folder=link.folder).resolve(link.name)
     except Failure as failure:
         raise Failure(*(replace(found, where=link.where) for found in failure.diagnostics)) from failure
-    if not path.is_file():
+    if not is_file(path):
         message = f"there is no target file {link.name!r}"
-        near = nearest(path.name, (entry.name for entry in path.parent.iterdir())) if path.parent.is_dir() else None
+        near = nearest(path.name, _beside(path))
         hint = (f"did you mean {near}? " if near else "") + "the path is relative to the file that names it"
         raise Failure(Diagnostic(code="target-file", message=message, where=link.where, hint=hint))
     return path
+
+
+def _beside(path: Path) -> Iterator[str]:
+    """The names of what lies beside a path where there is nothing to read."""
+    if is_folder(path.parent):
+        yield from (entry.name for entry in path.parent.iterdir() if entry.name != path.name)
 
 
 def _filled(entry: Json, chain: list[tuple[Path, Document]], project: Project) -> Device:

@@ -11,6 +11,7 @@ from edgec import reads
 from edgec.artifacts.checked import Checked
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, Location
+from edgec.store.files import is_file, is_folder
 
 SUFFIXES = (".yaml", ".yml")
 DEFAULT_FOLDER = "manifests"
@@ -29,7 +30,7 @@ def discover(paths: Sequence[Path]) -> tuple[list[Path], list[Diagnostic]]:
     warnings: list[Diagnostic] = []
     missing: list[Diagnostic] = []
     for path in paths or _default():
-        if not path.is_dir():
+        if not is_folder(path):
             found.append(path)
             continue
         manifests, passed = _of_folder(path)
@@ -46,7 +47,7 @@ def discover(paths: Sequence[Path]) -> tuple[list[Path], list[Diagnostic]]:
 
 def is_target_file(path: Path) -> bool:
     """Whether a YAML file says ``kind: Target`` at its top: a device of the project's own, and no manifest."""
-    if not path.is_file():
+    if not is_file(path):
         return False
     with path.open("rb") as file:
         return _TARGET.search(file.read(LOOK_BYTES)) is not None

@@ -63,7 +63,7 @@ def read_bytes(content: bytes, shown: str) -> Document:
 
 def _neighbour(path: Path) -> str | None:
     try:
-        near = nearest(path.name, (entry.name for entry in path.parent.iterdir()))
+        near = nearest(path.name, (entry.name for entry in path.parent.iterdir() if entry.name != path.name))
     except OSError:
         return None
     return f"did you mean {path.with_name(near)}?" if near else None

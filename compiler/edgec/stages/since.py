@@ -16,7 +16,8 @@ def touched(checked: Checked, changed: Set[Path]) -> bool:
     """Return whether one of the ``changed`` files (absolute) is read by a build of the manifest, or was, and is gone.
 
     Nothing is hashed. Too much is named rather than too little: a file that is new or gone below a folder that the manifest
-    names counts, and so does any Python file of the project where the source runs the project's code.
+    names counts, so does a changed link or submodule through which something is read, and any Python file of the project
+    where the source runs the project's code.
     """
     manifest, project = checked.manifest, checked.project
     source = plugin("sources", manifest.model.name)
@@ -27,12 +28,34 @@ def touched(checked: Checked, changed: Set[Path]) -> bool:
     if not read.isdisjoint(changed):
         return True
     places = {Path(os.path.normpath(project.folder / text)) for text in _texts(manifest)}
-    named = places | {place.resolve() for place in places}
-    code = source.RUNS_CODE
-    return any(
-        path in named or not named.isdisjoint(path.parents) or (code and path.suffix == ".py" and project.root in path.parents)
-        for path in changed
-    )
+    named = places | _real(places)
+    if any(path in named or not named.isdisjoint(path.parents) for path in changed):
+        return True
+    if source.RUNS_CODE and any(_holds_code(path) and project.root in path.parents for path in changed):
+        return True
+    return _leads_to(changed, _real(read) | named)
+
+
+def _leads_to(changed: Set[Path], read: Set[Path]) -> bool:
+    """Whether a changed link or submodule leads to one of the files ``read``, which are resolved, or to a folder around one.
+
+    Git tells of a link or submodule, and not of the files behind it.
+    """
+    folders = {path.parent for path in read}
+    passed = read | folders | {above for folder in folders for above in folder.parents}
+    return not passed.isdisjoint(_real(changed))
+
+
+def _real(paths: Set[Path]) -> set[Path]:
+    """Return the paths with all links followed, each folder's once; one that leads nowhere, or in a circle, raises nothing."""
+    folders = {folder: os.path.realpath(folder) for folder in {path.parent for path in paths}}
+    found = (os.path.join(folders[path.parent], path.name) for path in paths)  # noqa: PTH118
+    return {Path(os.path.realpath(name) if os.path.islink(name) else name) for name in found}  # noqa: PTH114
+
+
+def _holds_code(path: Path) -> bool:
+    """Whether a changed path is a Python file, or a link or submodule that may hold some."""
+    return path.suffix == ".py" or os.path.isdir(path)  # noqa: PTH112 (false for what cannot be looked at)
 
 
 def _texts(manifest: object) -> Iterator[str]:

@@ -29,7 +29,7 @@ from edgec.store.atomic import (
     write_tree,
 )
 from edgec.store.cache import Cache
-from edgec.store.files import sha256_of
+from edgec.store.files import is_folder, sha256_of
 
 STAGING = ".edgec-staging"
 JOURNAL = "commit.json"
@@ -74,7 +74,7 @@ def placed(plan: Plan, digests: Mapping[str, str], out: Path, written: Written |
     reads.note(out / STAGING)
     expected = places(plan, digests, out)
     folder, tarball, measurements, report = (path for path, _ in expected)
-    if (out / STAGING).exists() or not folder.is_dir():
+    if not is_folder(folder) or (out / STAGING).exists():
         return None
     if written:
         return written if written.tarball_sha256 == digests["tarball"] else None

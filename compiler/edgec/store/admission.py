@@ -52,6 +52,8 @@ def trusted(policy: Policy) -> tuple[PublicKey, ...]:
             key = public_key(path.read_bytes(), path.name)
         except OSError as error:
             raise invalid(policy.file or path, f"the key {path} cannot be read: {error.strerror}") from None
+        except ValueError as error:  # a NUL in its name
+            raise invalid(policy.file or path, f"the key {str(path)!r} cannot be read: {error}") from None
         found.setdefault(key.keyid, key)
     if len(found) < policy.needed:
         why = f"'needed' of [signatures] asks for {policy.needed} keys, and there are {len(found)} different ones"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import hashlib
+import os
+import stat
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +16,24 @@ from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, Key, Location, nearest
 from edgec.marks import mark, settled
 from edgec.store.atomic import sha256_stream
+
+NOWHERE = {
+    errno.ENOENT: "does not exist",
+    errno.ENOTDIR: "does not exist",
+    errno.ELOOP: "leads in a circle of symbolic links",
+    errno.ENAMETOOLONG: "is longer than a path can be",
+}
+"""Why there is nothing at a path, by what the system says of it; all else is the machine's fault, not the path's."""
+
+
+def is_file(path: Path) -> bool:
+    """Return whether ``path`` leads to a file; False too for a path too long, for which Path.is_file raises. Raises OSError."""
+    return stat.S_ISREG(_look(path)[0])
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether ``path`` leads to a folder, as ``is_file`` does for a file. Raises OSError."""
+    return stat.S_ISDIR(_look(path)[0])
 
 
 def located(
@@ -27,10 +48,13 @@ def located(
         found = project.resolve(path)
     except Failure as failure:
         raise Failure(*(replace(diagnostic, where=where) for diagnostic in failure.diagnostics)) from None
-    if found.is_file() if kind == "file" else found.is_dir():
+    except ValueError as error:  # a NUL, which a table can hold
+        raise Failure(Diagnostic(code=code, message=f"{path!r} is no path: {error}", where=where)) from None
+    mode, nowhere = _look(found)
+    if stat.S_ISREG(mode) if kind == "file" else stat.S_ISDIR(mode):
         return found
-    wrong = "is not a " + kind if found.exists() else "does not exist"
-    raise Failure(Diagnostic(code=code, message=f"{path!r} {wrong}", where=where, hint=_neighbour(found)))
+    message = f"{path!r} {nowhere or 'is not a ' + kind}"
+    raise Failure(Diagnostic(code=code, message=message, where=where, hint=_neighbour(found)))
 
 
 def collected(check: Callable[[], object]) -> list[Diagnostic]:
@@ -73,8 +97,18 @@ def sha256_of_all(paths: Iterable[Path], project: Project) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def _look(path: Path) -> tuple[int, str]:
+    """Return the mode of what a path leads to; 0, and words for why, where it leads nowhere. Raises any other OSError."""
+    try:
+        return path.stat().st_mode, ""
+    except OSError as error:
+        if error.errno not in NOWHERE:
+            raise
+        return 0, NOWHERE[error.errno]
+
+
 def _neighbour(missing: Path) -> str | None:
-    if not missing.parent.is_dir():
+    if not os.path.isdir(missing.parent):  # noqa: PTH112 (false, too, for a folder whose name is too long)
         return f"there is no folder {missing.parent.name!r} either; paths are relative to the manifest's folder"
-    close = nearest(missing.name, (entry.name for entry in missing.parent.iterdir()))
+    close = nearest(missing.name, (entry.name for entry in missing.parent.iterdir() if entry.name != missing.name))
     return f"did you mean {close!r}?" if close else "paths are relative to the manifest's folder"

@@ -15,8 +15,8 @@ def changed_since(revision: str, folder: Path) -> frozenset[Path]:
     """Return the absolute paths of all files that differ from ``revision`` in the repository around ``folder``.
 
     A branch is compared where it left: what the revision gained since does not count as a change here. Deleted files are
-    among the paths. Raises Failure ``since-unknown`` where there is no repository or no such revision, ``tool-missing``
-    without git.
+    among the paths; of a submodule, whatever differs in it, its folder is. What git ignores is not. Raises Failure
+    ``since-unknown`` where there is no repository or no such revision, ``tool-missing`` without git.
     """
     if shutil.which("git") is None:
         raise Failure(Diagnostic(code="tool-missing", message="--since asks git, which is not installed"))
@@ -26,7 +26,7 @@ def changed_since(revision: str, folder: Path) -> frozenset[Path]:
         hint = "a shallow clone has only what was fetched: git fetch --unshallow, or fetch that branch"
         _refuse(f"git knows no revision {revision!r}", hint)
     base = _asked(top, "merge-base", str(commit), "HEAD") or commit
-    names = _names(top, "diff", "--name-only", "--no-renames", "-z", str(base), "--")
+    names = _names(top, "diff", "--name-only", "--no-renames", "--ignore-submodules=none", "-z", str(base), "--")
     names += _names(top, "ls-files", "--others", "--exclude-standard", "-z")
     return frozenset(top.resolve() / name for name in names)
 

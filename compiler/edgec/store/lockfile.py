@@ -14,6 +14,8 @@ from edgec.store.atomic import environment_errors, exclusive, write_file
 SCHEMA = "edgec/lock/v1"
 ORDER = ("model.pte", "bin/", "lib/", "tests/golden/", "bundle.json")
 """Which part of a bundle is told of first: what others are made from."""
+DIGESTS = {"model": "the model", "bundle": "its list of digests", "tarball": "the tarball"}
+"""What a lock has of a target beside the digest of each file of its bundle, in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +41,15 @@ def read_lock(manifest: Path) -> Json:
         content = path.read_bytes()
     try:
         record = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Failure(_invalid(path, str(error))) from None
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         raise Failure(_invalid(path, f"it is not of the format {SCHEMA}"))
     if not isinstance(record.get("inputs"), dict) or not isinstance(record.get("targets"), dict):
         raise Failure(_invalid(path, "`inputs` or `targets` is missing"))
+    for name, artifact in record["targets"].items():
+        if artifact is not None and not _is_artifact(artifact):
+            raise Failure(_invalid(path, f"what it holds of the target {name!r} is no artifact with its digests"))
     return record
 
 
@@ -89,6 +94,25 @@ def first_difference(locked: Mapping[str, str], files: Mapping[str, str]) -> str
     if name not in locked:
         return f"{name} is there, and was not"
     return f"{name} has sha256 {files[name]}, and had {locked[name]}"
+
+
+def artifact_difference(locked: Json, made: Json) -> str | None:
+    """Return in words which digest of a target's artifact is the first that is not what was locked, or None.
+
+    Of what ``made`` does not hold yet, the tarball, nothing is said.
+    """
+    if different := first_difference(locked["files"], made["files"]):
+        return different
+    for part, words in DIGESTS.items():
+        if part in made and made[part] != locked[part]:
+            return f"{words} has sha256 {made[part]}, and had {locked[part]}, with the same files in the bundle"
+    return None
+
+
+def _is_artifact(value: Json) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("files"), dict):
+        return False
+    return all(isinstance(text, str) for text in (*map(value.get, (*DIGESTS, "processor")), *value["files"].values()))
 
 
 def _rank(name: str) -> int:

@@ -140,3 +140,18 @@ def test_doctor_misses_a_wrong_version_and_the_hosts_compiler(monkeypatch: pytes
     lines = {line.split()[1]: line for line in done.stdout.splitlines() if line.startswith("missing")}
     assert "2.13.0 is needed" in lines["torch"] and "no g++" in done.stdout
     assert any(line.startswith("note") and "runner for aarch64" in line for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("place", ["x" * 300, f"{'x' * 300}/a.yaml", "circle", "circle/a.yaml"], ids=len)
+def test_init_where_nothing_can_be_written_says_so(place: str, tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    failed = run("init", tmp_path / place)
+    assert failed.return_value == 8 and "[not-writable]" in failed.stderr
+
+
+def test_init_passes_over_weights_that_are_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").symlink_to("gone")
+    (tmp_path / "b.safetensors").symlink_to("b.safetensors")
+    (tmp_path / "c.safetensors").mkdir()
+    assert run("init", tmp_path, "--name", "cam").return_value is None
+    assert "safetensors}" not in (tmp_path / "cam.yaml").read_text()

@@ -138,6 +138,17 @@ def test_a_link_inside_the_root_is_followed_and_a_dangling_one_refused(project: 
     assert codes(check(project)) == [("data-unreadable", "error")]
 
 
+@pytest.mark.parametrize("leads", ["b.png", "x" * 300], ids=["circle", "long"])
+def test_a_link_in_a_circle_or_to_a_name_too_long_is_refused_as_a_dangling_one(leads: str, project: Project) -> None:
+    paint(project.folder / "data" / "a.png")
+    (project.folder / "data" / "b.png").symlink_to(leads)
+    assert [(found.code, found.message) for found in check(project)] == [
+        ("data-unreadable", "'b.png' is not a file, or a link that leads nowhere")
+    ]
+    (project.folder / "data" / "b.png").rename(project.folder / "data" / "b.txt")
+    assert check(project) == []
+
+
 def test_a_corrupt_picture_is_named_when_it_is_read(project: Project) -> None:
     (project.folder / "data" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\nnot")
     samples = image_folder.samples({"path": "data"}, project, [image_input()], LABELS)

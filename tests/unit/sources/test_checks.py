@@ -123,7 +123,8 @@ def test_an_entry_is_read_and_not_run(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", ["net", "net:", ":build", "../net:build", "net..x:build", "net:build()", "none:build", "os:system"]
+    "entry",
+    ["net", "net:", ":build", "../net:build", "net..x:build", "net:build()", "none:build", "os:system", f"{'x' * 300}:build"],
 )
 def test_entries_outside_the_project_are_refused(project: Project, entry: str) -> None:
     write(project, "net.py", "def build(): ...\n")

@@ -96,10 +96,14 @@ def test_a_plan_with_target_files_survives_json(project: Path) -> None:
         ("{file: devices/boards}", "target-file", "no target file"),
         ("{file: devices/dor.yaml}", "target-file", "no target file"),
         ("{file: ../door.yaml}", "path-outside-root", "outside"),
+        ("{file: devices/circle.yaml}", "target-file", "no target file"),
+        (f"{{file: devices/{'x' * 300}}}", "target-file", "no target file"),
+        (f"{{file: {'x' * 300}/door.yaml}}", "target-file", "no target file"),
         ("{name: x, base: {file: manifest.yaml}}", "missing-key", "'kind', 'base'"),
     ],
 )
 def test_a_file_that_is_none_is_refused_where_it_is_named(project: Path, entry: str, code: str, words: str) -> None:
+    (project / "devices" / "circle.yaml").symlink_to("circle.yaml")
     with pytest.raises(Failure) as caught:
         front(manifest(project, entry), project)
     found = next(item for item in caught.value.diagnostics if item.code == code)

@@ -87,3 +87,10 @@ def test_a_failure_carries_the_text_it_points_into(tmp_path: Path) -> None:
     with pytest.raises(Failure) as caught:
         front(path)
     assert caught.value.documents[str(path)].text.endswith("x: 1\n")
+
+
+@pytest.mark.parametrize("path", ["x" * 300, f"{'x' * 300}/a.yaml", "circle", "circle/a.yaml"], ids=len)
+def test_a_path_that_leads_nowhere_is_no_manifest(path: str, tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    passed, (found,), _ = fronts([tmp_path / path])
+    assert (passed, found.code, found.exit_code, found.hint) == ([], "no-manifest", 2, None)

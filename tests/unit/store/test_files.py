@@ -75,3 +75,33 @@ def test_digests(project: Project) -> None:
     name = project.relative(project.folder / "b")
     digest = hashlib.sha256(b"b").hexdigest()
     assert both == sha256_of_all([path, project.folder / "b"], replace(project, files={name: digest}))  # it is gone by now
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_circle_of_links_and_a_path_too_long_are_refused_as_what_is_not_there(project: Project, kind: str) -> None:
+    (project.folder / "circle").symlink_to("ring")
+    (project.folder / "ring").symlink_to("circle")
+    for path in ("circle", "circle/x", "../folder/ring/x"):
+        finding = refused(project, path, kind)
+        assert (finding.code, "leads in a circle" in finding.message) == ("weights-invalid", True)
+    for path in (LONG, f"{LONG}/x", f"{LONG}/{LONG}", "x/" * 3000):
+        finding = refused(project, path, kind)
+        assert (finding.code, "is longer than a path can be" in finding.message) == ("weights-invalid", True)
+    assert "is no path: embedded null byte" in refused(project, "a\0b", kind).message
+
+
+def test_what_is_not_there_is_no_neighbour_of_itself(project: Project) -> None:
+    (project.folder / "circle").symlink_to("circle")
+    assert "did you mean" not in str(refused(project, "circle").hint)
+
+
+def test_what_may_not_be_looked_at_is_no_fault_of_the_path(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(path: Path) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", forbidden)
+    with pytest.raises(PermissionError):
+        located(project, "model.pt", (), code="weights-invalid")

@@ -77,3 +77,29 @@ def test_without_a_repository_there_is_no_since(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(Failure, match="no git repository"):
         changed_since("HEAD", tmp_path)
+
+
+def test_of_a_submodule_its_folder_is_named_whatever_differs_in_it(repository, tmp_path):
+    inside = tmp_path / "other"
+    inside.mkdir()
+    git(inside, "init", "-q", "-b", "main")
+    (inside / "a.png").write_text("a")
+    commit(inside, "first")
+    git(repository, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inside), "data")
+    commit(repository, "with data")
+    assert names(repository) == []
+    (repository / "data" / "new.png").write_text("not added")
+    assert names(repository) == ["data"]
+    git(repository / "data", "add", "-A")
+    git(repository / "data", "commit", "-q", "-m", "second")
+    assert names(repository) == ["data"]
+    commit(repository, "other data")
+    assert names(repository) == [] and names(repository, "HEAD~1") == ["data"]
+
+
+def test_of_a_link_the_link_is_named(repository):
+    (repository / "link").symlink_to("one.txt")
+    commit(repository, "a link")
+    (repository / "link").unlink()
+    (repository / "link").symlink_to("two.txt")
+    assert names(repository) == ["link"]

@@ -24,12 +24,23 @@ def test_a_change_of_one_input_is_one_line(tmp_path):
     assert sum(one != two for one, two in zip(before, after, strict=True)) == 1
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", json.dumps({"schema": SCHEMA}), "\x00"])
+WHOLE = {"model": "1", "bundle": "2", "tarball": "3", "processor": "a", "files": {"model.pte": "1"}}
+MALFORMED = [5, [], {}, {**WHOLE, "files": []}, {**WHOLE, "files": {"model.pte": 1}}, {**WHOLE, "tarball": None}]
+NONE = ["", "{", "[]", "{}", json.dumps({"schema": SCHEMA}), "\x00", "[" * 100_000]
+
+
+@pytest.mark.parametrize("text", [*NONE, *(json.dumps({**RECORD, "targets": {"a": item}}) for item in MALFORMED)])
 def test_what_is_no_lock_is_refused(text, tmp_path):
     (tmp_path / "camera.yaml.lock").write_text(text)
     with pytest.raises(Failure) as refused:
         read_lock(tmp_path / "camera.yaml")
     assert [found.code for found in refused.value.diagnostics] == ["lock-invalid"]
+
+
+def test_an_artifact_or_none_yet_is_read(tmp_path):
+    record = {**RECORD, "targets": {"a": WHOLE, "b": None}}
+    write_lock(tmp_path / "camera.yaml", record)
+    assert read_lock(tmp_path / "camera.yaml") == record
 
 
 def test_drifts_are_by_name():

@@ -8,7 +8,7 @@ import pytest
 
 from edgec.artifacts.policy import Policy
 from edgec.diagnostics import Failure
-from edgec.store.admission import downgrade
+from edgec.store.admission import downgrade, trusted
 from edgec.store.policy import read_policy
 
 WHOLE = """
@@ -89,3 +89,12 @@ def test_versions_only_go_up_where_the_policy_says_so() -> None:
     for version, known in (("1.10.0", ["1.10.0"]), ("1.11.0", ["1.10.0"]), ("0.1.0", [])):
         assert downgrade("camera", version, known, strict) is None
     assert downgrade("camera", "1.0.0", ["2.0.0"], Policy()) is None
+
+
+@pytest.mark.parametrize("name", ["gone.pem", "a\\u0000b.pem", "x" * 300], ids=["gone", "NUL", "long"])
+def test_a_key_that_cannot_be_read_is_the_policys_fault(name: str, file: Path) -> None:
+    file.write_text(f'[signatures]\nkeys = ["{name}"]\n')
+    with pytest.raises(Failure, match="cannot be read") as caught:
+        trusted(read_policy(file))
+    assert [(found.code, found.exit_code) for found in caught.value.diagnostics] == [("policy-invalid", 3)]
+    assert "\0" not in caught.value.diagnostics[0].message

@@ -189,7 +189,8 @@ def _data(plan: Plan, project: Project, role: str) -> Sequence[Sample]:
     data = plan.dataset(role)
     if data is None:
         return ()
-    found: Sequence[Sample] = plugin("datasets", data.format).samples(data.options, project, plan.inputs, plan.labels)
+    dataset, names = plugin("datasets", data.format), plan.task.options.get("names", ())
+    found: Sequence[Sample] = dataset.samples(data.options, project, plan.inputs, plan.labels, names)
     if plugin("tasks", plan.task.name).NUMERIC and found and isinstance(found[0].label, str):
         message = f"the {role} data's labels are words ({found[0].label!r}), and the task {plan.task.name} takes numbers"
         where = Location(file=plan.manifest, route=("data", role))

@@ -301,6 +301,18 @@ def test_a_callable_builds_the_model_with_arguments_and_weights(project: Project
     assert str(project.root) not in sys.path and not (project.root / "__pycache__").exists()
 
 
+def test_numpys_and_pythons_generators_are_seeded_too(project: Project) -> None:
+    module(
+        project, "edgec_net_s", "import random\nimport numpy\nFIRST = random.random()\ndef build():\n"
+        "    net = torch.nn.Linear(2, 1)\n    net.weight.data = torch.tensor([[FIRST, numpy.random.rand()]])\n    return net\n",
+    )  # fmt: skip
+    found = []
+    for _ in range(2):
+        sys.modules.pop("edgec_net_s", None)
+        found.append(python.load({"entry": "edgec_net_s:build"}, planned(project)).weight)
+    assert torch.equal(*found)
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [

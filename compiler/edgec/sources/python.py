@@ -15,6 +15,7 @@ from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, nearest
 from edgec.sources import given_weights, project_code
 from edgec.sources.given_weights import wrong
+from edgec.sources.untrained import seeded
 from edgec.store import weights
 from edgec.store.files import sha256_of_all
 from edgec.upstream.torchvision_ops import declared_operators
@@ -50,7 +51,7 @@ OPTIONS: Json = {
             "type": "object",
             "title": "Weights",
             "description": "Loaded strictly into the model. Without them the model keeps what the callable gave it, "
-            "built under seed 0.",
+            "built under seed 0 of torch, numpy and random.",
             "additionalProperties": False,
             "properties": {"file": given_weights.FILE, "url": given_weights.URL, "sha256": given_weights.SHA256},
         },
@@ -108,19 +109,19 @@ def weights_digest(options: Options, project: Project) -> str:
 
 
 def _called(options: Options, project: Project) -> Any:
-    import torch
-
     with contextlib.suppress(ImportError):  # not installed, and then the project's own import says so
         declared_operators()
     module, _, attribute = str(options["entry"]).partition(":")
-    try:
-        modules = _modules(options, project)
-        with project_code.imported(module, modules, project) as namespace, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+
+    def built() -> Any:
+        with project_code.imported(module, _modules(options, project), project) as namespace:
             target: Any = namespace
             for name in attribute.split("."):
                 target = getattr(target, name)
             return target(**options.get("arguments", {}))
+
+    try:
+        return seeded(0, built)
     except Failure:
         raise
     except (Exception, SystemExit) as error:  # whatever the user's code raises

@@ -76,7 +76,7 @@ OPTIONS: Json = {
             "type": "object",
             "title": "Weights",
             "description": "Loaded strictly into the model, or {random: SEED} for trials. Without them the model keeps "
-            "what the entry gave it, built under seed 0.",
+            "what the entry gave it, built under seed 0 of torch, numpy and random.",
             "additionalProperties": False,
             "properties": {
                 "file": given_weights.FILE,

@@ -320,6 +320,14 @@ def test_numpys_and_pythons_generators_are_seeded_too(project: Project) -> None:
         ("def build(): raise RuntimeError('no luck')", "RuntimeError: no luck (edgec_net_c.py:2)"),
         ("def build(): raise SystemExit(0)", "SystemExit"),
         ("build = 3", "TypeError"),
+        (
+            "class Net(torch.nn.Linear):\n    def train(self, _): raise ValueError('no')\ndef build(): return Net(2, 2)",
+            "eval() failed: ValueError: no (edgec_net_c.py:3)",
+        ),
+        (
+            "def build():\n    net = torch.nn.Sequential(torch.nn.ReLU())\n    net[0].above = net\n    return net",
+            "eval() failed: RecursionError",
+        ),
         ("import no_such_package\ndef build(): ...", "No module named 'no_such_package'"),
     ],
 )

@@ -98,9 +98,13 @@ def load(options: Options, project: Project) -> torch.nn.Module:
     model = _called(options, project)
     if not isinstance(model, torch.nn.Module):
         raise weights.refused(f"{options['entry']} returned {type(model).__name__}, not a torch.nn.Module")
+    try:
+        model.eval()
+    except (Exception, SystemExit) as error:  # a train() of the user's own, or modules that hold each other
+        raise weights.refused(f"{options['entry']}: eval() failed: {_told(error, project)}", _cyclic(error)) from error
     if given := options.get("weights"):
         weights.load_strictly(model, given_weights.state_dict(given, project), given.get("file") or given["url"])
-    return model.eval()
+    return model
 
 
 def weights_digest(options: Options, project: Project) -> str:
@@ -126,6 +130,11 @@ def _called(options: Options, project: Project) -> Any:
         raise
     except (Exception, SystemExit) as error:  # whatever the user's code raises
         raise weights.refused(f"{options['entry']} failed: {_told(error, project)}") from error
+
+
+def _cyclic(error: BaseException) -> str | None:
+    cycle = "where a module holds itself or one that it lies in, keep that reference in a tuple, which torch does not follow"
+    return cycle if isinstance(error, RecursionError) else None
 
 
 def _told(error: BaseException, project: Project) -> str:

@@ -71,3 +71,19 @@ def test_what_cannot_be_exported_is_named(loaded, make, words):
 def test_bfloat16_and_extra_state_are_no_obstacle(loaded):
     assert loaded(Half()).weights_sha256 != loaded(Half()).weights_sha256
     assert loaded(Extra(4, 2)).parameters == 10
+
+
+def test_a_mask_of_minus_infinity_is_no_damage(loaded):
+    mask = torch.full((2, 2), -torch.inf).triu(1)
+    assert loaded(Buffered(mask)).parameters == 10
+
+
+@pytest.mark.parametrize(("value", "learnt"), [(float("nan"), False), (float("nan"), True), (float("-inf"), True)])
+def test_damaged_weights_stay_refused(loaded, value, learnt):
+    model = Buffered(torch.tensor([0.0 if learnt else value, 1.0]))
+    if learnt:
+        model.bias.data[0] = value
+    with pytest.raises(Failure) as caught:
+        loaded(model)
+    (finding,) = caught.value.diagnostics
+    assert finding.code == "non-finite" and f"{'bias' if learnt else 'given'!r} hold 1 value" in finding.message

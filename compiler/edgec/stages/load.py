@@ -278,9 +278,13 @@ def _unready(value: torch.Tensor) -> tuple[str, str] | None:
 
 
 def _refuse_non_finite(model: torch.nn.Module) -> None:
+    """Raise Failure ``non-finite`` for what training or a disk damaged; a buffer may be infinite, as causal masks are."""
+    learnt = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     for name, value in _state(model):
-        if value.is_floating_point() and not bool(value.isfinite().all()):
-            count = int((~value.isfinite()).sum())
+        if not value.is_floating_point():
+            continue
+        bad = ~value.isfinite() if name in learnt else value.isnan()
+        if count := int(bad.sum()):
             raise Failure(
                 Diagnostic(
                     code="non-finite",

@@ -86,11 +86,26 @@ def test_what_is_no_state_dict_is_refused(project: Project, state: dict[str, tor
     path = project.folder / "w.bin"
     torch.save({"epoch": 3, "state_dict": state}, path)
     assert "no state dict" in refused(torchvision, options(path), project)
-    torch.save(torch.nn.Linear(1, 1), path)
-    assert "neither a safetensors" in refused(torchvision, options(path), project)
     for content in (b"", b"text", b"\0" * 64, b"PK\3\4" + b"\0" * 64, b"\x10\0\0\0\0\0\0\0{broken json...}"):
         path.write_bytes(content)
         assert "neither a safetensors" in refused(torchvision, options(path), project)
+
+
+@pytest.mark.parametrize(
+    ("save", "words"),
+    [
+        (lambda path: torch.save(torch.nn.Linear(1, 1), path), "is a pickled module or object (it holds torch.nn.modules"),
+        (lambda path: torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), path), "is a TorchScript archive"),
+        (lambda path: path.write_bytes(pickle.dumps(torch.nn.Linear(1, 1))), "neither a safetensors file nor a plain"),
+    ],
+)
+def test_a_whole_model_is_refused_without_torchs_advice_to_trust_it(project: Project, save: Any, words: str) -> None:
+    save(project.folder / "w.bin")
+    with pytest.raises(Failure) as caught:
+        torchvision.load(options(project.folder / "w.bin"), project)
+    (finding,) = caught.value.diagnostics
+    assert finding.code == "model-not-loaded" and words in finding.message and "state_dict()" in str(finding.hint)
+    assert "weights_only" not in finding.message and "\x1b" not in finding.message
 
 
 def test_a_checkpoint_cannot_run_code(project: Project) -> None:

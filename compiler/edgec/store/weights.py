@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 SHA256 = "^[0-9a-f]{64}$"
+SAVE = "save the model's tensors alone: safetensors.torch.save_file(model.state_dict(), FILE)"
 
 
 def state_dict(path: Path, sha256: str, shown: str) -> dict[str, torch.Tensor]:
@@ -27,8 +29,7 @@ def state_dict(path: Path, sha256: str, shown: str) -> dict[str, torch.Tensor]:
     try:
         loaded = _parse(content)
     except Exception as error:  # any exception of two parsers fed with a broken file
-        reason = str(error).split("\n")[0]
-        raise refused(f"{shown} is neither a safetensors file nor a plain PyTorch checkpoint: {reason}") from None
+        raise refused(f"{shown} {_unparsed(str(error))}", SAVE) from None
     return _tensors(loaded, shown)
 
 
@@ -85,6 +86,17 @@ def _parse(content: bytes) -> Any:
     return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
+def _unparsed(said: str) -> str:
+    """What a file is whose parser ``said`` this. torch advises to load without ``weights_only``: that would run the file."""
+    if found := re.search(r"Unsupported global: GLOBAL (\S+)", said):
+        return f"is a pickled module or object (it holds {found[1]}), whose loading could run code"
+    if "TorchScript" in said:
+        return "is a TorchScript archive: a program, whose loading could run code"
+    own = re.search(r"WeightsUnpickler error:\s*([^\n]+)", said)
+    reason = own[1] if own else re.sub(r"\x1b\[[0-9;]*m", "", said).split("\n")[0]
+    return f"is neither a safetensors file nor a plain PyTorch checkpoint: {reason}"
+
+
 def _tensors(loaded: Any, shown: str) -> dict[str, torch.Tensor]:
     import torch
 
@@ -93,7 +105,7 @@ def _tensors(loaded: Any, shown: str) -> dict[str, torch.Tensor]:
     keys = ", ".join(map(str, list(loaded)[:5])) if isinstance(loaded, Mapping) else type(loaded).__name__
     raise refused(
         f"{shown} holds no state dict, a mapping of names to tensors (it holds: {keys or 'nothing'})",
-        "save it with safetensors.torch.save_file(model.state_dict(), FILE)",
+        SAVE,
     )
 
 

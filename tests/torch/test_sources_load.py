@@ -82,6 +82,23 @@ def test_the_first_keys_that_do_not_fit_are_named(project: Project, state: dict[
     assert "1 of another shape, first fc.weight (7x1024 in the file, 4x1024 in the model)" in message
 
 
+def test_of_tied_weights_one_name_is_enough(project: Project) -> None:
+    body = (
+        "class Net(torch.nn.Module):\n    def __init__(self, tied):\n        super().__init__()\n"
+        "        self.a, self.b = torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)\n"
+        "        if tied:\n            self.b.weight = self.a.weight\n"
+    )
+    module(project, "edgec_net_t", body)
+    given: dict[str, Any] = {"entry": "edgec_net_t:Net", "arguments": {"tied": True}}
+    saved = python.load(given, planned(project))
+    saved.a.weight.data.fill_(7.0)
+    safetensors.torch.save_model(saved, str(project.folder / "w.bin"))
+    given["weights"] = options(project.folder / "w.bin")["weights"]
+    found = python.load(given, planned(project))
+    assert (found.b.weight == 7.0).all() and found.a.weight is found.b.weight
+    assert "1 missing from the file" in refused(python, {**given, "arguments": {"tied": False}}, project)
+
+
 def test_what_is_no_state_dict_is_refused(project: Project, state: dict[str, torch.Tensor]) -> None:
     path = project.folder / "w.bin"
     torch.save({"epoch": 3, "state_dict": state}, path)

@@ -52,11 +52,12 @@ def refused(message: str, hint: str | None = None) -> Failure:
 
 
 def load_strictly(model: torch.nn.Module, state: Mapping[str, torch.Tensor], shown: str) -> None:
-    """Load ``state`` into ``model``; names and shapes must agree exactly.
+    """Load ``state`` into ``model``; names and shapes must agree exactly, but of tied weights one name is enough.
 
     Raises Failure ``model-not-loaded`` that names the first keys that are missing, unexpected or of another shape.
     """
     expected = model.state_dict()
+    state = {**state, **_tied(expected, state)}
     problems = [
         _named("missing from the file", [key for key in expected if key not in state]),
         _named("not in the model", [key for key in state if key not in expected]),
@@ -72,7 +73,24 @@ def load_strictly(model: torch.nn.Module, state: Mapping[str, torch.Tensor], sho
     if found := [problem for problem in problems if problem]:
         hint = "the file must hold this model's own state dict: same architecture, same arguments"
         raise refused(f"the weights in {shown} do not fit the model: {'; '.join(found)}", hint)
-    model.load_state_dict(dict(state), strict=True)
+    model.load_state_dict(state, strict=True)
+
+
+def _tied(expected: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What ``safetensors.torch.save_model`` left out: names that are the same memory in the model as one in the file."""
+    places = {_place(value): name for name, value in expected.items() if name in state}
+    missing = {name: _place(value) for name, value in expected.items() if name not in state}
+    return {name: state[places[place]] for name, place in missing.items() if place is not None and place in places}
+
+
+def _place(value: Any) -> object:
+    """Where a tensor's values lie; None for one without values (empty, on the device meta, of a lazy layer) or no tensor."""
+    import torch
+
+    if not isinstance(value, torch.Tensor) or torch.nn.parameter.is_lazy(value) or value.layout is not torch.strided:
+        return None
+    start = value.data_ptr()
+    return (start, value.dtype, value.shape, value.stride()) if start else None
 
 
 def _parse(content: bytes) -> Any:

@@ -99,6 +99,13 @@ def test_of_tied_weights_one_name_is_enough(project: Project) -> None:
     assert "1 missing from the file" in refused(python, {**given, "arguments": {"tied": False}}, project)
 
 
+def test_a_lazy_layer_takes_its_shape_from_the_file(project: Project) -> None:
+    module(project, "edgec_net_z", "def build():\n    return torch.nn.LazyLinear(2)\n")
+    safetensors.torch.save_file({"weight": torch.ones(2, 3), "bias": torch.ones(2)}, project.folder / "w.bin")
+    given = {"entry": "edgec_net_z:build", "weights": options(project.folder / "w.bin")["weights"]}
+    assert python.load(given, planned(project))(torch.ones(1, 3)).tolist() == [[4.0, 4.0]]
+
+
 def test_what_is_no_state_dict_is_refused(project: Project, state: dict[str, torch.Tensor]) -> None:
     path = project.folder / "w.bin"
     torch.save({"epoch": 3, "state_dict": state}, path)

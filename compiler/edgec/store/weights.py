@@ -56,6 +56,8 @@ def load_strictly(model: torch.nn.Module, state: Mapping[str, torch.Tensor], sho
 
     Raises Failure ``model-not-loaded`` that names the first keys that are missing, unexpected or of another shape.
     """
+    import torch
+
     expected = model.state_dict()
     state = {**state, **_tied(expected, state)}
     problems = [
@@ -66,7 +68,7 @@ def load_strictly(model: torch.nn.Module, state: Mapping[str, torch.Tensor], sho
             [
                 f"{key} ({_shape(state[key])} in the file, {_shape(value)} in the model)"
                 for key, value in expected.items()
-                if key in state and state[key].shape != value.shape
+                if key in state and not torch.nn.parameter.is_lazy(value) and state[key].shape != value.shape
             ],
         ),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
+import sys
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,6 +155,10 @@ def _modules(options: Options, project: Project) -> dict[str, Path]:
     try:
         return project_code.closure(module, project)
     except KeyError:
+        top = module.partition(".")[0]
+        if top in sys.stdlib_module_names and project_code.locate(module, project):
+            message = f"the module {module!r} cannot be imported: Python has a module {top!r} of its own"
+            raise Failure(_invalid(message, f"rename it, for example my_{top}")) from None
         hint = f"looked for {module.replace('.', '/')}.py in the manifest's folder and at the project's root"
         raise Failure(_invalid(f"there is no module {module!r} in the project", hint)) from None
     except SyntaxError as error:

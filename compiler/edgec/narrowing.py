@@ -118,7 +118,7 @@ def _rows(suspects: Suspects, worst: str) -> list[Row]:
 def _alone(suspects: Suspects, step: str, module: torch.nn.Module, rows: Sequence[Row]) -> Answers:
     """Take ``module`` through the job's steps as far as ``step`` and return its answers there. Raises as those steps do."""
     if step == "eager":
-        return [tuple(output.float().numpy() for output in module(*row)) for row in rows]
+        return _eager(module, rows)
     inputs = tuple(_input(index, value) for index, value in enumerate(rows[0]))
     samples = [_sample(index, row) for index, row in enumerate(rows)]
     plan = replace(suspects.plan, inputs=inputs, recipe=_untrained(suspects.plan))
@@ -136,6 +136,13 @@ def _alone(suspects: Suspects, step: str, module: torch.nn.Module, rows: Sequenc
     if step == "quantized":
         return answers(quantized.module(check_guards=False), samples, inputs)
     return _ran(suspects, lower(plan, quantized, narrow=False).data, samples, inputs)
+
+
+def _eager(module: torch.nn.Module, rows: Sequence[Row]) -> Answers:
+    import torch
+
+    with torch.no_grad():  # what asks for gradients is no numpy array
+        return [tuple(output.float().numpy() for output in module(*row)) for row in rows]
 
 
 def _ran(suspects: Suspects, data: bytes, samples: Sequence[Sample], inputs: Sequence[Input]) -> Answers:

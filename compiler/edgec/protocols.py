@@ -73,17 +73,20 @@ class Source(Plugin, Protocol):
 class Dataset(Plugin, Protocol):
     """A format of data on disk. OPTIONS describes the keys of a ``data`` entry beside ``format``."""
 
-    def check(self, options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> list[Diagnostic]:
+    def check(
+        self, options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
+    ) -> list[Diagnostic]:
         """Return what can be known wrong without decoding every sample; routes are relative to the data entry."""
 
     def files(self, options: Options, project: Project) -> list[Path]:
         """Return every file that ``samples`` reads, sorted, as absolute paths."""
 
     def samples(
-        self, options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]
+        self, options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
     ) -> Sequence[Sample]:
         """Return the samples in a stable order, decoded when indexed. Raises Failure ``data-…`` on a bad sample.
 
+        ``labels`` are the task's classes, ``names`` what it calls the numbers of a truth, in order; () where it says neither.
         The sequence also has ``identities()``: the id and the truth of each sample, with nothing decoded.
         """
 

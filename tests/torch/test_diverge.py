@@ -1,5 +1,6 @@
 """When parity breaks, the first submodule that diverges is named with the user's line, and nothing hides the failure."""
 
+import functools
 import hashlib
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Choice, Data
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.lowering import lowering
+from edgec.narrowing import _alone
 from edgec.stages.diverge import Search, narrowed
 from edgec.stages.load import deployed
 
@@ -293,6 +295,11 @@ def test_nan_of_the_model_itself_is_followed_without_compiling(nets, place):
     found = narrow(nets.Poisoned(), place, alone=eager)
     assert found.hint.startswith("first diverges in body.b (Logs, nets.py:")
     assert "NaN" in found.hint
+
+
+def test_a_job_follows_nan_of_the_model_itself(nets, place):
+    found = narrow(nets.Poisoned(), place, alone=functools.partial(_alone, None, "eager"))
+    assert found.hint.startswith("first diverges in body.b (Logs, nets.py:")
 
 
 def test_a_gap_that_is_spread_evenly_is_pinned_on_no_layer(nets, place):

@@ -82,15 +82,54 @@ def test_the_first_keys_that_do_not_fit_are_named(project: Project, state: dict[
     assert "1 of another shape, first fc.weight (7x1024 in the file, 4x1024 in the model)" in message
 
 
+def test_of_tied_weights_one_name_is_enough(project: Project) -> None:
+    body = (
+        "class Net(torch.nn.Module):\n    def __init__(self, tied):\n        super().__init__()\n"
+        "        self.a, self.b = torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)\n"
+        "        if tied:\n            self.b.weight = self.a.weight\n"
+    )
+    module(project, "edgec_net_t", body)
+    given: dict[str, Any] = {"entry": "edgec_net_t:Net", "arguments": {"tied": True}}
+    saved = python.load(given, planned(project))
+    saved.a.weight.data.fill_(7.0)
+    safetensors.torch.save_model(saved, str(project.folder / "w.bin"))
+    given["weights"] = options(project.folder / "w.bin")["weights"]
+    found = python.load(given, planned(project))
+    assert (found.b.weight == 7.0).all() and found.a.weight is found.b.weight
+    assert "1 missing from the file" in refused(python, {**given, "arguments": {"tied": False}}, project)
+
+
+def test_a_lazy_layer_takes_its_shape_from_the_file(project: Project) -> None:
+    module(project, "edgec_net_z", "def build():\n    return torch.nn.LazyLinear(2)\n")
+    safetensors.torch.save_file({"weight": torch.ones(2, 3), "bias": torch.ones(2)}, project.folder / "w.bin")
+    given = {"entry": "edgec_net_z:build", "weights": options(project.folder / "w.bin")["weights"]}
+    assert python.load(given, planned(project))(torch.ones(1, 3)).tolist() == [[4.0, 4.0]]
+
+
 def test_what_is_no_state_dict_is_refused(project: Project, state: dict[str, torch.Tensor]) -> None:
     path = project.folder / "w.bin"
     torch.save({"epoch": 3, "state_dict": state}, path)
     assert "no state dict" in refused(torchvision, options(path), project)
-    torch.save(torch.nn.Linear(1, 1), path)
-    assert "neither a safetensors" in refused(torchvision, options(path), project)
     for content in (b"", b"text", b"\0" * 64, b"PK\3\4" + b"\0" * 64, b"\x10\0\0\0\0\0\0\0{broken json...}"):
         path.write_bytes(content)
         assert "neither a safetensors" in refused(torchvision, options(path), project)
+
+
+@pytest.mark.parametrize(
+    ("save", "words"),
+    [
+        (lambda path: torch.save(torch.nn.Linear(1, 1), path), "is a pickled module or object (it holds torch.nn.modules"),
+        (lambda path: torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), path), "is a TorchScript archive"),
+        (lambda path: path.write_bytes(pickle.dumps(torch.nn.Linear(1, 1))), "neither a safetensors file nor a plain"),
+    ],
+)
+def test_a_whole_model_is_refused_without_torchs_advice_to_trust_it(project: Project, save: Any, words: str) -> None:
+    save(project.folder / "w.bin")
+    with pytest.raises(Failure) as caught:
+        torchvision.load(options(project.folder / "w.bin"), project)
+    (finding,) = caught.value.diagnostics
+    assert finding.code == "model-not-loaded" and words in finding.message and "state_dict()" in str(finding.hint)
+    assert "weights_only" not in finding.message and "\x1b" not in finding.message
 
 
 def test_a_checkpoint_cannot_run_code(project: Project) -> None:
@@ -301,6 +340,18 @@ def test_a_callable_builds_the_model_with_arguments_and_weights(project: Project
     assert str(project.root) not in sys.path and not (project.root / "__pycache__").exists()
 
 
+def test_numpys_and_pythons_generators_are_seeded_too(project: Project) -> None:
+    module(
+        project, "edgec_net_s", "import random\nimport numpy\nFIRST = random.random()\ndef build():\n"
+        "    net = torch.nn.Linear(2, 1)\n    net.weight.data = torch.tensor([[FIRST, numpy.random.rand()]])\n    return net\n",
+    )  # fmt: skip
+    found = []
+    for _ in range(2):
+        sys.modules.pop("edgec_net_s", None)
+        found.append(python.load({"entry": "edgec_net_s:build"}, planned(project)).weight)
+    assert torch.equal(*found)
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
@@ -308,6 +359,14 @@ def test_a_callable_builds_the_model_with_arguments_and_weights(project: Project
         ("def build(): raise RuntimeError('no luck')", "RuntimeError: no luck (edgec_net_c.py:2)"),
         ("def build(): raise SystemExit(0)", "SystemExit"),
         ("build = 3", "TypeError"),
+        (
+            "class Net(torch.nn.Linear):\n    def train(self, _): raise ValueError('no')\ndef build(): return Net(2, 2)",
+            "eval() failed: ValueError: no (edgec_net_c.py:3)",
+        ),
+        (
+            "def build():\n    net = torch.nn.Sequential(torch.nn.ReLU())\n    net[0].above = net\n    return net",
+            "eval() failed: RecursionError",
+        ),
         ("import no_such_package\ndef build(): ...", "No module named 'no_such_package'"),
     ],
 )

@@ -36,7 +36,8 @@ def _span(axis: Dimension) -> str:
 
 def _one(data: Data, manifest: Manifest, project: Project, labels: tuple[str, ...]) -> list[Diagnostic]:
     dataset = plugin("datasets", data.format)
-    return rooted(("data", data.role), lambda: dataset.check(data.options, project, manifest.inputs, labels))
+    names = manifest.task.options.get("names", ())
+    return rooted(("data", data.role), lambda: dataset.check(data.options, project, manifest.inputs, labels, names))
 
 
 def _labels(manifest: Manifest, project: Project) -> tuple[str, ...]:

@@ -105,7 +105,9 @@ class Sounds(Sequence[Sample]):
         return Sample(id=clip.name, tensors={self.input: sound}, label=clip.label)
 
 
-def check(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> list[Diagnostic]:
+def check(
+    options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
+) -> list[Diagnostic]:
     """Return what is wrong with the folders, their class names and the files' headers; no sound is decoded."""
     if [entry.audio is not None for entry in inputs] != [True]:
         message = f"audio-folder feeds exactly one input of sound; the manifest has {len(inputs)} inputs"
@@ -118,11 +120,11 @@ def check(options: Options, project: Project, inputs: Sequence[Input], labels: S
         recordings = _recordings(options, project)
     except Failure as failure:
         return list(failure.diagnostics)
-    names = class_problems([name for _, name in found], labels, folder, project, "file")
+    classes = class_problems([name for _, name in found], labels, folder, project, "file")
     clips = _headers([path for path, _ in found], folder)
     long = _headers(recordings, _folder(options, project, "recordings")) if recordings else []
     problems = _misfits([*clips, *long], inputs[0]) + _lengths(clips, long, inputs[0], options.get("fit", "exact") == "exact")
-    return _strays(folder, project) + names + problems
+    return _strays(folder, project) + classes + problems
 
 
 def files(options: Options, project: Project) -> list[Path]:
@@ -130,7 +132,9 @@ def files(options: Options, project: Project) -> list[Path]:
     return sorted({*(path for path, _ in _classed(options, project)), *_recordings(options, project)})
 
 
-def samples(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> Sequence[Sample]:
+def samples(
+    options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
+) -> Sequence[Sample]:
     """Return the clips sorted by path, then the windows of the recordings in the order of time. Raises Failure ``data-…``."""
     problems = [finding for finding in check(options, project, inputs, labels) if finding.severity == "error"]
     if problems:

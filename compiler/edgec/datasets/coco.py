@@ -53,7 +53,9 @@ OPTIONS: Json = {
 }
 
 
-def check(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> list[Diagnostic]:
+def check(
+    options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
+) -> list[Diagnostic]:
     """Return what is wrong with the file, its boxes and its pictures' names; no picture is decoded."""
     if [entry.image is not None for entry in inputs] != [True]:
         message = f"coco feeds exactly one image input; the manifest has {len(inputs)} inputs"
@@ -78,7 +80,9 @@ def files(options: Options, project: Project) -> list[Path]:
     return sorted({_file(options, project), *(folder / picture.file for picture in chosen)})
 
 
-def samples(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> Sequence[Sample]:
+def samples(
+    options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
+) -> Sequence[Sample]:
     """Return the pictures in the file's order, each with its boxes. Indexing raises Failure ``data-…`` for a bad picture."""
     problems = [finding for finding in check(options, project, inputs, labels) if finding.severity == "error"]
     if problems:

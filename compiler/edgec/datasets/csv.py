@@ -14,7 +14,7 @@ from edgec.artifacts.samples import Sample
 from edgec.datasets.arrays import Rows, class_indices, fitted, plain, strata, wrong
 from edgec.datasets.choose import choose
 from edgec.datasets.pictures import Pictures
-from edgec.diagnostics import Diagnostic, Failure
+from edgec.diagnostics import Diagnostic, Failure, nearest
 from edgec.store.files import collected, located
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ OPTIONS: Json = {
             "description": "A UTF-8 file with a header, relative to the manifest. For a tensor input every column but "
             "`label` is one number of it, row-major. For an image input the column `path` names a picture, relative to "
             "the CSV file. `label` is a class name, or a number where the task has no labels; several numbers stand in "
-            "columns `label.NAME`.",
+            "columns `label.NAME`, NAME one of the task's names; where it has none, they are taken as they stand.",
             "examples": ["data/test.csv"],
         },
         "samples": {
@@ -49,9 +49,11 @@ OPTIONS: Json = {
 Table = tuple[list[str], list[list[str]]]
 
 
-def check(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> list[Diagnostic]:
+def check(
+    options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
+) -> list[Diagnostic]:
     """Return a missing or broken table, wrong columns, values that are no numbers, and pictures that are not there."""
-    return collected(lambda: samples(options, project, inputs, labels))
+    return collected(lambda: samples(options, project, inputs, labels, names))
 
 
 def files(options: Options, project: Project) -> list[Path]:
@@ -61,13 +63,15 @@ def files(options: Options, project: Project) -> list[Path]:
     return sorted({table, *(_pictures(header, rows, options, project) if "path" in header else [])})
 
 
-def samples(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> Sequence[Sample]:
-    """Return the samples in the table's order. Raises Failure ``data-…``."""
+def samples(
+    options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
+) -> Sequence[Sample]:
+    """Return the samples in the table's order; several numbers of a truth in that of ``names``. Raises Failure ``data-…``."""
     if len(inputs) != 1:
         message = f"csv feeds one input; the manifest has {len(inputs)}"
         raise Failure(wrong("data-mismatch", message, hint="use format npz for several inputs"))
     header, rows = _table(options, project)
-    truth = _truth(header, rows, labels, options)
+    truth = _truth(header, rows, labels, names, options)
     chosen = choose(range(len(rows)), strata(truth, len(rows)), options.get("samples"))
     if inputs[0].image is None:
         tensor = fitted(_numbers(header, rows, inputs[0], options), inputs[0], str(options["path"]))
@@ -107,10 +111,12 @@ def _table(options: Options, project: Project) -> Table:
     return header, rows
 
 
-def _truth(header: list[str], rows: list[list[str]], labels: Sequence[str], options: Options) -> NDArray[Any] | None:
+def _truth(
+    header: list[str], rows: list[list[str]], labels: Sequence[str], names: Sequence[str], options: Options
+) -> NDArray[Any] | None:
     """Truths [N]: indices where the task has labels (always names in a table: "3" means the label 3), else numbers.
 
-    Several columns of truth give [N, columns].
+    Several columns of truth give [N, columns], in the order of ``names``, or as they stand where there are none.
     """
     import numpy as np
 
@@ -119,8 +125,11 @@ def _truth(header: list[str], rows: list[list[str]], labels: Sequence[str], opti
         return None
     if labels:
         return class_indices(np.array([row[columns[0]] for row in rows]), labels, shown)
+    single = header[columns[0]] == "label"
+    if names and not single:
+        columns = _named(header, columns, names, shown)
     found = [[_number(row[i], header[i], number, shown) for i in columns] for number, row in enumerate(rows)]
-    return class_indices(np.array(found)[:, 0] if header[columns[0]] == "label" else np.array(found), labels, shown)
+    return class_indices(np.array(found)[:, 0] if single else np.array(found), labels, shown)
 
 
 def _truth_columns(header: list[str]) -> list[int]:
@@ -128,6 +137,19 @@ def _truth_columns(header: list[str]) -> list[int]:
     if "label" in header:
         return [header.index("label")]
     return [index for index, name in enumerate(header) if name.startswith("label.")]
+
+
+def _named(header: list[str], columns: list[int], names: Sequence[str], shown: str) -> list[int]:
+    """The columns ``label.NAME`` in the order of ``names``. Raises Failure ``data-labels`` unless each name has its own."""
+    given = {header[index].removeprefix("label."): index for index in columns}
+    for name in given:
+        if name not in names:
+            close = nearest(name, names)
+            hint = f"did you mean 'label.{close}'?" if close else f"the task's names are {', '.join(names)}"
+            raise Failure(wrong("data-labels", f"{shown}: the column 'label.{name}' is none of the task's names", hint=hint))
+    if absent := [name for name in names if name not in given]:
+        raise Failure(wrong("data-labels", f"{shown} has no column 'label.{absent[0]}', and the task names {absent[0]!r}"))
+    return [given[name] for name in names]
 
 
 def _numbers(header: list[str], rows: list[list[str]], entry: Input, options: Options) -> NDArray[Any]:

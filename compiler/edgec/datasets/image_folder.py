@@ -47,7 +47,9 @@ OPTIONS: Json = {
 UNREAD = (".bmp", ".gif", ".heic", ".tif", ".tiff", ".webp", ".avif")
 
 
-def check(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> list[Diagnostic]:
+def check(
+    options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
+) -> list[Diagnostic]:
     """Return what is wrong with the folder, its class names and the inputs; no picture is decoded."""
     if [entry.image is not None for entry in inputs] != [True]:
         message = f"image-folder feeds exactly one image input; the manifest has {len(inputs)} inputs"
@@ -57,10 +59,10 @@ def check(options: Options, project: Project, inputs: Sequence[Input], labels: S
     try:
         folder = _folder(options, project)
         entries = list(found(folder))
-        names = [name for _, name in _chosen(entries, folder, options, project)]
+        classes = [name for _, name in _chosen(entries, folder, options, project)]
     except Failure as failure:
         return list(failure.diagnostics)
-    return _strays(entries, project) + class_problems(names, labels, folder, project, "picture")
+    return _strays(entries, project) + class_problems(classes, labels, folder, project, "picture")
 
 
 def files(options: Options, project: Project) -> list[Path]:
@@ -68,7 +70,9 @@ def files(options: Options, project: Project) -> list[Path]:
     return [Path(path) for path in sorted({path for path, _ in _pictures(options, project)})]
 
 
-def samples(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> Sequence[Sample]:
+def samples(
+    options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
+) -> Sequence[Sample]:
     """Return the pictures sorted by path. Indexing raises Failure ``data-unreadable`` for a corrupt picture."""
     problems = [finding for finding in check(options, project, inputs, labels) if finding.severity == "error"]
     if problems:

@@ -45,7 +45,9 @@ OPTIONS: Json = {
 }
 
 
-def check(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> list[Diagnostic]:
+def check(
+    options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
+) -> list[Diagnostic]:
     """Return a missing or broken file, and arrays that are missing or not inputs; their content is not read."""
     return collected(lambda: _known_keys(options, project, inputs))
 
@@ -55,7 +57,9 @@ def files(options: Options, project: Project) -> list[Path]:
     return [_path(options, project)]
 
 
-def samples(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> Sequence[Sample]:
+def samples(
+    options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
+) -> Sequence[Sample]:
     """Return the samples in the file's order. Raises Failure ``data-…``."""
     shown = str(options["path"])
     arrays = _arrays(options, project, _known_keys(options, project, inputs))

@@ -104,7 +104,9 @@ class Masked(Sequence[Sample]):
         return mask
 
 
-def check(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> list[Diagnostic]:
+def check(
+    options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
+) -> list[Diagnostic]:
     """Return what is wrong with the folders, the pairs, and some of the masks: size and classes."""
     try:
         data = _masked(options, project, inputs, labels)
@@ -125,7 +127,9 @@ def files(options: Options, project: Project) -> list[Path]:
     return sorted(path for pair in _pairs(options, project) for path in pair)
 
 
-def samples(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> Sequence[Sample]:
+def samples(
+    options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
+) -> Sequence[Sample]:
     """Return the pictures sorted by path. Indexing raises Failure ``data-…`` for what is corrupt or does not fit."""
     return _masked(options, project, inputs, labels)
 

@@ -26,14 +26,25 @@ def value(evaluation: Evaluation, options: Options) -> float:
 
 
 def scores(outputs: tuple[NDArray[Any], ...], evaluation: Evaluation, options: Options) -> NDArray[Any]:
-    """Return a share a sample: 0 or 1, or between them where the output [N, classes, ...] decides at many places."""
+    """Return a share a sample: 0 or 1, or between them where the output decides at many places."""
     return same_decision(evaluation.reference[0], outputs[0])
 
 
 def same_decision(reference: NDArray[Any], actual: NDArray[Any]) -> NDArray[Any]:
-    """Return, for arrays [N, classes, ...], the share of places per sample whose arg-max over axis 1 is equal."""
-    if reference.ndim < 2:
-        reference, actual = reference[:, None], actual[:, None]
-    same = reference.argmax(axis=1) == actual.argmax(axis=1)
-    share: NDArray[Any] = same.reshape(len(same), -1).mean(axis=1)
+    """Return the share of a sample's ``decisions`` that are equal, [N]; both arrays are [N, ...]."""
+    share: NDArray[Any] = (decisions(reference) == decisions(actual)).mean(axis=1)
     return share
+
+
+def decisions(output: NDArray[Any]) -> NDArray[Any]:
+    """Return the arg-max over the classes at every place of ``output`` [N, ...], as [N, places].
+
+    One row of scores a sample ([N, C], [N, 1, C]) is one decision. Else the classes are the last axis of a sequence
+    [N, steps, C], and the first behind N where there are more axes, as in a map [N, C, height, width].
+    """
+    rows = output.reshape(len(output), -1)
+    if rows.shape[1] == max(output.shape[1:], default=1):
+        chosen: NDArray[Any] = rows.argmax(axis=1)
+    else:
+        chosen = output.argmax(axis=2 if output.ndim == 3 else 1)
+    return chosen.reshape(len(output), -1)

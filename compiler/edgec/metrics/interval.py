@@ -95,7 +95,7 @@ def mean_interval(scores: NDArray[Any]) -> tuple[float, float]:
 def _wilson(share: float, count: float) -> tuple[float, float]:
     centre = (share + Z95**2 / (2 * count)) / (1 + Z95**2 / count)
     half = Z95 / (1 + Z95**2 / count) * math.sqrt(share * (1 - share) / count + Z95**2 / (4 * count**2))
-    return centre - half, centre + half
+    return max(0.0, centre - half), min(1.0, centre + half)  # where the share is 0 or 1, roundings step over
 
 
 def percentiles(resamples: NDArray[Any]) -> tuple[float, float]:

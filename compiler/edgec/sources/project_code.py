@@ -33,7 +33,8 @@ def closure(module: str, project: Project) -> dict[str, Path]:
     """Return every module of the project that importing ``module`` can import by an import statement, by dotted name.
 
     Read from the syntax trees, functions included; what only ``importlib`` names is not seen, and ``imported``
-    refuses it. Raises SyntaxError for a file that does not parse, KeyError when ``module`` is not in the project.
+    refuses it. Raises SyntaxError for a file that does not parse, KeyError when ``module`` is not in the project or bears
+    a name of Python's own.
     """
     found: dict[str, Path] = {}
     pending = list(_with_parents(module))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
+import sys
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, nearest
 from edgec.sources import given_weights, project_code
 from edgec.sources.given_weights import wrong
+from edgec.sources.untrained import seeded
 from edgec.store import weights
 from edgec.store.files import sha256_of_all
 from edgec.upstream.torchvision_ops import declared_operators
@@ -50,7 +52,7 @@ OPTIONS: Json = {
             "type": "object",
             "title": "Weights",
             "description": "Loaded strictly into the model. Without them the model keeps what the callable gave it, "
-            "built under seed 0.",
+            "built under seed 0 of torch, numpy and random.",
             "additionalProperties": False,
             "properties": {"file": given_weights.FILE, "url": given_weights.URL, "sha256": given_weights.SHA256},
         },
@@ -97,9 +99,13 @@ def load(options: Options, project: Project) -> torch.nn.Module:
     model = _called(options, project)
     if not isinstance(model, torch.nn.Module):
         raise weights.refused(f"{options['entry']} returned {type(model).__name__}, not a torch.nn.Module")
+    try:
+        model.eval()
+    except (Exception, SystemExit) as error:  # a train() of the user's own, or modules that hold each other
+        raise weights.refused(f"{options['entry']}: eval() failed: {_told(error, project)}", _cyclic(error)) from error
     if given := options.get("weights"):
         weights.load_strictly(model, given_weights.state_dict(given, project), given.get("file") or given["url"])
-    return model.eval()
+    return model
 
 
 def weights_digest(options: Options, project: Project) -> str:
@@ -108,23 +114,28 @@ def weights_digest(options: Options, project: Project) -> str:
 
 
 def _called(options: Options, project: Project) -> Any:
-    import torch
-
     with contextlib.suppress(ImportError):  # not installed, and then the project's own import says so
         declared_operators()
     module, _, attribute = str(options["entry"]).partition(":")
-    try:
-        modules = _modules(options, project)
-        with project_code.imported(module, modules, project) as namespace, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+
+    def built() -> Any:
+        with project_code.imported(module, _modules(options, project), project) as namespace:
             target: Any = namespace
             for name in attribute.split("."):
                 target = getattr(target, name)
             return target(**options.get("arguments", {}))
+
+    try:
+        return seeded(0, built)
     except Failure:
         raise
     except (Exception, SystemExit) as error:  # whatever the user's code raises
         raise weights.refused(f"{options['entry']} failed: {_told(error, project)}") from error
+
+
+def _cyclic(error: BaseException) -> str | None:
+    cycle = "where a module holds itself or one that it lies in, keep that reference in a tuple, which torch does not follow"
+    return cycle if isinstance(error, RecursionError) else None
 
 
 def _told(error: BaseException, project: Project) -> str:
@@ -144,6 +155,10 @@ def _modules(options: Options, project: Project) -> dict[str, Path]:
     try:
         return project_code.closure(module, project)
     except KeyError:
+        top = module.partition(".")[0]
+        if top in sys.stdlib_module_names and project_code.locate(module, project):
+            message = f"the module {module!r} cannot be imported: Python has a module {top!r} of its own"
+            raise Failure(_invalid(message, f"rename it, for example my_{top}")) from None
         hint = f"looked for {module.replace('.', '/')}.py in the manifest's folder and at the project's root"
         raise Failure(_invalid(f"there is no module {module!r} in the project", hint)) from None
     except SyntaxError as error:

@@ -76,7 +76,7 @@ OPTIONS: Json = {
             "type": "object",
             "title": "Weights",
             "description": "Loaded strictly into the model, or {random: SEED} for trials. Without them the model keeps "
-            "what the entry gave it, built under seed 0.",
+            "what the entry gave it, built under seed 0 of torch, numpy and random.",
             "additionalProperties": False,
             "properties": {
                 "file": given_weights.FILE,
@@ -137,7 +137,11 @@ def load(options: Options, project: Project) -> torch.nn.Module:
         draw_zeros(model, given["random"])
     elif given:
         weights.load_strictly(model, given_weights.state_dict(given, project), given.get("file") or given["url"])
-    return model.float().eval()
+    try:
+        return model.float().eval()
+    except (Exception, SystemExit) as error:  # a train() of the repository's own, or modules that hold each other
+        said = str(error).split("\n")[0]
+        raise weights.refused(f"{trust(options)}: eval() failed: {type(error).__name__}: {said}") from error
 
 
 def weights_digest(options: Options, project: Project) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,12 +21,20 @@ QUIET = 0.25
 
 
 def seeded(seed: int, build: Callable[[], Built]) -> Built:
-    """Return what ``build`` makes with torch's generator at ``seed``; the caller's generator is left as it was."""
+    """Return what ``build`` makes with torch's, numpy's and Python's generators at ``seed``; they are left as they were."""
+    import numpy as np
     import torch
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return build()
+    plain, numbers = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            random.seed(seed)
+            np.random.seed(seed % 2**32)  # takes 32 bits
+            return build()
+    finally:
+        random.setstate(plain)
+        np.random.set_state(numbers)
 
 
 def draw_zeros(model: torch.nn.Module, seed: int) -> torch.nn.Module:

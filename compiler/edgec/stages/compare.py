@@ -89,9 +89,14 @@ def boundary(names: tuple[str, str], ids: Sequence[str], before: Answers, after:
             max(row) / scale if scale else max(row) for row, scale in zip(errors, scales, strict=True)
         ),
         sqnr=min(_sqnr(output) for output in outputs),
-        agreement=sum(float(same_decision(b, a).mean()) for b, a in outputs[0]) / len(ids),
+        agreement=sum(float(same_decision(_row(b), _row(a)).mean()) for b, a in outputs[0]) / len(ids),
         worst=ids[worst],
     )
+
+
+def _row(output: NDArray[Any]) -> NDArray[Any]:
+    """The answer to one sample behind an axis of samples, which models without a batch leave out: scores [C], a number []."""
+    return output if output.ndim > 1 else output[None]
 
 
 def _columns(before: Answers, after: Answers, index: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:

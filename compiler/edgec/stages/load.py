@@ -18,9 +18,12 @@ from edgec.runtime.inference import batches
 from edgec.sources.untrained import quieten_residuals, reestimate_batch_norm
 from edgec.stages.sound import log_mel
 from edgec.store.files import sha256_of
+from edgec.store.weights import refused
 
 if TYPE_CHECKING:
     import torch
+
+FLOAT = "give the model in float32: the manifest's `quantization` makes it smaller"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,9 @@ def load(plan: Plan, project: Project) -> Loaded:
     Raises Failure ``model-not-loaded``, ``non-finite``, or the source's and the data set's own.
     """
     source = plugin("sources", plan.model.name)
-    bare = as_planes(source.load(plan.model.options, project).eval())
+    bare = source.load(plan.model.options, project).eval()
+    _refuse_unready(bare)
+    bare = as_planes(bare)
     calibration, evaluation = _data(plan, project, "calibration"), _data(plan, project, "evaluation")
     model = deployed(bare, plan.inputs).eval()
     example = example_inputs(plan.inputs)
@@ -189,7 +194,8 @@ def _data(plan: Plan, project: Project, role: str) -> Sequence[Sample]:
     data = plan.dataset(role)
     if data is None:
         return ()
-    found: Sequence[Sample] = plugin("datasets", data.format).samples(data.options, project, plan.inputs, plan.labels)
+    dataset, names = plugin("datasets", data.format), plan.task.options.get("names", ())
+    found: Sequence[Sample] = dataset.samples(data.options, project, plan.inputs, plan.labels, names)
     if plugin("tasks", plan.task.name).NUMERIC and found and isinstance(found[0].label, str):
         message = f"the {role} data's labels are words ({found[0].label!r}), and the task {plan.task.name} takes numbers"
         where = Location(file=plan.manifest, route=("data", role))
@@ -240,10 +246,45 @@ def unique(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _refuse_unready(model: torch.nn.Module) -> None:
+    """Raise Failure ``model-not-loaded`` for the first module or tensor whose weights are not plain numbers to export."""
+    import torch
+
+    if isinstance(model, torch.jit.ScriptModule):
+        raise refused("the model is TorchScript, which torch.export does not take", "give the module that it was made from")
+    for name, module in model.named_modules():
+        if re.match(r"torch\.ao\.nn(\.intrinsic)?\.quantized\.(dynamic|modules)", type(module).__module__):
+            raise refused(f"the module {name!r} is quantized already ({type(module).__name__})", FLOAT)
+    for name, value in (*model.named_parameters(), *model.named_buffers()):
+        if found := _unready(value):
+            why, hint = found
+            raise refused(f"the weights {name!r} {why}", hint)
+
+
+def _unready(value: torch.Tensor) -> tuple[str, str] | None:
+    """Why the values of a parameter or a buffer cannot be read, and what to do."""
+    import torch
+
+    if torch.nn.parameter.is_lazy(value):
+        return "have no shape yet: they are a lazy layer's", "run the model once where it is built, or give the layer its sizes"
+    if value.device.type != "cpu":
+        return f"lie on the device {value.device.type}, not in memory", "build the model on the CPU and load its weights there"
+    if value.is_quantized:
+        return "are quantized already", FLOAT
+    if value.layout is not torch.strided:
+        kind = str(value.layout).removeprefix("torch.")
+        return f"are stored as {kind}, which no artifact holds", "make them dense, with `to_dense()`"
+    return None
+
+
 def _refuse_non_finite(model: torch.nn.Module) -> None:
-    for name, value in model.state_dict().items():
-        if value.is_floating_point() and not bool(value.isfinite().all()):
-            count = int((~value.isfinite()).sum())
+    """Raise Failure ``non-finite`` for what training or a disk damaged; a buffer may be infinite, as causal masks are."""
+    learnt = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    for name, value in _state(model):
+        if not value.is_floating_point():
+            continue
+        bad = ~value.isfinite() if name in learnt else value.isnan()
+        if count := int(bad.sum()):
             raise Failure(
                 Diagnostic(
                     code="non-finite",
@@ -255,8 +296,18 @@ def _refuse_non_finite(model: torch.nn.Module) -> None:
 
 def _weights_digest(model: torch.nn.Module) -> str:
     """Return the sha256 over every parameter and buffer: name, dtype, shape, bytes, sorted by name."""
+    import torch
+
     digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
+    for name, value in sorted(_state(model)):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.detach().contiguous().cpu().numpy().tobytes())
+        # As bytes: numpy has no bfloat16.
+        digest.update(value.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def _state(model: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
+    """The state dict's tensors by name; what a module's ``get_extra_state`` puts in beside them is none."""
+    import torch
+
+    return [(name, value) for name, value in model.state_dict().items() if isinstance(value, torch.Tensor)]

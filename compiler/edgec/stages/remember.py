@@ -9,6 +9,7 @@ from edgec.artifacts.evaluated import Evaluated
 from edgec.artifacts.measured import Measured
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.samples import Evaluation
+from edgec.metrics.agreement import decisions
 from edgec.registry import plugin
 
 if TYPE_CHECKING:
@@ -38,8 +39,9 @@ def remember(plan: Plan, measured: Measured, evaluation: Evaluation) -> Evaluate
 
 
 def _decisions(output: NDArray[Any]) -> tuple[int, ...] | None:
-    """The arg-max of scores [N, classes]; None where there is more than one decision a sample."""
-    return tuple(output.argmax(axis=1).tolist()) if output.ndim == 2 else None
+    """The class of each sample of ``output`` [N, ...]; None where there is more than one decision a sample."""
+    found = decisions(output)
+    return tuple(found[:, 0].tolist()) if found.shape[1] == 1 else None
 
 
 def _scores(plan: Plan, measured: Measured, evaluation: Evaluation) -> dict[str, tuple[float, ...]]:

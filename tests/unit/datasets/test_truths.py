@@ -21,9 +21,9 @@ def from_npz(project, labels, **options):
     return npz.samples({"path": "d.npz", **options}, project, [X], ())
 
 
-def from_csv(project, text, labels=(), **options):
+def from_csv(project, text, labels=(), names=(), **options):
     (project.folder / "d.csv").write_text(text)
-    return csv.samples({"path": "d.csv", **options}, project, [X], labels)
+    return csv.samples({"path": "d.csv", **options}, project, [X], labels, names)
 
 
 def refused(call, *arguments):
@@ -47,6 +47,27 @@ def test_csv_gives_one_column_or_several(project):
     assert [sample.label for sample in from_csv(project, "a,b,label\n1,2,3.5\n4,5,6\n")] == [3.5, 6.0]
     found = from_csv(project, "label.x,a,b,label.y\n1,2,3,4\n5,6,7,8\n")
     assert found[1].label.tolist() == [5.0, 8.0] and found[1].tensors["x"].tolist() == [[6.0, 7.0]]
+
+
+def test_csv_columns_of_truth_go_by_the_tasks_names(project):
+    text = "label.tenfold,a,b,label.total\n1,2,3,4\n5,6,7,8\n"
+    assert from_csv(project, text, names=("total", "tenfold"))[1].label.tolist() == [8.0, 5.0]
+    assert from_csv(project, "a,b,label\n1,2,3\n", names=("total",))[0].label == 3.0
+
+
+@pytest.mark.parametrize(
+    ("names", "words", "hint"),
+    [
+        (("total", "tenfolds"), "'label.tenfold' is none of the task's names", "did you mean 'label.tenfolds'?"),
+        (("x", "y"), "'label.tenfold' is none of the task's names", "the task's names are x, y"),
+        (("total", "tenfold", "mean"), "has no column 'label.mean'", None),
+    ],
+)
+def test_csv_columns_of_truth_that_are_not_the_tasks_are_refused(project, names, words, hint):
+    with pytest.raises(Failure) as caught:
+        from_csv(project, "label.tenfold,a,b,label.total\n1,2,3,4\n", names=names)
+    (finding,) = caught.value.diagnostics
+    assert (finding.code, finding.hint) == ("data-labels", hint) and words in finding.message
 
 
 def test_csv_refuses_a_truth_that_is_no_number(project):

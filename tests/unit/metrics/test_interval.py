@@ -55,3 +55,9 @@ def test_wilson_holds_published_values():
     low, high = share_interval(scores(10, 10))
     assert low == pytest.approx(0.722, abs=1e-3)
     assert high == pytest.approx(1.0)
+
+
+def test_a_shares_interval_stays_within_0_and_1():
+    for count in range(1, 400):
+        assert share_interval(np.ones(count))[1] == pytest.approx(1.0) and share_interval(np.ones(count))[1] <= 1.0
+        assert share_interval(np.zeros(count))[0] >= 0.0

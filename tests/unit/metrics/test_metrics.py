@@ -51,6 +51,23 @@ def test_agreement_of_a_map_is_a_share_of_places():
     assert agreement.value(evaluation(actual, reference), {}) == 0.75
 
 
+@pytest.mark.parametrize(
+    ("shape", "places"),
+    [((4, 5), 1), ((4, 1, 5), 1), ((4, 1, 1, 5), 1), ((4,), 1), ((4, 3, 5), 3), ((4, 5, 2, 3), 6), ((4, 5, 2, 3, 2), 12)],
+)
+def test_agreement_is_taken_over_the_classes_wherever_they_lie(shape, places):
+    assert agreement.decisions(np.zeros(shape)).shape == (4, places)
+
+
+def test_agreement_sees_a_changed_class_behind_other_axes():
+    reference = np.array([[[3, 2, 1]], [[3, 2, 1]]])
+    actual = np.array([[[3, 2, 1]], [[1, 2, 3]]])
+    assert agreement.value(evaluation(actual, reference), {}) == 0.5
+    steps = np.array([[[3, 2, 1], [1, 2, 3]]])
+    assert agreement.value(evaluation(steps[:, ::-1], steps), {}) == 0.0
+    assert agreement.value(evaluation([[[3, 2, 1], [3, 2, 1]]], steps), {}) == 0.5
+
+
 def test_sqnr_is_ten_times_the_log_of_the_power_ratio():
     found = evaluation([[1.1, 0.0]], reference=[[1.0, 0.0]])
     assert sqnr.value(found, {}) == pytest.approx(20.0, abs=1e-4)

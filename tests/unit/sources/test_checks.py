@@ -115,6 +115,16 @@ def write(project: Project, name: str, text: str) -> None:
     path.write_text(text)
 
 
+@pytest.mark.parametrize(("file", "entry"), [("code.py", "code:build"), ("code/net.py", "code.net:build")])
+def test_a_module_named_like_pythons_own_is_told_so(project: Project, file: str, entry: str) -> None:
+    write(project, file, "def build(): ...\n")
+    (finding,) = python.check({"entry": entry}, project)
+    assert finding.code == "entry-invalid" and "Python has a module 'code' of its own" in finding.message
+    assert finding.hint == "rename it, for example my_code"
+    (absent,) = python.check({"entry": "cmd:build"}, project)
+    assert "there is no module 'cmd'" in absent.message
+
+
 def test_an_entry_is_read_and_not_run(project: Project) -> None:
     write(project, "net.py", "raise SystemExit(9)\nif True:\n    def build(): ...\n")
     assert python.check({"entry": "net:build"}, project) == []

@@ -43,6 +43,13 @@ def test_figures_are_those_of_a_known_error():
     assert (found.agreement, found.worst) == (1.0, "second")
 
 
+@pytest.mark.parametrize("shape", [(2,), (1, 2), (1, 1, 2)])
+def test_scores_of_any_shape_decide(shape):
+    before = [(np.array([3.0, 4.0], np.float32).reshape(shape),), (np.array([1.0, 5.0], np.float32).reshape(shape),)]
+    after = [before[0], (before[1][0][..., ::-1],)]
+    assert stage.boundary(("a", "b"), ("first", "second"), before, after).agreement == 0.5
+
+
 @pytest.mark.parametrize("step", ["eager", "exported", "pte"])
 def test_nan_in_one_answer_is_refused_whatever_else_holds(step):
     points = {"eager": answers(), "exported": answers(), "pte": answers()}

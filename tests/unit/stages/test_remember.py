@@ -30,6 +30,14 @@ def test_a_classifier_keeps_its_decisions_and_those_of_fp32():
     assert found.scores == {"top1": (1.0, 0.0, 1.0), "agreement": (1.0, 0.0, 1.0)}
 
 
+def test_scores_with_an_axis_of_one_are_one_decision():
+    given = evaluation()
+    wide = Evaluation(
+        ids=given.ids, outputs=(given.outputs[0][:, None],), reference=(given.reference[0][:, None],), labels=given.labels
+    )
+    assert remember(plan(data=(DATA,)), measured("top1"), wide).decisions == (1, 0, 0)
+
+
 def test_the_mean_of_the_scores_is_the_metric():
     found = remember(plan(data=(DATA,)), measured("top1.drop"), evaluation())
     assert np.mean(found.scores["top1"]) == pytest.approx(2 / 3)

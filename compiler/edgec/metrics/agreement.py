@@ -33,7 +33,7 @@ def scores(outputs: tuple[NDArray[Any], ...], evaluation: Evaluation, options: O
 def same_decision(reference: NDArray[Any], actual: NDArray[Any]) -> NDArray[Any]:
     """Return, for arrays [N, classes, ...], the share of places per sample whose arg-max over axis 1 is equal."""
     if reference.ndim < 2:
-        reference, actual = reference[:, None], actual[:, None]
+        reference, actual = reference.reshape(-1, 1), actual.reshape(-1, 1)
     same = reference.argmax(axis=1) == actual.argmax(axis=1)
     share: NDArray[Any] = same.reshape(len(same), -1).mean(axis=1)
     return share

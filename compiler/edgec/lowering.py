@@ -89,7 +89,7 @@ def _lowering(step: _Step, graph: Exported, decided: Mapping[str, str]) -> Lower
             size = batch_size(program.module(check_guards=False), model.parity, plan.inputs)
     noted: dict[str, str] = {}
     with timed("quantize", progress):
-        material = _material(step, size, noted)
+        material = _material(step, size, graph.dynamic, noted)
         quantized = quantize(plan, program, material)
     if quantized is not program:
         with timed("compare exported with quantized", progress):
@@ -189,14 +189,14 @@ def _rewritten(
     return rewrite(plan, program, before, ask, hold)
 
 
-def _material(step: _Step, size: int, noted: dict[str, str]) -> Material:
+def _material(step: _Step, size: int, dynamic: Any, noted: dict[str, str]) -> Material:
     """What the recipe may work with; the graph takes ``size`` samples at once. Raises Failure where data differ in range."""
     plan, loaded = step.plan, step.model.loaded
     refuse_other_ranges(plan, loaded.calibration, loaded.training, loaded.evaluation)
     return Material(
         model=loaded.model,
         example=loaded.example,
-        dynamic=loaded.dynamic,
+        dynamic=dynamic,
         inputs=plan.inputs,
         calibration=functools.partial(checked, plan.inputs, loaded.calibration, size),
         training=loaded.training,

@@ -101,6 +101,24 @@ class Table(Seeded):
         return self.table(ids)
 
 
+class Masked(Seeded):
+    """Ids and a mask, both [1, 1..12], to 4 scores."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.layer = nn.Embedding(4, 16), nn.Linear(16, 4)
+
+    def forward(self, ids, mask):
+        return self.layer((self.table(ids) * mask.unsqueeze(-1)).sum(1))
+
+
+class Twice(Masked):
+    """The mask is twice as long as the ids."""
+
+    def forward(self, ids, mask):
+        return super().forward(torch.cat([ids, ids], 1), mask)
+
+
 class Branches(Linear):
     def forward(self, x):
         if x.sum() > 0:

@@ -287,3 +287,17 @@ def test_a_class_beside_its_scores_is_judged_by_agreement(tiny_project, tmp_path
     found = lowered(made, tiny_project, tmp_path / "out")
     assert [item.dtype for item in found.outputs] == ["float32", "int64"]
     assert min(item.sqnr for item in found.boundaries) > 10
+
+
+@pytest.mark.parametrize("recipe", ["fp32", "int8-dynamic"])
+def test_inputs_may_share_a_dynamic_axis(recipe, tiny_project, tmp_path):
+    inputs = (tensor("ids", 1, (1, 12), dtype="int64"), tensor("mask", 1, (1, 12)))
+    found = lowered(plan(net("Masked"), inputs, recipe=Choice(name=recipe)), tiny_project, tmp_path / "out")
+    assert {golden.input_shapes for golden in found.golden} >= {((1, 1), (1, 1)), ((1, 12), (1, 12))}
+
+
+def test_axes_that_depend_on_each_other_are_named(tiny_project, tmp_path):
+    inputs = (tensor("ids", 1, (1, 12), dtype="int64"), tensor("mask", 1, (1, 24)))
+    found = refusal(plan(net("Twice"), inputs), tiny_project, tmp_path / "out")
+    assert (found.code, found.where.route) == ("export-failed", ("inputs",))
+    assert found.message.endswith("the model needs mask.shape[1] = 2*ids.shape[1]")

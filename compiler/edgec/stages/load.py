@@ -234,6 +234,8 @@ def _outputs(
     if why := plugin("tasks", plan.task.name).unfit(plan.task.options, plan.labels, given):
         where = Location(file=plan.manifest, route=("task",))
         hint = "make the task's options what the model gives, or take another task"
+        if any(item.shape and not item.shape[0].fixed for item in plan.inputs):
+            hint += "; of a first axis that varies, as a batch's does, the task takes 1"
         raise Failure(Diagnostic(code="does-not-fit", message=why, where=where, hint=hint))
     return unique(names), tuple(not (output.is_floating_point() or output.is_complex()) for output in found)
 

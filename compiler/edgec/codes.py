@@ -75,7 +75,7 @@ CODES: dict[str, Code] = {
     "architecture-unsupported": Code(3, "The model is known, and known not to lower: it runs operators that ExecuTorch has no kernels for.", "Choose another architecture, or export the part before those operators."),
     "architecture-unknown": Code(3, "The model's name is not one that its source knows.", "Use the nearest name that the message gives, or see `edgec list sources`."),
     "weights-invalid": Code(3, "The weights are not named in a way that can be loaded: none, unknown, no file, or no sha256.", "Give `{file, sha256}`, `{url, sha256}`, a name that the source knows, or `{random: SEED}` for trials."),
-    "entry-invalid": Code(3, "The code or exported program that a model comes from is not in the project, or is not named rightly.", "Write `entry: module:callable` for a module in the project, or `file: model.pt2`."),
+    "entry-invalid": Code(3, "The code or exported program that a model comes from, or a file that the code reads, is not in the project, or is not named rightly.", "Write `entry: module:callable` for a module in the project, `files: […]` for what it reads, or `file: model.pt2`."),
     "code-not-trusted": Code(3, "Loading this model runs code, and nothing allows that.", "Read the code, then add the entry that the message shows to edgec.toml, or pass `--allow-code`."),
     "policy-invalid": Code(3, "The trust policy (edgec.toml) cannot be read, or says what has no meaning.", "The message names the key and what is allowed; docs/trust.md lists them all."),
     # 4: load, quantize, lower, compare

@@ -22,15 +22,15 @@ from edgec.opening import Exported, Opened, exported, opened, timed
 from edgec.profiling import counts
 from edgec.recording import Evidence, record
 from edgec.registry import plugin
-from edgec.runtime.inference import Answers, answers, batch_size, runtime_answers, unguarded
+from edgec.runtime.inference import Answers, answers, batch_size, different, runtime_answers, unguarded
 from edgec.runtime.libraries import unavailable_kernels
 from edgec.runtime.program import ProgramFacts, read_program
 from edgec.runtime.session import Session
 from edgec.runtime.vectors import evaluation
-from edgec.stages.compare import compare
+from edgec.stages.compare import FULL, compare
 from edgec.stages.evaluate import Answered, evaluate
 from edgec.stages.judge import judge
-from edgec.stages.load import refuse_changed
+from edgec.stages.load import Loaded, refuse_changed
 from edgec.stages.lower import Lowering, lower, refuse_unavailable
 from edgec.stages.measure import evaluation_figures, evaluation_of
 from edgec.stages.quantize import checked, quantize
@@ -83,13 +83,13 @@ def _lowering(step: _Step, graph: Exported, decided: Mapping[str, str]) -> Lower
     program, size = graph.program, graph.size
     counted = counts(plan, model.loaded, program)
     with timed("rewrite", progress):
-        rewriting = _rewritten(plan, program, points["exported"], model.parity)
+        rewriting = _rewritten(plan, program, points["exported"], model.parity, model.loaded.integers)
         if rewriting.changed:
             program, points["rewritten"] = rewriting.program, rewriting.answers
             size = batch_size(program.module(check_guards=False), model.parity, plan.inputs)
     noted: dict[str, str] = {}
     with timed("quantize", progress):
-        material = _material(step, size, noted)
+        material = _material(step, size, graph.dynamic, noted)
         quantized = quantize(plan, program, material)
     if quantized is not program:
         with timed("compare exported with quantized", progress):
@@ -105,11 +105,11 @@ def _lowering(step: _Step, graph: Exported, decided: Mapping[str, str]) -> Lower
             run, last = _asked(step, quantized, built, facts, noted)
             points[last] = runtime_answers(run, model.parity, plan.inputs)
         with narrowing(suspects):
-            boundaries = _judged(plan, points, model.parity)
+            boundaries = _judged(plan, points, model)
     with timed("evaluate", progress):
         answered = evaluate(model.loaded.model, run, model.loaded.evaluation, plan.inputs, model.size, model.reference)
         with narrowing(suspects):
-            boundaries += _judged_whole(plan, answered, last)
+            boundaries += _judged_whole(plan, answered, last, model.loaded)
     refuse_changed(step.project)  # every input has been read by now
     evidence = Evidence(
         answered=answered,
@@ -132,7 +132,7 @@ def _built(
     if plugin("recipes", plan.recipe.name).PRECISION == "fp16" and not not_run(plan):
         try:
             built, facts = _lowered(plan, program, narrow=True)
-            _judged(plan, {**points, "pte": _ran(step, built, facts)}, step.model.parity)
+            _judged(plan, {**points, "pte": _ran(step, built, facts)}, step.model)
         except Failure as failure:
             noted["float16"] = f"filters as float32, conversions outside the delegate: {failure.diagnostics[0].message}"
             step.session.restart()
@@ -173,7 +173,9 @@ def _ran(step: _Step, built: Lowering, facts: ProgramFacts) -> Answers:
     return runtime_answers(step.session.run, step.model.parity, step.plan.inputs)
 
 
-def _rewritten(plan: Plan, program: Any, before: Answers, parity: Sequence[Sample]) -> Rewriting:
+def _rewritten(
+    plan: Plan, program: Any, before: Answers, parity: Sequence[Sample], integers: Sequence[bool] = ()
+) -> Rewriting:
     """Rewrite the exported graph."""
 
     def ask(changed: Any) -> Answers:
@@ -181,19 +183,20 @@ def _rewritten(plan: Plan, program: Any, before: Answers, parity: Sequence[Sampl
 
     def hold(exported: Answers, found: Answers) -> Boundary:
         points, limits = {"exported": exported, "rewritten": found}, {"rewritten": rewriting_limit(plan)}
-        return compare(points, [sample.id for sample in parity], limits, _decides(plan))[0]
+        ids, given = [sample.id for sample in parity], functools.partial(different, parity, plan.inputs, FULL)
+        return compare(points, ids, limits, _decides(plan), integers, given)[0]
 
     return rewrite(plan, program, before, ask, hold)
 
 
-def _material(step: _Step, size: int, noted: dict[str, str]) -> Material:
+def _material(step: _Step, size: int, dynamic: Any, noted: dict[str, str]) -> Material:
     """What the recipe may work with; the graph takes ``size`` samples at once. Raises Failure where data differ in range."""
     plan, loaded = step.plan, step.model.loaded
     refuse_other_ranges(plan, loaded.calibration, loaded.training, loaded.evaluation)
     return Material(
         model=loaded.model,
         example=loaded.example,
-        dynamic=loaded.dynamic,
+        dynamic=dynamic,
         inputs=plan.inputs,
         calibration=functools.partial(checked, plan.inputs, loaded.calibration, size),
         training=loaded.training,
@@ -227,16 +230,18 @@ def _standing(plan: Plan, model: Opened) -> Standing:
     return standing
 
 
-def _judged(plan: Plan, points: dict[str, Answers], parity: Sequence[Sample]) -> tuple[Boundary, ...]:
-    return compare(points, [sample.id for sample in parity], limits(plan), _decides(plan))
+def _judged(plan: Plan, points: dict[str, Answers], model: Opened) -> tuple[Boundary, ...]:
+    ids, given = [sample.id for sample in model.parity], functools.partial(different, model.parity, plan.inputs, FULL)
+    return compare(points, ids, limits(plan), _decides(plan), model.loaded.integers, given)
 
 
-def _judged_whole(plan: Plan, answered: Answered, last: str) -> tuple[Boundary, ...]:
+def _judged_whole(plan: Plan, answered: Answered, last: str, loaded: Loaded) -> tuple[Boundary, ...]:
     """Hold the artifact against eager over the whole evaluation set, where there is one."""
     if not answered.ids:
         return ()
     points = {"eager": answered.reference, last: answered.outputs}
-    return compare(points, answered.ids, {last: limits(plan)["total"]}, _decides(plan))
+    given = functools.partial(different, loaded.evaluation, plan.inputs, FULL)
+    return compare(points, answered.ids, {last: limits(plan)["total"]}, _decides(plan), loaded.integers, given)
 
 
 def _decides(plan: Plan) -> bool:

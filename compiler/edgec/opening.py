@@ -15,16 +15,17 @@ from edgec.registry import plugin
 from edgec.runtime.inference import Answers, answers, batch_size
 from edgec.stages.evaluate import parity_samples
 from edgec.stages.load import Loaded, load
-from edgec.stages.quantize import export
+from edgec.stages.quantize import export, shared_axes
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """An ExportedProgram, what it answers to the parity samples, and how many samples it takes at once."""
+    """An ExportedProgram, its dynamic axes, what it answers to the parity samples, and how many samples it takes at once."""
 
     program: Any
+    dynamic: Any
     answers: Answers
     size: int
 
@@ -68,7 +69,8 @@ def exported(plan: Plan, model: Opened, project: Project, progress: Progress) ->
     with timed("compare eager with exported", progress):
         graph = program.module(check_guards=False)
         size = batch_size(graph, model.parity, plan.inputs)
-        return Exported(program=program, answers=answers(graph, model.parity, plan.inputs), size=size)
+        dynamic = shared_axes(program, model.loaded.dynamic)
+        return Exported(program=program, dynamic=dynamic, answers=answers(graph, model.parity, plan.inputs), size=size)
 
 
 def in_common(plans: Sequence[Plan], project: Project, progress: Progress) -> Opened:

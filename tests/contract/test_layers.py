@@ -32,6 +32,7 @@ SHARED = {
     "checks.places",
     "checks.candidates",
     "sources.given_weights",
+    "sources.planned_reads",
     "sources.project_code",
     "sources.untrained",
     "sources.torchvision_table",

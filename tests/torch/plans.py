@@ -82,6 +82,43 @@ class Constant(Linear):
         return self.layers(x * 0)
 
 
+class Decides(Linear):
+    """Scores and the class."""
+
+    def forward(self, x):
+        y = self.layers(x)
+        return y, y.argmax(-1)
+
+
+class Table(Seeded):
+    """[1, 1] to a row of a table."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(4, 8)
+
+    def forward(self, ids):
+        return self.table(ids)
+
+
+class Masked(Seeded):
+    """Ids and a mask, both [1, 1..12], to 4 scores."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.layer = nn.Embedding(4, 16), nn.Linear(16, 4)
+
+    def forward(self, ids, mask):
+        return self.layer((self.table(ids) * mask.unsqueeze(-1)).sum(1))
+
+
+class Twice(Masked):
+    """The mask is twice as long as the ids."""
+
+    def forward(self, ids, mask):
+        return super().forward(torch.cat([ids, ids], 1), mask)
+
+
 class Branches(Linear):
     def forward(self, x):
         if x.sum() > 0:

@@ -275,3 +275,29 @@ def test_a_channels_last_model_is_fed_contiguous_planes(tiny_project, tmp_path):
     turned = np.zeros((1, 3, 16, 16), np.float32).transpose(0, 2, 3, 1)
     (found,) = arrays(Sample(id="s", tensors={"image": turned}), (PICTURE,))
     assert found.flags["C_CONTIGUOUS"]
+
+
+def test_a_table_of_few_ids_is_not_taken_for_constant(tiny_project, tmp_path):
+    made = plan(net("Table"), (tensor("ids", 1, 1, dtype="int64"),))
+    assert lowered(made, tiny_project, tmp_path / "out").boundaries
+
+
+def test_a_class_beside_its_scores_is_judged_by_agreement(tiny_project, tmp_path):
+    made = plan(net("Decides"), (tensor("x", 1, 16),), recipe=Choice(name="int8"), data=data("vectors.npz", "calibration"))
+    found = lowered(made, tiny_project, tmp_path / "out")
+    assert [item.dtype for item in found.outputs] == ["float32", "int64"]
+    assert min(item.sqnr for item in found.boundaries) > 10
+
+
+@pytest.mark.parametrize("recipe", ["fp32", "int8-dynamic"])
+def test_inputs_may_share_a_dynamic_axis(recipe, tiny_project, tmp_path):
+    inputs = (tensor("ids", 1, (1, 12), dtype="int64"), tensor("mask", 1, (1, 12)))
+    found = lowered(plan(net("Masked"), inputs, recipe=Choice(name=recipe)), tiny_project, tmp_path / "out")
+    assert {golden.input_shapes for golden in found.golden} >= {((1, 1), (1, 1)), ((1, 12), (1, 12))}
+
+
+def test_axes_that_depend_on_each_other_are_named(tiny_project, tmp_path):
+    inputs = (tensor("ids", 1, (1, 12), dtype="int64"), tensor("mask", 1, (1, 24)))
+    found = refusal(plan(net("Twice"), inputs), tiny_project, tmp_path / "out")
+    assert (found.code, found.where.route) == ("export-failed", ("inputs",))
+    assert found.message.endswith("the model needs mask.shape[1] = 2*ids.shape[1]")

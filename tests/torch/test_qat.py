@@ -188,3 +188,10 @@ def test_the_trap_upstreams_preparation_forgets_the_batch_norms_epsilon():
     program, material, _, _ = prepared(model, (tensor("x", 1, 3, 8, 8),), training=rows, decides=False)
     found = unguarded(quantize(program, material, XNNPACK, {"epochs": 1, "learning_rate": 1e-12}))
     assert float((found(pictures)[0] - expected).abs().max() / expected.abs().max()) < 0.03
+
+
+def test_integers_among_the_outputs_are_left_out_of_the_loss(tiny_project, tmp_path):
+    data = (Data(role="training", format="npz", options={"path": "vectors.npz"}),)
+    recipe = Choice(name="int8-qat", options={"epochs": 1})
+    made = plan(Choice(name="python", options={"entry": "nets:Decides"}), (tensor("x", 1, 16),), recipe=recipe, data=data)
+    assert lowering(made, project(tiny_project), tmp_path, lambda line: None).outputs[1].dtype == "int64"

@@ -389,6 +389,44 @@ print(type(python.load({{"entry": "edgec_net_h:build"}}, made)).__name__)
     assert done.stdout == "SqueezeNet\n", done.stderr[-2000:]
 
 
+READS = {
+    "open": "import pathlib\ndef build():\n    size = open(pathlib.Path(__file__).with_name('size')).read()\n"
+    "    return torch.nn.Linear(1, int(size))\n",
+    "caught": "import pathlib\ntry:\n    size = (pathlib.Path(__file__).parent / 'size').read_text()\n"
+    "except Exception:\n    size = '2'\ndef build():\n    return torch.nn.Linear(1, int(size))\n",
+    "native": "import pathlib\nfrom safetensors.torch import load_file\ndef build():\n"
+    "    return torch.nn.Linear(1, load_file(pathlib.Path(__file__).with_name('size'))['size'].numel())\n",
+}
+
+
+@pytest.mark.parametrize("way", READS)
+def test_a_file_that_the_code_reads_is_an_input_or_refused(project: Project, way: str) -> None:
+    name = f"edgec_net_reads_{way}"
+    module(project, name, READS[way])
+    size = project.root / "size"
+    if way == "native":
+        safetensors.torch.save_file({"size": torch.zeros(3)}, size)
+    else:
+        size.write_text("3")
+    words = refused(python, {"entry": f"{name}:build"}, project)
+    assert words.startswith("the model's code reads size, which is no input of the build")
+    del sys.modules[name]
+    known = planned(project)
+    files = {**known.files, "size": hashlib.sha256(size.read_bytes()).hexdigest()}
+    model = python.load({"entry": f"{name}:build", "files": ["size"]}, replace(known, files=files))
+    assert model.out_features == 3
+
+
+def test_what_the_code_wrote_itself_and_what_is_not_there_may_be_opened(project: Project) -> None:
+    text = "import pathlib\nhere = pathlib.Path(__file__).parent\ndef build():\n    try:\n        open(here / 'none')\n"
+    text += "    except FileNotFoundError:\n        (here / 'made').write_text('3')\n"
+    text += "    return torch.nn.Linear(1, int((here / 'made').read_text()))\n"
+    module(project, "edgec_net_writes", text)
+    assert python.load({"entry": "edgec_net_writes:build"}, planned(project)).out_features == 3
+    (project.root / "later").write_text("read outside of the model's code")
+    assert (project.root / "later").read_text()
+
+
 def test_code_that_nobody_vouched_for_cannot_be_imported(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(project.root))
     module(project, "edgec_net_e", "raise AssertionError('ran')")

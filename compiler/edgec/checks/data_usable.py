@@ -13,7 +13,7 @@ def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
     """Return what each data set's format finds wrong."""
     labels = _labels(manifest, project)
     found = [finding for data in manifest.data for finding in _one(data, manifest, project, labels)]
-    return found + (_not_one_row(manifest) if manifest.data else [])
+    return found + (_not_one_row(manifest) + _several_rows(manifest) if manifest.data else [])
 
 
 def _not_one_row(manifest: Manifest) -> list[Diagnostic]:
@@ -27,6 +27,23 @@ def _not_one_row(manifest: Manifest) -> list[Diagnostic]:
         )
         for index, entry in enumerate(manifest.inputs)
         if entry.shape and not entry.shape[0].minimum <= 1 <= entry.shape[0].maximum
+    ]
+
+
+def _several_rows(manifest: Manifest) -> list[Diagnostic]:
+    """A task that decides a sample takes one row of scores: with several samples at once the model gives several."""
+    if plugin("tasks", manifest.task.name).DECIDES != "sample":
+        return []
+    task, hint = manifest.task.name, "make it 1, or take the task `tensor`, which takes any output"
+    return [
+        Diagnostic(
+            code="does-not-fit",
+            message=f"the first axis of {entry.name!r} is {_span(entry.shape[0])}, and {task} decides one sample at a time: 1",
+            where=at("inputs", index, "shape", 0),
+            hint=hint,
+        )
+        for index, entry in enumerate(manifest.inputs)
+        if entry.shape and entry.shape[0].minimum <= 1 < entry.shape[0].maximum
     ]
 
 

@@ -150,8 +150,10 @@ def _loss(teacher: Any, material: Material, plan: Course, size: int) -> Loss:
 
     def mse(outputs: Any, inputs: tuple[Any, ...], samples: Sequence[Sample]) -> Any:
         wanted = taught(inputs)
-        gaps = [functional.mse_loss(output, item) for output, item in zip(outputs, wanted, strict=True)]
-        return sum(gap / scale for gap, scale in zip(gaps, scales, strict=True))
+        pairs = [(*pair, scale) for *pair, scale in zip(outputs, wanted, scales, strict=True) if pair[1].is_floating_point()]
+        if not pairs:  # decisions have no gradient
+            raise _unfit("the model gives nothing but integers: there is nothing to learn from", "give the scores as outputs")
+        return sum(functional.mse_loss(output, item) / scale for output, item, scale in pairs)
 
     scales = _scales(teacher, material, size) if plan.loss == "mse" else []
     return {"cross-entropy": cross_entropy, "distillation": distillation, "mse": mse}[plan.loss]

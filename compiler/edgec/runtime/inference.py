@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -26,6 +27,17 @@ def arrays(sample: Sample, inputs: Sequence[Input]) -> tuple[NDArray[Any], ...]:
     import numpy as np
 
     return tuple(np.ascontiguousarray(sample.tensors[item.name], dtype=item.dtype) for item in inputs)
+
+
+def different(samples: Sequence[Sample], inputs: Sequence[Input], enough: int) -> int:
+    """Return how many of the samples hold other inputs than all before them; counts to ``enough``."""
+    seen: set[bytes] = set()
+    for index in range(len(samples)):
+        if len(seen) == enough:
+            break
+        given = arrays(samples[index], inputs)
+        seen.add(hashlib.sha256(b"".join(repr(array.shape).encode() + array.tobytes() for array in given)).digest())
+    return len(seen)
 
 
 def batches(samples: Sequence[Sample], inputs: Sequence[Input], size: int) -> Iterator[tuple[torch.Tensor, ...]]:

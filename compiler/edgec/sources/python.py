@@ -14,11 +14,11 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, nearest
-from edgec.sources import given_weights, project_code
+from edgec.sources import given_weights, planned_reads, project_code
 from edgec.sources.given_weights import wrong
 from edgec.sources.untrained import seeded
 from edgec.store import weights
-from edgec.store.files import sha256_of_all
+from edgec.store.files import collected, located, sha256_of_all
 from edgec.upstream.torchvision_ops import declared_operators
 
 if TYPE_CHECKING:
@@ -56,6 +56,16 @@ OPTIONS: Json = {
             "additionalProperties": False,
             "properties": {"file": given_weights.FILE, "url": given_weights.URL, "sha256": given_weights.SHA256},
         },
+        "files": {
+            "type": "array",
+            "title": "Files",
+            "description": "Files and folders of the project that the code itself reads while it builds the model, relative to "
+            "the manifest; trust covers them. Any other file of the project that it opens is refused.",
+            "items": {"type": "string", "minLength": 1},
+            "maxItems": 1000,
+            "default": [],
+            "examples": [["config.json", "checkpoints"]],
+        },
     },
 }
 
@@ -70,14 +80,14 @@ def check(options: Options, project: Project) -> list[Diagnostic]:
     found = _entry_problems(str(options["entry"]), project)
     if options.get("weights") is not None:
         found += given_weights.check(options["weights"], project, ("file", "url"))
-    return found
+    return found + collected(lambda: _read(options, project))
 
 
 def files(options: Options, project: Project) -> list[Path]:
-    """Return the entry's file, the project's files that it imports, and the weights' file; sorted."""
+    """Return the entry's file, the project's files that it imports or reads, and the weights' file; sorted."""
     given = options.get("weights") or {}
     own = [given_weights.path(given, project)] if "file" in given else []
-    return sorted({*_modules(options, project).values(), *own})
+    return sorted({*_modules(options, project).values(), *_read(options, project), *own})
 
 
 def trust(options: Options) -> str | None:
@@ -86,8 +96,11 @@ def trust(options: Options) -> str | None:
 
 
 def trust_digest(options: Options, project: Project) -> str:
-    """Return one sha256 over the paths and contents of all code that may run: what edgec.toml names as ``sha256``."""
-    return sha256_of_all(_modules(options, project).values(), project)
+    """Return one sha256 over the paths and contents of all code that may run: what edgec.toml names as ``sha256``.
+
+    What the code reads counts: a checkpoint that it unpickles can run code too.
+    """
+    return sha256_of_all({*_modules(options, project).values(), *_read(options, project)}, project)
 
 
 def load(options: Options, project: Project) -> torch.nn.Module:
@@ -119,7 +132,8 @@ def _called(options: Options, project: Project) -> Any:
     module, _, attribute = str(options["entry"]).partition(":")
 
     def built() -> Any:
-        with project_code.imported(module, _modules(options, project), project) as namespace:
+        modules = _modules(options, project)
+        with planned_reads.only(project), project_code.imported(module, modules, project) as namespace:
             target: Any = namespace
             for name in attribute.split("."):
                 target = getattr(target, name)
@@ -147,6 +161,16 @@ def _told(error: BaseException, project: Project) -> str:
         if Path(frame.filename).is_relative_to(project.root)
     ]
     return f"{said} ({project.relative(Path(own[-1].filename))}:{own[-1].lineno})" if own else said
+
+
+def _read(options: Options, project: Project) -> list[Path]:
+    """The files that ``files`` names, and those in the folders. Raises Failure ``entry-invalid`` or ``path-outside-root``."""
+    found: list[Path] = []
+    for index, name in enumerate(options.get("files", [])):
+        folder = (project.folder / name).is_dir()
+        path = located(project, name, ("files", index), code="entry-invalid", kind="folder" if folder else "file")
+        found += planned_reads.below(path, project) if folder else [path]
+    return found
 
 
 def _modules(options: Options, project: Project) -> dict[str, Path]:

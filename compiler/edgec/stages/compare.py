@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import compress, pairwise
 from typing import TYPE_CHECKING, Any
 
 from edgec.artifacts.limit import Limit
@@ -42,17 +43,25 @@ def refuse_non_finite(step: str, ids: Sequence[str], found: Answers) -> None:
         raise Broken(Diagnostic(code="non-finite", message=message), step, bad[0])
 
 
-def refuse_constant(step: str, ids: Sequence[str], found: Answers) -> None:
+def refuse_constant(step: str, ids: Sequence[str], found: Answers, given: Callable[[], int] | None = None) -> None:
     """Raise Broken ``constant-output`` when ``step`` answers (nearly) the same to samples that differ.
 
+    ``given`` counts the samples that do differ, to FULL; it is asked only where answers are few, and without it all do.
     Constant output of a network is what wrong normalisation, untrained weights and failed quantization look like.
     """
+    if not found[0]:  # nothing but integers
+        return
     count, kinds = len(found), distinct(found)
-    needed = min(2, count) if count < FULL else FULL // 4
-    if kinds < needed:
+    if kinds < _needed(count) and given and (others := given()) < FULL:
+        count = others
+    if kinds < _needed(count):
         message = f"{_spoken(step)} gives {kinds} distinct answer{'s' * (kinds != 1)} to {count} different samples"
         hint = "check weights, normalisation (mean, std) and, for int8, that calibration data looks like real data"
         raise Broken(Diagnostic(code="constant-output", message=message, hint=hint), step, ids[0])
+
+
+def _needed(count: int) -> int:
+    return min(2, count) if count < FULL else FULL // 4
 
 
 def distinct(found: Answers) -> int:
@@ -156,25 +165,68 @@ def same_shapes(where: str, ids: Sequence[str], before: Answers, after: Answers)
 
 
 def compare(
-    points: Mapping[str, Answers], ids: Sequence[str], limits: Mapping[str, Limit], decides: bool
+    points: Mapping[str, Answers],
+    ids: Sequence[str],
+    limits: Mapping[str, Limit],
+    decides: bool,
+    integers: Sequence[bool] = (),
+    given: Callable[[], int] | None = None,
 ) -> tuple[Boundary, ...]:
     """Return a Boundary for each two neighbours in ``points`` (step name to answers, in order), all of them judged.
 
-    Gates in this order: finite → distinct → SQNR → relative error → decisions. Raises Failure ``non-finite``,
-    ``constant-output`` or ``parity-broken``, of the kind Broken where the answers themselves are refused.
+    Gates in this order: finite → distinct → SQNR → relative error → decisions. ``integers`` says which outputs are integers:
+    they are judged by how many are the same, since between class 3 and class 5 there is no error to speak of, and a model
+    may have few of them. ``given`` counts different inputs. Raises Failure ``non-finite``, ``constant-output`` or
+    ``parity-broken``, of the kind Broken where the answers themselves are refused.
     """
     names = list(points)
     for name in names:
         refuse_non_finite(name, ids, points[name])
-    refuse_constant(names[0], ids, points[names[0]])
+    measures = {name: _only(points[name], [not whole for whole in integers]) for name in names}
+    refuse_constant(names[0], ids, measures[names[0]], given)
     steps = list(pairwise(names))
     for before, after in steps:
         same_shapes(_spoken(after), ids, points[before], points[after])
     for name in names[1:]:
-        refuse_constant(name, ids, points[name])
-    found = [boundary((before, after), ids, points[before], points[after]) for before, after in steps]
-    judge([(item, limits[item.after]) for item in found], decides)
+        refuse_constant(name, ids, measures[name], given)
+    decides = decides and not any(integers[:1])
+    found = []
+    for step in steps:
+        if integers and all(integers):  # noted and not judged: what is off by how much says little of decisions
+            measured = boundary(step, ids, points[step[0]], points[step[1]])
+        else:
+            measured = boundary(step, ids, measures[step[0]], measures[step[1]])
+            judge([(measured, limits[step[1]])], decides)
+        same = [
+            _same_integers(step, ids, _only(points[step[0]], alone), _only(points[step[1]], alone), limits[step[1]])
+            for index, whole in enumerate(integers)
+            if whole and (alone := [other == index for other in range(len(integers))])
+        ]
+        found.append(replace(measured, agreement=min([measured.agreement, *same] if decides or not same else same)))
     return tuple(found)
+
+
+def _same_integers(names: tuple[str, str], ids: Sequence[str], before: Answers, after: Answers, limit: Limit) -> float:
+    """Return the share of integers of one output that are the same, the mean over samples.
+
+    Raises Broken ``parity-broken`` where they are too few, unless they are near as numbers: levels of a picture, not classes.
+    """
+    shares = [float((b[0] == a[0]).mean()) if b[0].size else 1.0 for b, a in zip(before, after, strict=True)]
+    share = sum(shares) / len(shares)
+    if share < limit.agreement and _over(boundary(names, ids, before, after), limit, decides=False):
+        worst = ids[shares.index(min(shares))]
+        message = (
+            f"the step from {names[0]} to {names[1]} changed the answers too much: {share:.1%} of an output's integers are the "
+            f"same, at least {limit.agreement:.0%} needed"
+        )
+        hint = f"worst sample: {worst}; where that may be, give the scores as output and decide on the device"
+        raise Broken(Diagnostic(code="parity-broken", message=message, hint=hint), names[1], worst)
+    return share
+
+
+def _only(found: Answers, wanted: Sequence[bool]) -> Answers:
+    """Of each sample's outputs those that are wanted; all where nothing is said."""
+    return [tuple(compress(row, wanted)) for row in found] if wanted else found
 
 
 def _spoken(name: str) -> str:

@@ -30,6 +30,7 @@ FLOAT = "give the model in float32: the manifest's `quantization` makes it small
 class Loaded:
     """``model`` takes the artifact's inputs and gives a tuple of tensors named ``outputs``; it is in evaluation mode.
 
+    ``integers`` says which outputs hold integers or truth values: decisions, not measures.
     ``weights_sha256`` is over its tensors, ``weights_file_sha256`` the file's that they came from, else "".
     ``example`` and ``dynamic`` are what ``torch.export`` wants; ``calibration``, ``evaluation`` and ``training`` are empty
     where the manifest names no such data.
@@ -37,6 +38,7 @@ class Loaded:
 
     model: torch.nn.Module
     outputs: tuple[str, ...]
+    integers: tuple[bool, ...]
     example: tuple[torch.Tensor, ...]
     dynamic: Any
     calibration: Sequence[Sample]
@@ -64,9 +66,11 @@ def load(plan: Plan, project: Project) -> Loaded:
         quieten_residuals(model, next(iter(batches(samples[:1], plan.inputs, 1))))
         reestimate_batch_norm(model, batches(samples, plan.inputs, 32))
     _refuse_non_finite(bare)
+    outputs, integers = _outputs(plan, bare, model, example)
     return Loaded(
         model=model,
-        outputs=_output_names(plan, bare, model, example),
+        outputs=outputs,
+        integers=integers,
         example=example,
         dynamic=dynamic_shapes(plan.inputs),
         calibration=calibration,
@@ -203,8 +207,10 @@ def _data(plan: Plan, project: Project, role: str) -> Sequence[Sample]:
     return found
 
 
-def _output_names(plan: Plan, bare: torch.nn.Module, model: Any, example: tuple[Any, ...]) -> tuple[str, ...]:
-    """Run the model once; the names come from the structure that it gives. Outputs that are none of the task are refused."""
+def _outputs(
+    plan: Plan, bare: torch.nn.Module, model: Any, example: tuple[Any, ...]
+) -> tuple[tuple[str, ...], tuple[bool, ...]]:
+    """Run the model once: names by the structure that it gives, and which are integers. Outputs that do not fit are refused."""
     import torch
 
     names: list[str] = []
@@ -213,7 +219,7 @@ def _output_names(plan: Plan, bare: torch.nn.Module, model: Any, example: tuple[
     )
     try:
         with torch.no_grad():
-            given = [tuple(output.shape) for output in model(*example)]
+            found = model(*example)
     # Any error of the user's model on inputs of the manifest's shape.
     except Exception as error:
         shapes = ", ".join(str(list(value.shape)) for value in example)
@@ -230,11 +236,14 @@ def _output_names(plan: Plan, bare: torch.nn.Module, model: Any, example: tuple[
         handle.remove()
     if not names:
         raise Failure(Diagnostic(code="model-not-loaded", message="the model gives no tensor"))
+    given = [tuple(output.shape) for output in found]
     if why := plugin("tasks", plan.task.name).unfit(plan.task.options, plan.labels, given):
         where = Location(file=plan.manifest, route=("task",))
         hint = "make the task's options what the model gives, or take another task"
+        if any(item.shape and not item.shape[0].fixed for item in plan.inputs):
+            hint += "; of a first axis that varies, as a batch's does, the task takes 1"
         raise Failure(Diagnostic(code="does-not-fit", message=why, where=where, hint=hint))
-    return unique(names)
+    return unique(names), tuple(not (output.is_floating_point() or output.is_complex()) for output in found)
 
 
 def unique(names: Sequence[str]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,9 @@ from edgec.upstream.weight_observers import weights_observed_once
 if TYPE_CHECKING:
     import torch
 
+EQUAL = r"^ *(input\d+_axis\d+) = (input\d+_axis\d+)$"
+"""A line of torch.export's suggested fixes, with the names that ``load`` gives to dynamic axes."""
+
 SMALLEST_HALF = 2.0**-14
 """The smallest normal number of float16."""
 
@@ -28,19 +32,48 @@ SMALLEST_HALF = 2.0**-14
 def export(plan: Plan, model: Any, example: tuple[Any, ...], dynamic: Any, root: Path) -> Any:
     """Return the ExportedProgram of ``model``, or of a float16 copy where the recipe computes in that.
 
-    Raises Failure ``export-failed``.
+    Axes of equal bounds become one where torch says that the model needs them equal. Raises Failure ``export-failed``.
     """
     import torch
 
     half = plugin("recipes", plan.recipe.name).PRECISION == "fp16"
-    try:
-        program = torch.export.export(halved(model) if half else model, example, dynamic_shapes=dynamic)
-    # torch.export raises whatever the model's own code raises under tracing.
-    except Exception as error:
-        raise _not_exported(error, root) from error
+    taken, program = halved(model) if half else model, None
+    while program is None:
+        try:
+            program = torch.export.export(taken, example, dynamic_shapes=dynamic)
+        # torch.export raises whatever the model's own code raises under tracing.
+        except Exception as error:
+            dynamic, before = _equalled(dynamic, str(error)), dynamic
+            if dynamic == before:
+                raise _not_exported(error, root, plan) from error
     if half:
         keep_floors(program)
     return program
+
+
+def shared_axes(program: Any, dynamic: Any) -> Any:
+    """Return ``dynamic`` with one Dim for the axes that have one size in ``program``, so that it can be exported again."""
+    if dynamic is None:
+        return None
+    shapes = [node.meta["val"].shape for node in program.graph.nodes if node.name in program.graph_signature.user_inputs]
+    known: dict[str, Any] = {}
+    return (
+        tuple(
+            {axis: known.setdefault(str(shape[axis]), size) for axis, size in axes.items()}
+            for shape, axes in zip(shapes, dynamic[0], strict=True)
+        ),
+    )
+
+
+def _equalled(dynamic: Any, words: str) -> Any:
+    """``dynamic`` with one Dim in place of two that torch.export wants equal and that have the same bounds."""
+    if dynamic is None:
+        return None
+    known = {size.__name__: size for axes in dynamic[0] for size in axes.values()}
+    for one, other in re.findall(EQUAL, words, re.MULTILINE):
+        if one in known and other in known and (known[one].min, known[one].max) == (known[other].min, known[other].max):
+            known = {name: known[other] if size is known[one] else size for name, size in known.items()}
+    return (tuple({axis: known[size.__name__] for axis, size in axes.items()} for axes in dynamic[0]),)
 
 
 def keep_floors(program: Any) -> None:
@@ -168,7 +201,13 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _not_exported(error: Exception, root: Path) -> Failure:
+def _not_exported(error: Exception, root: Path, plan: Plan) -> Failure:
+    if wanted := _constraints(str(error), plan.inputs):
+        hint = "give {min, max} as the model takes them, equal ones to axes that must be equal; of axes that follow from each "
+        hint += "other in another way only one can be dynamic"
+        message = f"torch.export does not take these dynamic dimensions: the model needs {wanted}"
+        place = Location(file=plan.manifest, route=("inputs",))
+        return Failure(Diagnostic(code="export-failed", message=message, where=place, hint=hint))
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename, root)]
     where = None
     if frames:
@@ -176,6 +215,17 @@ def _not_exported(error: Exception, root: Path) -> Failure:
     message = f"torch.export does not take this model: {type(error).__name__}: {first_line(error)}"
     hint = "rewrite data-dependent Python control flow (torch.cond, torch.where); https://pytorch.org/docs/stable/export.html"
     return Failure(Diagnostic(code="export-failed", message=message, where=where, hint=hint))
+
+
+def _constraints(words: str, inputs: Sequence[Input]) -> str:
+    """What torch.export wants of dynamic axes, in the manifest's names; empty where that is not what it says."""
+    _, _, fixes = words.partition("Suggested fixes:\n")
+    lines = [re.sub(r"Dim\('\w+', (.*)\)", r"{\1}", line.strip()) for line in fixes.partition("\n\n")[0].splitlines()]
+
+    def named(found: re.Match[str]) -> str:
+        return f"{inputs[int(found[1])].name}.shape[{found[2]}]"
+
+    return ", ".join(re.sub(r"input(\d+)_axis(\d+)", named, line) for line in lines if "Constraints violated" in words)
 
 
 def _is_users(filename: str, root: Path) -> bool:

@@ -154,6 +154,25 @@ def test_a_module_that_does_not_parse_is_refused(project: Project, text: str) ->
     assert only(python.check({"entry": "net:build"}, project)) == ("entry-invalid", ("entry",))
 
 
+def test_what_the_code_reads_is_listed_trusted_and_must_be_there(project: Project) -> None:
+    write(project, "net.py", "def build(): ...\n")
+    write(project, "best.pt", "1")
+    write(project, "config/deep/a.json", "1")
+    write(project, "config/.hidden", "1")
+    options = {"entry": "net:build", "files": ["best.pt", "config"]}
+    assert python.check(options, project) == []
+    listed = [project.relative(path) for path in python.files(options, project)]
+    assert listed == ["best.pt", "config/deep/a.json", "net.py"]
+    digest = python.trust_digest(options, project)
+    assert digest != python.trust_digest({"entry": "net:build"}, project)
+    write(project, "config/deep/a.json", "2")
+    assert python.trust_digest(options, project) != digest
+    assert only(python.check({"entry": "net:build", "files": ["best.pth"]}, project)) == ("entry-invalid", ("files", 0))
+    assert only(python.check({"entry": "net:build", "files": ["../x"]}, project)) == ("path-outside-root", ("files", 0))
+    (project.root / "config" / "out").symlink_to("/etc/passwd")
+    assert only(python.check(options, project)) == ("path-outside-root", ("files",))
+
+
 def test_trust_covers_every_module_that_is_imported(project: Project) -> None:
     write(project, "pack/__init__.py", "")
     write(

@@ -127,3 +127,39 @@ def test_answers_may_differ_in_shape_from_sample_to_sample():
     mixed = [(np.random.default_rng(index).standard_normal((1, 3 + index % 2)),) for index in range(32)]
     (found,) = stage.compare({"eager": mixed, "exported": mixed}, IDS, LIMITS, False)
     assert found.sqnr == CEILING
+
+
+def test_samples_that_do_not_differ_need_no_other_answers():
+    two = [(np.ones((1, 4), np.float32) * (index % 2),) for index in range(32)]
+    assert refusal({"eager": two, "pte": two}).code == "constant-output"
+    stage.compare({"eager": two, "pte": two}, IDS, LIMITS, True, (False,), lambda: 2)
+    one = [two[0]] * 32
+    with pytest.raises(Failure, match="1 distinct answer to 2 different samples"):
+        stage.compare({"eager": one, "pte": one}, IDS, LIMITS, True, (False,), lambda: 2)
+
+
+def scored(flipped=0, classes=3):
+    """Scores and the class, which is another one in some samples."""
+    return [
+        (scores, np.float32([scores.argmax() if index >= flipped else (scores.argmax() + 1) % classes]))
+        for index, (scores,) in enumerate(answers(classes=classes))
+    ]
+
+
+def test_integers_are_judged_by_how_many_are_the_same():
+    (found,) = stage.compare({"eager": scored(), "pte": scored(2)}, IDS, LIMITS, False, (False, True))
+    assert (found.sqnr, found.agreement, found.max_abs_error) == (CEILING, 30 / 32, 0.0)
+    with pytest.raises(Failure, match=r"87\.5% of an output's integers are the same, at least 90% needed"):
+        stage.compare({"eager": scored(), "pte": scored(4)}, IDS, LIMITS, False, (False, True))
+
+
+def test_classes_alone_may_be_few_and_are_judged_by_how_many_are_the_same():
+    before, after = ([row[1:] for row in scored(flipped)] for flipped in (0, 2))
+    (found,) = stage.compare({"eager": before, "pte": after}, IDS, LIMITS, True, (True,))
+    assert found.agreement == 30 / 32
+
+
+def test_integers_that_are_near_as_numbers_are_levels_and_not_classes():
+    before = [(np.full((1, 8), 100.0 + index, np.float32),) for index in range(32)]
+    after = [(row[0] + 1,) for row in before]
+    stage.compare({"eager": before, "pte": after}, IDS, LIMITS, False, (True,))

@@ -157,9 +157,10 @@ def _unrun(found: OpenBundle, kind: Any) -> dict[str, Json]:
     """Check a bundle that does not run here against its own records, and return what was checked and what was not run."""
     from edgec.runtime.verification import unrun
 
+    record = unrun(found, kind.UNRUN)  # first: it holds the names in bundle.json, which a kind opens, against the digests
     if problems := kind.check(found.folder, found.facts):
         raise Failure(*problems)
-    return unrun(found, kind.UNRUN)
+    return record
 
 
 def slices(budgets: Json) -> list[Json]:

@@ -133,14 +133,14 @@ def files(parts: Parts) -> dict[str, File]:
 def check(folder: Path, facts: Json) -> list[Diagnostic]:
     """Hold the array of model_pte.h against model.pte, and the sizes and vectors against bundle.json."""
     wrong = []
-    header = (folder / "include" / "model_pte.h").read_text(encoding="ascii")
+    header = _header(folder / "include" / "model_pte.h")
     if _array(header, "edgec_model_pte") != (folder / facts["model"]["file"]).read_bytes():
         wrong.append("include/model_pte.h does not hold the bytes of model.pte")
-    sizes = (folder / "include" / "edgec_sizes.h").read_text(encoding="ascii")
+    sizes = _header(folder / "include" / "edgec_sizes.h")
     arenas = ", ".join(str(size) for size in facts["program"]["memory"]["arenas"]) or "0"
     if f"#define EDGEC_ARENA_BYTES {{{arenas}}}\n" not in sizes:
         wrong.append("include/edgec_sizes.h does not give the arenas of bundle.json")
-    vectors = (folder / "include" / "golden_vectors.h").read_text(encoding="ascii")
+    vectors = _header(folder / "include" / "golden_vectors.h")
     for number, vector in enumerate(facts["golden"]["vectors"]):
         for index, name in enumerate(vector["outputs"]):
             if _array(vectors, f"golden_{number}_outputs_{index}") != (folder / name).read_bytes():
@@ -154,6 +154,11 @@ def vela_summary(parts: Parts) -> dict[str, dict[str, Json]]:
         return {}
     figures = {name: parts.measured.get(name) for name in VELA}
     return {name: {"value": figure.value, "unit": figure.unit} for name, figure in figures.items() if figure}
+
+
+def _header(path: Path) -> str:
+    """Return the text of a header; none where a bundle has no such file."""
+    return path.read_text(encoding="ascii", errors="replace") if path.is_file() else ""
 
 
 def _array(header: str, name: str) -> bytes:

@@ -130,13 +130,20 @@ def _listed(text: bytes) -> dict[str, str]:
 
 
 def _facts(folder: Path) -> Json:
+    """Return bundle.json, each field that edgec reads of the type that docs/bundle.md has."""
+    from edgec.store.figures import misshapen  # brings jsonschema, which a build does not need
+
     path = folder / "bundle.json"
     try:
         facts = json.loads(path.read_bytes()) if path.is_file() else None
-    except ValueError:
+        json.dumps(facts, ensure_ascii=False, allow_nan=False).encode()  # NaN and half a surrogate are read, and cannot be told
+    except (ValueError, RecursionError):
         facts = None
     if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
         message = f"bundle.json is missing or not of the format {SCHEMA}"
+        raise Failure(Diagnostic(code="bundle-broken", message=message))
+    if problem := misshapen(facts, "bundle"):
+        message = f"bundle.json is not as docs/bundle.md has it: {problem}"
         raise Failure(Diagnostic(code="bundle-broken", message=message))
     return facts
 

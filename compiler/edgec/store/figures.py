@@ -16,21 +16,28 @@ def read_figures(path: Path) -> dict[str, Json]:
 
 def parse_figures(text: bytes, name: str) -> dict[str, Json]:
     """Return the record that ``text`` holds; ``name`` is the file's, for people. Raises Failure ``bundle-broken``."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if problem := misshapen(found, "verification"):
+        message = f"{name} is neither a verify.json nor a measurements.json: {problem}"
+        raise Failure(Diagnostic(code="bundle-broken", message=message))
+    checked: dict[str, Json] = found
+    return checked
+
+
+def misshapen(record: Json, schema: str) -> str | None:
+    """Return where ``record`` is not as ``schemas/<schema>.schema.json`` has it, and why; None where it is."""
     from referencing import Registry
 
     from edgec.resources import resource
     from edgec.upstream.json_schema import Draft202012Validator
 
-    schema = json.loads(resource("schemas", "verification.schema.json").read_bytes())
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = None
+    rules = json.loads(resource("schemas", f"{schema}.schema.json").read_bytes())
     registry: Registry[Json] = Registry()
-    problem = next(Draft202012Validator(schema, registry=registry).iter_errors(found), None)
-    if problem is not None:
-        where = "".join(f"{key}/" for key in problem.absolute_path).rstrip("/") or "its top level"
-        message = f"{name} is neither a verify.json nor a measurements.json: {where}: {problem.message[:200]}"
-        raise Failure(Diagnostic(code="bundle-broken", message=message))
-    checked: dict[str, Json] = found
-    return checked
+    problem = next(Draft202012Validator(rules, registry=registry).iter_errors(record), None)
+    if problem is None:
+        return None
+    where = "".join(f"{key}/" for key in problem.absolute_path).rstrip("/") or "its top level"
+    return f"{where}: {problem.message[:200]}"

@@ -248,7 +248,7 @@ def test_a_bundle_json_without_what_is_read_is_refused_by_name(tmp_path: Path) -
     lines = [f"{digest}  bundle.json" if line.endswith("  bundle.json") else line for line in sums]
     (new.folder / "SHA256SUMS").write_text("\n".join(lines) + "\n")
     new.measurements.unlink()
-    with pytest.raises(Failure, match="no 'program'") as caught:
+    with pytest.raises(Failure, match="'program' is a required property") as caught:
         read_release(new.folder)
     assert caught.value.diagnostics[0].code == "bundle-broken"
 

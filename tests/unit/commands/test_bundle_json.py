@@ -128,6 +128,15 @@ def test_the_verbs_say_what_is_wrong(
     assert "[bundle-broken]" in told and said in told
 
 
+@pytest.mark.parametrize("name", ["../../pwn", "/tmp/pwn", "a/b", "..", "", "camera\n", "a" * 129])
+@pytest.mark.parametrize("key", ["name", "version", "target"])
+def test_a_name_that_is_no_part_of_a_path_is_refused(key: str, name: str, written: Written) -> None:
+    put(written.folder, changed(facts_of(written.folder), (key,), name))
+    with pytest.raises(Failure, match=f"is not as docs/bundle.md has it: {key}: ") as refused, opened(written.folder):
+        pass
+    assert refused.value.exit_code == 7
+
+
 def test_what_a_microcontroller_s_bundle_lacks_is_named(
     written: Written, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from edgec import __version__
-from edgec.commands.options import output, put
+from edgec.commands.options import output, put, silence
 from edgec.diagnostics import Failure
 
 OBJECTS = 50_000
@@ -104,6 +104,7 @@ def group() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
     gc.set_threshold(OBJECTS)
+    _open_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal's encoding may lack what a message or a file's name holds
             stream.reconfigure(errors="backslashreplace")
@@ -112,7 +113,24 @@ def main(arguments: list[str] | None = None) -> None:
         put(sys.stdout)
     except OSError as error:
         code = code if code == 8 else min(code or 8, _environment(error))  # 8 is what the command met, and said, too
+        silence(sys.stdout)
     sys.exit(code)
+
+
+def _open_closed() -> None:
+    """Put a stream in the place of each standard one that is closed, so that no file opened later takes its descriptor.
+
+    What is written to the one for standard output is refused (EBADF), as by a full disk; nobody hears standard error.
+    """
+    for number, name, flags in ((0, "stdin", os.O_RDONLY), (1, "stdout", os.O_RDONLY), (2, "stderr", os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, flags)
+            if nowhere == number:
+                os.set_inheritable(nowhere, True)
+            else:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -130,13 +148,20 @@ def _run(arguments: list[str] | None) -> int:
     except SystemExit:  # click's answer to any closed pipe; verbs print through Output, which raises none
         return 0 if PAGES & {*(sys.argv[1:] if arguments is None else arguments)} else _bug(BrokenPipeError("a closed pipe"))
     except OSError as error:
-        return _environment(error) if error.errno in ENVIRONMENT else _bug(error)
+        return _environment(error) if error.errno in ENVIRONMENT or _is_unheard(error) else _bug(error)
     except Exception as error:  # whatever is left is ours
         return _bug(error)
 
 
+def _is_unheard(error: OSError) -> bool:
+    """Whether it is of a standard output that was closed, or is open for reading only."""
+    import fcntl
+
+    return error.errno == errno.EBADF and fcntl.fcntl(1, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+
+
 def _environment(error: OSError) -> int:
-    what = ENVIRONMENT.get(error.errno or 0, error.strerror)
+    what = "standard output is closed" if _is_unheard(error) else ENVIRONMENT.get(error.errno or 0, error.strerror)
     where = f": {error.filename}" if error.filename else ""
     put(sys.stderr, f"edgec: {what}{where}\n")
     return 8

@@ -207,3 +207,43 @@ def test_a_full_disk_is_one_line() -> None:
         ["sh", "-c", f"{sys.executable} -m edgec schema >/dev/full"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 8 and done.stderr == "edgec: the disk is full\n"
+
+
+@pytest.mark.parametrize("verb", ["cache stat", "schema", "--help"])
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize("where", [">&-", ">/dev/full", "<&- >&-"])
+def test_a_standard_output_that_takes_nothing_is_one_line(where: str, buffered: bool, verb: str) -> None:
+    done = shell(f"{verb} {where}", buffered)
+    why = "the disk is full" if "full" in where else "standard output is closed"
+    assert (done.returncode, done.stderr) == (8, f"edgec: {why}\n")
+
+
+@pytest.mark.parametrize(
+    ("verb", "code"), [("cache stat", 0), ("plan {}", 0), ("build nosuch", 2), ("validate nosuch", 2), ("lst", 2)]
+)
+@pytest.mark.parametrize("where", ["2>&-", "2>/dev/full"])
+def test_a_standard_error_that_takes_nothing_changes_nothing(where: str, verb: str, code: int) -> None:
+    done = shell(f"{verb.format(VALID / 'smallest' / 'manifest.yaml')} {where}")
+    assert (done.returncode, done.stderr) == (code, "")
+    assert bool(done.stdout) == (verb.split()[0] not in ("build", "lst"))
+
+
+def test_no_file_takes_the_descriptor_of_a_closed_stream(tmp_path: Path) -> None:
+    """Nor does a child's, which inherits them."""
+    code = (
+        "import os; from edgec import cli; cli._open_closed()",
+        "print(os.open(os.devnull, 0) > 2, file=open('said', 'w'))",
+        "os.system('echo >&2 && echo heard >> said; echo >&1 || echo refused >> said')",
+    )
+    subprocess.run(["sh", "-c", '"$@" <&- >&- 2>&-', "sh", sys.executable, "-c", "; ".join(code)], cwd=tmp_path, check=True)
+    assert (tmp_path / "said").read_text().split() == ["True", "heard", "refused"]
+
+
+def shell(command: str, buffered: bool = True) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m edgec {command}"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"},
+        check=False,
+    )

@@ -81,14 +81,24 @@ class Output:
 
 
 def put(stream: IO[str], text: str = "") -> None:
-    """Write ``text`` and flush; when the reader went away (``| head``), nobody hears the rest and nothing else changes."""
+    """Write ``text`` and flush; when the reader went away (``| head``), nobody hears the rest and nothing else changes.
+
+    Nor does it where standard error takes no more. Raises OSError where standard output does not, a reader's absence aside.
+    """
     try:
         stream.write(text)
         stream.flush()
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+    except OSError as error:
+        if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+            raise
+        silence(stream)
+
+
+def silence(stream: IO[str]) -> None:
+    """Let nobody hear the rest, nor what ``stream`` has not got rid of: at exit, Python would fail at that once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def common(*formats: Format) -> Callable[[Function], Function]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import importlib
 import io
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -40,6 +44,10 @@ COMMANDS: dict[str, str] = {
 """Verb to its line in --help; ``edgec.commands.<verb>`` is imported only when the verb is used."""
 
 PAGES = {"-h", "--help", "--version"}
+
+ENDING = ("SIGTERM", "SIGHUP")
+"""Signals that end a command as Ctrl-C does, children and temporary folders with it: those of `timeout`, of a cancelled CI
+job, of a terminal that is closed."""
 
 ENVIRONMENT = {
     errno.ENOSPC: "the disk is full",
@@ -97,7 +105,8 @@ def group() -> None:
 
     \b
     Exit codes: 0 ok, 2 usage, 3 manifest invalid, 4 the model could not be built,
-    5 a budget is missed, 6 a tool is missing, 7 integrity, 8 environment, 130 interrupted.
+    5 a budget is missed, 6 a tool is missing, 7 integrity, 8 environment, 130 interrupted,
+    143 and 129 ended by SIGTERM and SIGHUP.
     """
 
 
@@ -115,6 +124,30 @@ def main(arguments: list[str] | None = None) -> None:
         code = code if code == 8 else min(code or 8, _environment(error))  # 8 is what the command met, and said, too
         silence(sys.stdout)
     sys.exit(code)
+
+
+@contextlib.contextmanager
+def _interrupting(came: list[signal.Signals]) -> Iterator[None]:
+    """Inside it the first of ENDING, noted in ``came``, raises KeyboardInterrupt; one that is ignored (nohup) stays so.
+
+    Those after it do nothing, to the process's end: `timeout` sends its signal twice, and what cleans up should be let finish.
+    """
+
+    def interrupt(number: int, frame: object) -> None:
+        came.append(signal.Signals(number))
+        if len(came) == 1:
+            raise KeyboardInterrupt
+
+    numbers = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
+    here = threading.current_thread() is threading.main_thread()  # nowhere else may a handler be set
+    taken = [number for number in numbers if here and signal.getsignal(number) == signal.SIG_DFL]
+    try:
+        for number in taken:
+            signal.signal(number, interrupt)
+        yield
+    finally:
+        for number in () if came else taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _open_closed() -> None:
@@ -135,16 +168,18 @@ def _open_closed() -> None:
 
 def _run(arguments: list[str] | None) -> int:
     """Run one command; return its exit code whatever happens."""
+    came: list[signal.Signals] = []
     try:
-        result = group.main(arguments, prog_name="edgec", standalone_mode=False)
+        with _interrupting(came):
+            result = group.main(arguments, prog_name="edgec", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.ClickException as error:
         error.show(said := io.StringIO())
         put(sys.stderr, said.getvalue())
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        put(sys.stderr, "edgec: interrupted\n")
-        return 130
+        put(sys.stderr, f"edgec: ended by {came[0].name}\n" if came else "edgec: interrupted\n")
+        return 128 + (came[0] if came else signal.SIGINT)
     except SystemExit:  # click's answer to any closed pipe; verbs print through Output, which raises none
         return 0 if PAGES & {*(sys.argv[1:] if arguments is None else arguments)} else _bug(BrokenPipeError("a closed pipe"))
     except OSError as error:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +239,44 @@ def test_no_file_takes_the_descriptor_of_a_closed_stream(tmp_path: Path) -> None
     )
     subprocess.run(["sh", "-c", '"$@" <&- >&- 2>&-', "sh", sys.executable, "-c", "; ".join(code)], cwd=tmp_path, check=True)
     assert (tmp_path / "said").read_text().split() == ["True", "heard", "refused"]
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+def test_a_signal_cleans_up_and_has_its_exit_code(
+    number: signal.Signals, code: int, verb: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def end() -> None:
+        try:
+            with tempfile.TemporaryDirectory(dir=tmp_path):
+                signal.raise_signal(number)
+        finally:  # once more, while what was begun is cleaned up
+            if number != signal.SIGINT:
+                signal.raise_signal(number)
+
+    verb(end)
+    assert run("list") == code
+    assert not [*tmp_path.iterdir()]
+    told = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
+    assert capsys.readouterr().err.split("\n")[-2:] == [f"edgec: {told}", ""]
+
+
+@pytest.mark.usefixtures("handlers")
+def test_an_ignored_signal_stays_ignored_and_the_others_are_given_back(verb: Any) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    verb(lambda: signal.raise_signal(signal.SIGHUP))
+    assert run("list") == 0
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def shell(command: str, buffered: bool = True) -> subprocess.CompletedProcess[str]:

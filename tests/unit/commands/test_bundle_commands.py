@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,6 +85,32 @@ def test_what_verify_sh_lacks_and_an_interrupt_keep_their_exit_codes(
     code, _, err = edgec("verify", written.folder)
     assert code == 6
     assert "[tool-missing]" in err and "verify.sh: needs" in err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_what_ends_a_verification_leaves_no_folder_and_no_process(
+    number: signal.Signals, code: int, written: Written, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    environment = {**os.environ, "TMPDIR": str(scratch), "STAND_IN_SECONDS": "60"}
+    command = [sys.executable, "-m", "edgec", "verify", str(written.tarball)]
+    with subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not running(scratch):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == code, said
+    assert said.endswith(f"edgec: ended by {number.name}\n")
+    assert not [*scratch.iterdir()] and not running(scratch)
+
+
+def running(scratch: Path) -> bool:
+    """Whether a bundle's runner that was unpacked below ``scratch`` runs."""
+    lines = subprocess.run(["ps", "-wweo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return any(str(scratch) in line and "/bin/edgec-run" in line for line in lines)
 
 
 def test_nothing_is_clocked_under_emulation(written: Written) -> None:

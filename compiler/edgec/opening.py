@@ -11,6 +11,7 @@ from typing import Any
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
+from edgec.diagnostics import Diagnostic, Failure
 from edgec.registry import plugin
 from edgec.runtime.inference import Answers, answers, batch_size
 from edgec.stages.evaluate import parity_samples
@@ -69,8 +70,20 @@ def exported(plan: Plan, model: Opened, project: Project, progress: Progress) ->
     with timed("compare eager with exported", progress):
         graph = program.module(check_guards=False)
         size = batch_size(graph, model.parity, plan.inputs)
-        dynamic = shared_axes(program, model.loaded.dynamic)
-        return Exported(program=program, dynamic=dynamic, answers=answers(graph, model.parity, plan.inputs), size=size)
+        try:
+            given = answers(graph, model.parity, plan.inputs)
+        except Failure as failure:
+            raise _graph_failed(failure, _dtype(plan)) from failure
+        return Exported(program=program, dynamic=shared_axes(program, model.loaded.dynamic), answers=given, size=size)
+
+
+def _graph_failed(failure: Failure, dtype: str) -> Failure:
+    """The model itself has answered to every sample by now: neither it nor the data is to blame."""
+    message = failure.diagnostics[0].message.replace("the model fails", f"the graph exported in {dtype} fails", 1)
+    hint = "what forward computes from sizes or values is fixed by the export: take it from the inputs' own tensors"
+    if dtype == "float16":
+        hint = "make tensors in forward of the inputs' type (torch.zeros(…, dtype=x.dtype)), or take the recipe fp32"
+    return Failure(Diagnostic(code="export-failed", message=message, hint=hint))
 
 
 def in_common(plans: Sequence[Plan], project: Project, progress: Progress) -> Opened:

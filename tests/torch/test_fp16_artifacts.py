@@ -194,3 +194,8 @@ def test_half_precision_layer_norm_is_a_trap_raw_and_right_when_rewritten(tiny_p
     finding = refusal(made, tiny_project, tmp_path / "raw")
     assert finding.code in ("parity-broken", "constant-output", "non-finite")
     assert "pte" in finding.message or "the artifact" in finding.message
+
+
+def test_what_a_model_makes_in_float32_itself_becomes_float16(tiny_project, tmp_path):
+    found = lowered(plan(net("Makes"), (tensor("x", 1, 5, 16),), recipe=Choice(name="fp16")), tiny_project, tmp_path)
+    assert min(item.sqnr for item in found.boundaries) > 40

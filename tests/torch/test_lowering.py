@@ -191,7 +191,7 @@ def test_an_input_that_changes_while_it_is_built_from_is_refused(tiny_project, t
 def test_outputs_of_one_name_are_told_apart():
     import torch
 
-    from edgec.stages.load import _output_names, deployed, example_inputs
+    from edgec.stages.load import _outputs, deployed, example_inputs
 
     class Twice(torch.nn.Module):
         def forward(self, x):
@@ -199,8 +199,8 @@ def test_outputs_of_one_name_are_told_apart():
 
     inputs = (tensor("x", 1, 2),)
     bare = Twice()
-    found = _output_names(plan(net("Twice"), inputs), bare, deployed(bare, inputs), example_inputs(inputs))
-    assert found == ("a_b", "a_b_2", "a_b_2_2")
+    found, integers = _outputs(plan(net("Twice"), inputs), bare, deployed(bare, inputs), example_inputs(inputs))
+    assert (found, integers) == (("a_b", "a_b_2", "a_b_2_2"), (False, False, False))
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,10 @@ def keep_floors(program: Any) -> None:
 
 
 def halved(model: torch.nn.Module) -> torch.nn.Module:
-    """Return a float16 copy of ``model`` that converts floats on the way in and out."""
+    """Return a float16 copy of ``model`` that converts floats on the way in and out.
+
+    What the model makes in float32 itself, in forward or as a plain attribute, becomes float16 where it meets float16.
+    """
     import copy
 
     import torch
@@ -107,10 +110,44 @@ def halved(model: torch.nn.Module) -> torch.nn.Module:
 
         def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
             narrow = [item.to(torch.float16) if item.is_floating_point() else item for item in inputs]
-            outputs = self.inner(*narrow)
+            with _narrowing():
+                outputs = self.inner(*narrow)
             return tuple(item.to(torch.float32) if item.is_floating_point() else item for item in outputs)
 
     return Halved(copy.deepcopy(model).half()).eval()
+
+
+def _narrowing() -> Any:
+    """Give a mode in which calls of torch take float32 tensors as float16 where they are given such as well.
+
+    Of a call in place the first argument is what changes: the others take its type.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+    from torch.utils import _pytree as pytree
+
+    floats = {torch.float16, torch.float32}
+
+    class Narrowing(TorchFunctionMode):  # type: ignore[misc]
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = kwargs or {}
+            tensors = [item for item in pytree.tree_leaves((args, kwargs)) if isinstance(item, torch.Tensor) and item.dim()]
+            if not floats <= {item.dtype for item in tensors} or "out" in kwargs:
+                return function(*args, **kwargs)
+            held = args[:1] if _changes_first(function.__name__) else ()
+            wanted = held[0].dtype if held else torch.float16
+
+            def narrowed(item: Any) -> Any:
+                return item.to(wanted) if item.dim() and {item.dtype, wanted} <= floats else item
+
+            args, kwargs = pytree.tree_map_only(torch.Tensor, narrowed, (args[len(held) :], kwargs))
+            return function(*held, *args, **kwargs)
+
+    return Narrowing()
+
+
+def _changes_first(name: str) -> bool:
+    return name == "__setitem__" or name.startswith("__i") or (name.endswith("_") and not name.endswith("__"))
 
 
 def quantize(plan: Plan, program: Any, material: Material) -> Any:

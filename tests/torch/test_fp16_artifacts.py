@@ -199,3 +199,25 @@ def test_half_precision_layer_norm_is_a_trap_raw_and_right_when_rewritten(tiny_p
 def test_what_a_model_makes_in_float32_itself_becomes_float16(tiny_project, tmp_path):
     found = lowered(plan(net("Makes"), (tensor("x", 1, 5, 16),), recipe=Choice(name="fp16")), tiny_project, tmp_path)
     assert min(item.sqnr for item in found.boundaries) > 40
+
+
+def test_what_torch_promotes_stays_float32():
+    """A norm that is computed in float32 on purpose, as many transformers have it."""
+    import torch
+
+    from edgec.stages.quantize import halved
+
+    class Norm(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(8))
+            self.last = torch.nn.Linear(8, 2)
+
+        def forward(self, x):
+            wide = x.float() * torch.rsqrt(x.float().pow(2).mean(-1, keepdim=True) + 1e-6)
+            return (self.last(self.weight * wide),)
+
+    program = torch.export.export(halved(Norm()), (torch.ones(1, 8),))
+    computed = [node for node in program.graph.nodes if node.op == "call_function" and node.meta["val"] is not None]
+    kinds = {node.target.__name__: node.meta["val"].dtype for node in computed}
+    assert (kinds["mul.Tensor"], kinds["linear.default"]) == (torch.float32, torch.float16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import traceback
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 
 EQUAL = r"^ *(input\d+_axis\d+) = (input\d+_axis\d+)$"
 """A line of torch.export's suggested fixes, with the names that ``load`` gives to dynamic axes."""
+
+PRODUCTS = frozenset(
+    ("linear", "bilinear", "matmul", "rmatmul", "imatmul", "mm", "bmm", "mv", "dot", "inner", "addmm", "addmv", "addbmm",
+     "baddbmm", "einsum", "chain_matmul", "tensordot", "scaled_dot_product_attention", "prelu")
+)  # fmt: skip
+"""Functions of torch that take one type of float alone, beside convolutions and recurrent layers."""
 
 SMALLEST_HALF = 2.0**-14
 """The smallest normal number of float16."""
@@ -118,9 +125,10 @@ def halved(model: torch.nn.Module) -> torch.nn.Module:
 
 
 def _narrowing() -> Any:
-    """Give a mode in which calls of torch take float32 tensors as float16 where they are given such as well.
+    """Give a mode in which calls of torch that refuse float32 beside float16 take the former as float16.
 
-    Of a call in place the first argument is what changes: the others take its type.
+    What torch itself promotes stays as it was: a model may compute a norm in float32 on purpose. Of a call in place the
+    first argument is what changes: the others take its type.
     """
     import torch
     from torch.overrides import TorchFunctionMode
@@ -134,6 +142,9 @@ def _narrowing() -> Any:
             tensors = [item for item in pytree.tree_leaves((args, kwargs)) if isinstance(item, torch.Tensor) and item.dim()]
             if not floats <= {item.dtype for item in tensors} or "out" in kwargs:
                 return function(*args, **kwargs)
+            if not _of_one_type(function.__name__):
+                with contextlib.suppress(RuntimeError):  # what else is wrong with the call is told by the one below
+                    return function(*args, **kwargs)
             held = args[:1] if _changes_first(function.__name__) else ()
             wanted = held[0].dtype if held else torch.float16
 
@@ -144,6 +155,11 @@ def _narrowing() -> Any:
             return function(*held, *args, **kwargs)
 
     return Narrowing()
+
+
+def _of_one_type(name: str) -> bool:
+    """Whether a function of torch takes one type of float alone; while a model is exported, most of them do not say so."""
+    return name.startswith(("conv", "lstm", "gru", "rnn_")) or name.strip("_") in PRODUCTS
 
 
 def _changes_first(name: str) -> bool:

@@ -108,6 +108,50 @@ def test_the_runner_of_a_board_is_built_there_and_asks_for_the_delegate(edgec, b
     assert "VulkanBackend" in json.loads(done(out / "edgec-run", "--bundle", other, "--info"))["backends"]
 
 
+CHECKOUT = """
+# NOT ExecuTorch: a stand-in for its checkout, with what the runner asks for, made of the wheel's libraries.
+cmake_minimum_required(VERSION 3.24)
+foreach(option EXTENSION_DATA_LOADER EXTENSION_FLAT_TENSOR EXTENSION_MODULE EXTENSION_NAMED_DATA_MAP EXTENSION_TENSOR
+               KERNELS_OPTIMIZED KERNELS_QUANTIZED DEVTOOLS VULKAN)
+  if(NOT EXECUTORCH_BUILD_${option})
+    message(FATAL_ERROR "EXECUTORCH_BUILD_${option} is off")
+  endif()
+endforeach()
+file(GLOB LIBRARIES "WHEEL/lib/libexecutorch*.so")
+list(FILTER LIBRARIES EXCLUDE REGEX "openvino|qnn")
+foreach(name executorch extension_module_static extension_data_loader extension_threadpool etdump optimized_native_cpu_ops_lib
+             quantized_ops_lib)
+  add_library(${name} INTERFACE)
+endforeach()
+target_link_libraries(executorch INTERFACE "-Wl,--no-as-needed" ${LIBRARIES})
+add_library(vulkan_backend STATIC stub.cpp)
+target_include_directories(vulkan_backend PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/.." "runtime/core/portable_type/c10")
+target_compile_definitions(vulkan_backend PRIVATE C10_USING_CUSTOM_GENERATED_MACROS)
+set(WHOLE "$<TARGET_FILE:vulkan_backend>")
+target_link_options(vulkan_backend INTERFACE "SHELL:LINKER:--whole-archive ${WHOLE} LINKER:--no-whole-archive")
+"""
+
+
+def test_the_runner_of_a_board_is_built_with_a_checkout(built, camera, tmp_path):
+    """The stand-in's options and targets bear the names of ExecuTorch's own build; no registry has its sources."""
+    (executorch,) = importlib.util.find_spec("executorch").submodule_search_locations
+    root = tmp_path / "executorch"
+    (root / "tools" / "cmake").mkdir(parents=True)
+    (root / "tools" / "cmake" / "Codegen.cmake").touch()
+    (root / "CMakeLists.txt").write_text(CHECKOUT.replace("WHEEL", executorch))
+    (root / "stub.cpp").write_text(STUB)
+    for folder in (Path(executorch) / "include" / "executorch").iterdir():
+        (root / folder.name).symlink_to(folder)
+    runner, out = Path(built["board"]["folder"]) / "runner", tmp_path / "a build"
+    done("cmake", "-S", runner, "-B", out, f"-DEXECUTORCH_ROOT={root}", f"-DCMAKE_BUILD_RPATH={executorch}/lib")
+    done("cmake", "--build", out, "-j2")
+    facts = json.loads(done(out / "edgec-run", "--bundle", camera.folder("linux-x86_64"), "--info"))
+    assert {"VulkanBackend", "XnnpackBackend"} <= set(facts["backends"])
+    (root / "tools" / "cmake" / "Codegen.cmake").unlink()
+    refused = run("cmake", "-S", runner, "-B", tmp_path / "other", f"-DEXECUTORCH_ROOT={root}")
+    assert refused.returncode and "is not a checkout of ExecuTorch" in refused.stderr
+
+
 def done(*command):
     finished = run(*command)
     assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-2000:]

@@ -98,11 +98,24 @@ def test_the_runner_s_exit_code_counts_before_the_source_s(folder: Path, shell: 
     assert call(*shell, folder / "run.sh", "-", environment=environment)[0] == 7
 
 
+def test_a_source_may_read_what_run_sh_is_given(folder: Path, shell: tuple[str, ...]) -> None:
+    code, out, _ = call(*shell, folder / "run.sh", "-", environment={"EDGEC_SOURCE": "cat"}, stdin=b"12345")
+    assert (code, json.loads(out)["bytes"]) == (0, 5)
+
+
+def test_a_runner_that_ends_first_takes_no_blame_for_its_source(folder: Path, shell: tuple[str, ...]) -> None:
+    """As where whoever read the results has gone: the source then breaks off, and not by itself."""
+    (folder / "bin" / "edgec-run").write_text("#!/bin/sh\nhead -c 3 > /dev/null\n")
+    for _ in range(5):
+        assert call(*shell, folder / "run.sh", "-", environment={"EDGEC_SOURCE": "yes"})[0] == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("after", ["", " | cat"])
 def test_a_signal_ends_source_and_runner_too(
-    number: signal.Signals, folder: Path, shell: tuple[str, ...], tmp_path: Path
+    after: str, number: signal.Signals, folder: Path, shell: tuple[str, ...], tmp_path: Path
 ) -> None:
-    source = f"echo $$ > '{tmp_path}/source'; while sleep 0.1; do printf x; done"
+    source = f"sh -c 'echo $$ > \"{tmp_path}/source\"; exec sleep 300'{after}"
     environment = {**os.environ, "EDGEC_SOURCE": source, "TMPDIR": str(tmp_path)}
     with subprocess.Popen([*shell, folder / "run.sh", "-"], env=environment, stdout=subprocess.DEVNULL) as process:
         while not (tmp_path / "source").exists() or not (tmp_path / "source").read_text():
@@ -254,6 +267,8 @@ def test_a_result_in_the_bundle_is_refused_before_anything_is_written(folder: Pa
 def test_a_result_goes_through_what_is_no_regular_file(folder: Path, tmp_path: Path, shell: tuple[str, ...]) -> None:
     (tmp_path / "link").symlink_to("there.json")
     assert call(*shell, folder / "verify.sh", "--out", tmp_path / "link")[0] == 0
+    (tmp_path / "into").symlink_to(folder / "model.pte")
+    assert call(*shell, folder / "verify.sh", "--out", tmp_path / "into")[0] == 2
     assert (tmp_path / "link").is_symlink() and json.loads((tmp_path / "there.json").read_text())["status"] == "passed"
     os.mkfifo(tmp_path / "pipe")
     with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE) as reader:

@@ -68,6 +68,18 @@ def test_what_cannot_be_exported_is_named(loaded, make, words):
     assert finding.code == "model-not-loaded" and words in finding.message and finding.hint
 
 
+def test_a_model_made_for_eager_quantization_computes_in_floats(loaded):
+    class Sum(nn.Linear):
+        def __init__(self):
+            super().__init__(4, 2)
+            self.sum = torch.ao.nn.quantized.FloatFunctional()
+
+        def forward(self, x):
+            return self.sum.add(super().forward(x), 1)
+
+    assert loaded(Sum()).parameters == 10
+
+
 def test_bfloat16_and_extra_state_are_no_obstacle(loaded):
     assert loaded(Half()).weights_sha256 != loaded(Half()).weights_sha256
     assert loaded(Extra(4, 2)).parameters == 10

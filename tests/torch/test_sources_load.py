@@ -390,6 +390,10 @@ print(type(python.load({{"entry": "edgec_net_h:build"}}, made)).__name__)
 
 
 READS = {
+    "loader": "import pathlib\nfrom importlib.machinery import SourceFileLoader\ndef build():\n"
+    "    path = str(pathlib.Path(__file__).with_name('size'))\n"
+    "    return torch.nn.Linear(1, int(SourceFileLoader('x', path).get_data(path)))\n",
+
     "open": "import pathlib\ndef build():\n    size = open(pathlib.Path(__file__).with_name('size')).read()\n"
     "    return torch.nn.Linear(1, int(size))\n",
     "caught": "import pathlib\ntry:\n    size = (pathlib.Path(__file__).parent / 'size').read_text()\n"
@@ -419,7 +423,9 @@ def test_a_file_that_the_code_reads_is_an_input_or_refused(project: Project, way
 
 def test_what_the_code_wrote_itself_and_what_is_not_there_may_be_opened(project: Project) -> None:
     text = "import pathlib\nhere = pathlib.Path(__file__).parent\ndef build():\n    try:\n        open(here / 'none')\n"
-    text += "    except FileNotFoundError:\n        (here / 'made').write_text('3')\n"
+    text += "    except FileNotFoundError:\n        (here / 'begun').write_text('3')\n"
+    text += "        (here / 'begun').replace(here / 'made')\n        torch.save(3, here / 'saved')\n"
+    text += "        assert torch.load(here / 'saved') == 3\n        open('/proc/self/status').close()\n"
     text += "    return torch.nn.Linear(1, int((here / 'made').read_text()))\n"
     module(project, "edgec_net_writes", text)
     assert python.load({"entry": "edgec_net_writes:build"}, planned(project)).out_features == 3

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edgec.artifacts.document import Json
-from edgec.artifacts.oci import CONFIG, INDEX, LAYER, MANIFEST, Descriptor, canonical, describe, descriptor
+from edgec.artifacts.oci import CONFIG, INDEX, LAYER, MANIFEST, Descriptor, annotations_of, canonical, describe, descriptor
 
 RELEASE = "application/vnd.edgec.release.v1"
 BUNDLE = "application/vnd.edgec.bundle.v1"
@@ -137,8 +137,8 @@ def images_of(record: Json) -> tuple[Descriptor, ...]:
 
     The annotation tells them: mirrors older than the specification's 1.1 drop ``artifactType`` from an index.
     """
-    found = tuple(descriptor(item) for item in _list(record, "manifests"))
-    bundles = tuple(item for item in found if item.annotations.get(TARGET))
+    listed = [item for item in _list(record, "manifests") if isinstance(item, dict) and annotations_of(item).get(TARGET)]
+    bundles = tuple(descriptor(item) for item in listed)
     if not bundles:
         raise ValueError("it is no release of edgec's: it names no bundle")
     return bundles

@@ -221,3 +221,8 @@ class Manifest:
     def dataset(self, role: str) -> Data | None:
         """Return the data set of that role, or None."""
         return next((data for data in self.data if data.role == role), None)
+
+
+def truth_names(options: Options, role: str) -> tuple[str, ...]:
+    """Return the names by which a task's options tell several truths of a sample apart; calibration needs no truth."""
+    return () if role == "calibration" else tuple(options.get("names", ()))

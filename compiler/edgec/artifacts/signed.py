@@ -21,14 +21,10 @@ class Beside:
 
 @dataclass(frozen=True, kw_only=True)
 class Papers:
-    """The content of what lies beside a bundle, None for what is not there; the names are for people.
-
-    ``tarball_sha256`` is that of the bundle itself where it was handed in as a tarball.
-    """
+    """The content of what lies beside a bundle, None for what is not there; the names are for people."""
 
     measurements: bytes | None = None
     signature: bytes | None = None
-    tarball_sha256: str | None = None
     measurements_name: str = "the measurements file"
     signature_name: str = "the signature file"
 

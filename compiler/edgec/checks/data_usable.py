@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgec.artifacts.manifest import Data, Dimension, Manifest
+from edgec.artifacts.manifest import Data, Dimension, Manifest, truth_names
 from edgec.artifacts.project import Project
 from edgec.checks.places import at, rooted
 from edgec.diagnostics import Diagnostic, Failure
@@ -42,7 +42,7 @@ def _several_rows(manifest: Manifest) -> list[Diagnostic]:
             where=at("inputs", index, "shape", 0),
             hint=hint,
         )
-        for index, entry in enumerate(manifest.inputs)
+        for index, entry in enumerate(manifest.inputs[:1])  # another may be a side input, which gives no rows of its own
         if entry.shape and entry.shape[0].minimum <= 1 < entry.shape[0].maximum
     ]
 
@@ -53,7 +53,7 @@ def _span(axis: Dimension) -> str:
 
 def _one(data: Data, manifest: Manifest, project: Project, labels: tuple[str, ...]) -> list[Diagnostic]:
     dataset = plugin("datasets", data.format)
-    names = manifest.task.options.get("names", ())
+    names = truth_names(manifest.task.options, data.role)
     return rooted(("data", data.role), lambda: dataset.check(data.options, project, manifest.inputs, labels, names))
 
 

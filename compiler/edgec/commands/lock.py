@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.option("--root", type=click.Path(path_type=Path, exists=True, file_okay=False), help="What paths may not leave.")
 @click.option("--offline", is_flag=True, help="Fetch nothing.")
-@click.option("--check", is_flag=True, help="Write nothing; exit code 7 where a lock is missing or not what it would be.")
+@click.option("--check", is_flag=True, help="Write nothing; exit code 7 where a lock is missing or something in it is not so.")
 @common("human", "json")
 def command(paths: tuple[Path, ...], root: Path | None, offline: bool, check: bool) -> int:
     """Write MANIFEST.lock beside every manifest of PATH... (default: manifests/).
@@ -73,12 +73,13 @@ def _locked(group: list[tuple[Plan, Project]], settings: Settings, check: bool) 
         "status": "current" if record == before else "new" if before is None else "changed",
         "inputs": sum(len(part) for part in record["inputs"].values() if isinstance(part, dict)),
         "targets": {name: artifact["bundle"] if artifact else None for name, artifact in record["targets"].items()},
+        "unlocked": [],
     }
     told: list[Diagnostic] = []
     if check and before is None:
         message, hint = f"{plan.manifest} has no lock", f"edgec lock {plan.manifest}"
         told.append(Diagnostic(code="lock-missing", message=message, where=Location(file=plan.manifest), hint=hint))
-    elif check:
+    elif check and before is not None:
         row["unlocked"] = [name for name, made in record["targets"].items() if made and not before["targets"].get(name, made)]
         told += drifted(plan, before, record["inputs"]) or restated(plan, before, record)
     elif record != before:

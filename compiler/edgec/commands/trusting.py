@@ -44,10 +44,9 @@ def policy_of(keys: Sequence[Path], file: Path | None) -> Policy:
 def with_papers(path: Path, bundle: OpenBundle, signature: Path | None, measurements: Path | None) -> Papers:
     """Return what lies beside the bundle at ``path``, or where the user says. Raises Failure ``not-writable``."""
     from edgec.store.atomic import environment_errors
-    from edgec.store.files import sha256_of
     from edgec.store.signatures import beside, papers
 
     places = beside(path, bundle.facts)
     places = replace(places, signature=signature or places.signature, measurements=measurements or places.measurements)
     with environment_errors(f"read what lies beside {path}"):
-        return replace(papers(places), tarball_sha256=sha256_of(path) if path.is_file() else None)
+        return papers(places)

@@ -17,8 +17,11 @@ from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.resources import PACKAGE, resource
 
 WRITING = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-BY_PYTHON = ("<frozen importlib", tokenize.__file__)
-"""Where Python itself opens sources: to import them, which ``project_code`` watches over, and to show their lines."""
+BY_IMPORT = "<frozen importlib"
+CODE = (".py", ".pyc", ".so", ".pyd")
+"""What Python itself opens to import it, which ``project_code`` watches over."""
+APART = ("/proc/", "/sys/")
+"""The system's own, where the root is all of it."""
 
 
 @dataclass(kw_only=True)
@@ -77,11 +80,26 @@ def below(folder: Path, project: Project) -> list[Path]:
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     """Called by Python before each operation of many kinds; what it raises, the operation raises."""
     watch = _watch
-    if watch is None or event != "open" or getattr(_here, "busy", False):
+    if watch is None or event not in ("open", "os.rename") or getattr(_here, "busy", False):
+        return
+    if event == "os.rename":
+        _moved(watch, *arguments[:2])
         return
     path, _, flags = arguments
-    if isinstance(path, str | bytes) and not sys._getframe(1).f_code.co_filename.startswith(BY_PYTHON):
+    if isinstance(path, str | bytes) and not _by_python(os.fsdecode(path), sys._getframe(1).f_code.co_filename):
         _opened(watch, path, writing=bool(flags & WRITING))
+
+
+def _by_python(path: str, caller: str) -> bool:
+    """Whether Python itself opens a file to run it or to show its lines; ``get_data`` of a loader opens any file."""
+    return caller == tokenize.__file__ or (caller.startswith(BY_IMPORT) and path.endswith(CODE))
+
+
+def _moved(watch: _Watch, before: Any, after: Any) -> None:
+    """What was written under one name and got another is the code's own still."""
+    real = os.path.realpath(os.fsdecode(before))
+    if real in watch.written:
+        watch.written.add(os.path.realpath(os.fsdecode(after)))
 
 
 def _opened(watch: _Watch, path: Any, *, writing: bool = False) -> None:
@@ -91,7 +109,9 @@ def _opened(watch: _Watch, path: Any, *, writing: bool = False) -> None:
         shown = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 (a link's own place counts as well)
         real = os.path.realpath(shown)
         root = os.path.join(watch.project.root, "")  # noqa: PTH118
-        if not (shown.startswith(root) or real.startswith(root)) or shown.startswith(watch.installed):
+        if not (shown.startswith(root) or real.startswith(root)):
+            return
+        if shown.startswith(watch.installed) or real.startswith(watch.installed):
             return
         if writing:
             watch.written.add(real)
@@ -112,10 +132,10 @@ def _native_readers() -> Iterator[None]:
     import safetensors.torch
     import torch
 
-    places = ((safetensors, "safe_open"), (safetensors.torch, "safe_open"), (torch.jit, "load"))
+    places = ((safetensors, "safe_open"), (safetensors.torch, "safe_open"), (torch.jit, "load"), (torch, "save"))
     before = [(module, name, getattr(module, name)) for module, name in places]
     for module, name, function in before:
-        setattr(module, name, _asking(function))
+        setattr(module, name, _asking(function, at=int(name == "save")))
     try:
         yield
     finally:
@@ -123,11 +143,13 @@ def _native_readers() -> Iterator[None]:
             setattr(module, name, function)
 
 
-def _asking(function: Callable[..., Any]) -> Callable[..., Any]:
+def _asking(function: Callable[..., Any], at: int) -> Callable[..., Any]:
+    """``function``, whose argument ``at`` is the file; 1 of what writes one."""
+
     def asking(*arguments: Any, **named: Any) -> Any:
-        path = arguments[0] if arguments else named.get("filename", named.get("f"))
+        path = arguments[at] if len(arguments) > at else named.get("filename", named.get("f"))
         if _watch is not None and isinstance(path, str | bytes | os.PathLike):
-            _opened(_watch, path)
+            _opened(_watch, path, writing=at == 1)
         return function(*arguments, **named)
 
     return asking
@@ -137,11 +159,15 @@ def _installed(root: Path) -> tuple[str, ...]:
     """Where packages lie below the root, a virtual environment among them: their versions stand for what they read."""
     places = [Path(sys.prefix), Path(sys.base_prefix), PACKAGE, resource("templates"), resource("schemas")]
     places += [Path(name) for name in sys.path if Path(name).name in ("site-packages", "dist-packages")]
-    return tuple(os.path.join(place, "") for place in places if root in Path(str(place)).parents)  # noqa: PTH118
+    places += [root / ".git", Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")]
+    named = {str(form) for place in places for form in (place, os.path.realpath(place))}
+    return (*APART, *sorted(os.path.join(name, "") for name in named if root in Path(name).parents))  # noqa: PTH118
 
 
 def _refused(name: str, project: Project) -> Failure:
     message = f"the model's code reads {name}, which is no input of the build: with another content nothing would be built anew"
     given = os.path.relpath(project.root / name, project.folder).replace(os.sep, "/")
     hint = f"name it under `model`, as `files: [{given}]`, or as `weights: {{file, sha256}}` what is a state dict"
+    if not (project.root / name).resolve().is_relative_to(project.root):
+        hint = f"it is a link out of the project: copy the file to its place, and name it under `model`, as `files: [{given}]`"
     return Failure(Diagnostic(code="model-not-loaded", message=message, hint=hint))

@@ -18,7 +18,7 @@ from edgec.sources import given_weights, planned_reads, project_code
 from edgec.sources.given_weights import wrong
 from edgec.sources.untrained import seeded
 from edgec.store import weights
-from edgec.store.files import collected, located, sha256_of_all
+from edgec.store.files import collected, is_folder, located, sha256_of_all
 from edgec.upstream.torchvision_ops import declared_operators
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _read(options: Options, project: Project) -> list[Path]:
     """The files that ``files`` names, and those in the folders. Raises Failure ``entry-invalid`` or ``path-outside-root``."""
     found: list[Path] = []
     for index, name in enumerate(options.get("files", [])):
-        folder = (project.folder / name).is_dir()
+        folder = is_folder(project.folder / name)
         path = located(project, name, ("files", index), code="entry-invalid", kind="folder" if folder else "file")
         found += planned_reads.below(path, project) if folder else [path]
     return found

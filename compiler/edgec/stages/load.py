@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgec.artifacts.manifest import Dimension, Image, Input
+from edgec.artifacts.manifest import Dimension, Image, Input, truth_names
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
@@ -198,7 +198,7 @@ def _data(plan: Plan, project: Project, role: str) -> Sequence[Sample]:
     data = plan.dataset(role)
     if data is None:
         return ()
-    dataset, names = plugin("datasets", data.format), plan.task.options.get("names", ())
+    dataset, names = plugin("datasets", data.format), truth_names(plan.task.options, role)
     found: Sequence[Sample] = dataset.samples(data.options, project, plan.inputs, plan.labels, names)
     if plugin("tasks", plan.task.name).NUMERIC and found and isinstance(found[0].label, str):
         message = f"the {role} data's labels are words ({found[0].label!r}), and the task {plan.task.name} takes numbers"
@@ -262,7 +262,9 @@ def _refuse_unready(model: torch.nn.Module) -> None:
     if isinstance(model, torch.jit.ScriptModule):
         raise refused("the model is TorchScript, which torch.export does not take", "give the module that it was made from")
     for name, module in model.named_modules():
-        if re.match(r"torch\.ao\.nn(\.intrinsic)?\.quantized\.(dynamic|modules)", type(module).__module__):
+        kind = type(module)  # FloatFunctional lies among the quantized ones, and computes in floats
+        quantized = re.match(r"torch\.ao\.nn(\.intrinsic)?\.quantized\.(dynamic|modules)", kind.__module__)
+        if quantized and kind.__name__ not in ("FloatFunctional", "FXFloatFunctional"):
             raise refused(f"the module {name!r} is quantized already ({type(module).__name__})", FLOAT)
     for name, value in (*model.named_parameters(), *model.named_buffers()):
         if found := _unready(value):

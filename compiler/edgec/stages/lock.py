@@ -96,12 +96,17 @@ def of_another_processor(locked: Json) -> str | None:
 def _difference(locked: Json, found: Json) -> str | None:
     if told := artifact_difference(locked, found):
         return told
-    return next((f"{item.name} is {item.found}, and was {item.locked}" for item in drifts(locked, found)), None)
+    others = (item for item in drifts(locked, found) if item.name != "processor")  # equal bytes are so wherever they were made
+    return next((f"{item.name} is {item.found}, and was {item.locked}" for item in others), None)
 
 
 def _needed(locked: Json, found: Json) -> Json:
-    """The locked inputs without what none of the targets needs that ``found`` is of."""
-    own = {key: locked[key] for key in PER_TARGET if isinstance(locked.get(key), dict)}
+    """The locked inputs without what none of the targets needs that ``found`` is of.
+
+    Where code runs, every installed package takes part, whatever the target.
+    """
+    parts = [key for key in PER_TARGET if key != "packages" or not locked.get("code")]
+    own = {key: locked[key] for key in parts if isinstance(locked.get(key), dict)}
     return {**locked, **{key: {name: item for name, item in part.items() if name in found[key]} for key, part in own.items()}}
 
 

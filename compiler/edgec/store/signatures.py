@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgec.artifacts.attestation import attestation, attested, measurements_subject, stem, sums_subject, tarball_subject
+from edgec.artifacts.attestation import attestation, attested, measurements_subject, stem, sums_subject
 from edgec.artifacts.document import Json
 from edgec.artifacts.envelope import Envelope, Signature, envelope_line, read_envelope, signed_bytes
 from edgec.artifacts.signed import MEASUREMENTS_ENDING, SIGNATURE_ENDING, TARBALL_ENDING, Beside, Papers, Signer
@@ -101,15 +101,11 @@ def mismatches(payload: bytes, bundle: OpenBundle, given: Papers) -> list[Diagno
     if given.measurements is not None:
         digest = hashlib.sha256(given.measurements).hexdigest()
         wanted[measurements_subject(bundle.facts)] = (digest, given.measurements_name)
-    found = [
+    return [
         _mismatch(given.signature_name, what, digest, subjects.get(name), list(subjects))
         for name, (digest, what) in wanted.items()
         if subjects.get(name) != digest
     ]
-    tarball = subjects.get(tarball_subject(bundle.facts))
-    if tarball is not None and given.tarball_sha256 not in (None, tarball):
-        found.append(_mismatch(given.signature_name, "tarball", str(given.tarball_sha256), tarball, list(subjects)))
-    return found
 
 
 def _mismatch(name: str, what: str, digest: str, found: str | None, subjects: Sequence[str]) -> Diagnostic:

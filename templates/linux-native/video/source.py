@@ -50,7 +50,7 @@ class Source:
         return self._file() if self.kind == "file" else self._live()
 
     def _folder(self) -> Generator[Frame, None, None]:
-        paths = listed(self.where, lambda error: self._damaged(error.filename, error.strerror))
+        paths = listed(self.where, lambda error: self._damaged(str(error.filename), str(error.strerror)))
         if not paths:
             raise Problem(ENVIRONMENT, f"{self.where}: no picture or video in this folder")
         seen = -1

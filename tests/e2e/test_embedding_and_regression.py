@@ -147,8 +147,12 @@ def test_a_regression_that_is_too_far_from_the_truth_is_refused(edgec, diabetes)
 def test_names_that_are_not_as_many_as_the_outputs_are_refused(edgec, diabetes):
     folder, model, _, _ = diabetes
     task = "{name: regression, options: {names: [a, b, c]}}"
-    project(folder, "diabetes", model, entry="regressor", width=10, task=task, format="csv", accuracy="{metric: mae, max: 40}")
-    done = edgec("build", folder / "diabetes.yaml", "--allow-code")
+    project(folder, "three", model, entry="regressor", width=10, task=task, format="csv", accuracy="{metric: mae, max: 40}")
+    for role in ("train", "test"):
+        header, *rows = (folder / f"diabetes-{role}.csv").read_text().split()
+        header = header.replace("label.progression", "label.a").replace("label.pressure", "label.b")
+        (folder / f"three-{role}.csv").write_text("\n".join([f"{header},label.c", *(f"{row},0" for row in rows)]) + "\n")
+    done = edgec("build", folder / "three.yaml", "--allow-code")
     assert done.returncode == 3 and "gives 3 names; the first output is [1, 2], 2 numbers" in done.stderr, done.stderr
 
 

@@ -142,7 +142,7 @@ def test_the_runner_of_a_board_is_built_with_a_checkout(built, camera, tmp_path)
     (root / "stub.cpp").write_text(STUB)
     for folder in (Path(executorch) / "include" / "executorch").iterdir():
         (root / folder.name).symlink_to(folder)
-    runner, out = Path(built["board"]["folder"]) / "runner", tmp_path / "a build"
+    runner, out = Path(built["board"]["folder"]) / "runner", tmp_path / "build"
     done("cmake", "-S", runner, "-B", out, f"-DEXECUTORCH_ROOT={root}", f"-DCMAKE_BUILD_RPATH={executorch}/lib")
     done("cmake", "--build", out, "-j2")
     facts = json.loads(done(out / "edgec-run", "--bundle", camera.folder("linux-x86_64"), "--info"))

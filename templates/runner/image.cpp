@@ -63,7 +63,8 @@ Picture decode_png(const Bytes& given, const std::string& name) {
     if (std::memcmp(&given[at + 4], "PLTE", 4) == 0) palette = at, colours = length;
   });
   const bool is_short = palette > 0 && colours % 3 == 0 && colours < 256 * 3;
-  const Bytes file = is_short ? with_whole_palette(given, palette, colours) : given;
+  const Bytes padded = is_short ? with_whole_palette(given, palette, colours) : Bytes();
+  const Bytes& file = is_short ? padded : given;
   int width = 0, height = 0, channels = 0;
   const std::unique_ptr<stbi_uc, decltype(&stbi_image_free)> pixels(
       stbi_load_from_memory(file.data(), static_cast<int>(file.size()), &width, &height, &channels, 3), &stbi_image_free);

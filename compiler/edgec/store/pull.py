@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +31,6 @@ from edgec.store.download import pull_blob
 from edgec.store.oci import Stored, manifest, mismatch, tags
 from edgec.store.packing import measured_on
 from edgec.store.transport import Session
-
-PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
-"""What a name, a version or a target may look like before it becomes part of a path."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +129,6 @@ def _checked(described: Descriptor, folder: Path, record: Json, signature: bytes
     with opened(folder / TOP) as bundle:
         measured_on(folder / MEASUREMENTS, bundle)
         facts = bundle.facts
-        if not all(isinstance(facts.get(key), str) and PLAIN.fullmatch(facts[key]) for key in ("name", "version", "target")):
-            raise Failure(Diagnostic(code="bundle-broken", message=f"{described.digest}: bundle.json names it unsafely"))
         called = {**annotations_of(record), **described.annotations}
         for key, own in ((TARGET, facts["target"]), (DIGEST, bundle.digest), (VERSION, facts["version"])):
             if called.get(key, own) != own:

@@ -87,7 +87,7 @@ class Workshop:
         key = (target.architecture, target.glibc, backends, kernels)
         with self.compiling:
             if key not in self.runners:
-                self.runners[key] = runner_for(target, backends, kernels, self.cache, self.settings.offline)
+                self.runners[key] = runner_for(target, backends, kernels, self.cache, self.settings.offline, self.stop)
         return self.runners[key]
 
     def seconds(self, plan: Plan) -> float:

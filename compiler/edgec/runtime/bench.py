@@ -17,6 +17,7 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.plan import Plan
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.runtime import process
 
 TIME_LIMIT_SECONDS = 600.0
 """Beside the seconds of load that are asked for."""
@@ -64,7 +65,7 @@ def _self_test(place: Path, asked: Asked) -> Json:
     passes = asked.passes * (1 + len(asked.loads))
     limit = TIME_LIMIT_SECONDS * (1 + passes / asked.samples) + 1.2 * max(asked.loads, default=0.0)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
+        done = process.run(command, seconds=limit)
     except subprocess.TimeoutExpired:
         raise _failed(f"the runner did not finish {asked.samples} inferences in {limit:.0f} s") from None
     if done.returncode != 0:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from edgec.artifacts.bundle import Runner
 from edgec.artifacts.document import Json
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.resources import resource
+from edgec.runtime import process
 from edgec.runtime.elf import read_needs
 from edgec.runtime.packs import Pack
 from edgec.runtime.toolchain import Toolchain
@@ -71,18 +73,24 @@ def recipe() -> dict[str, Json]:
 
 
 def build_runner(
-    architecture: str, glibc: str, libraries: tuple[str, ...], pack: Pack, toolchain: Toolchain, workdir: Path
+    architecture: str,
+    glibc: str,
+    libraries: tuple[str, ...],
+    pack: Pack,
+    toolchain: Toolchain,
+    workdir: Path,
+    stop: threading.Event | None = None,
 ) -> Runner:
     """Compile, link and strip the runner in ``workdir`` and return it with the libraries that go beside it.
 
     Raises Failure ``runner-not-built`` with the compiler's first error, or when the result needs a newer system than
-    glibc ``glibc`` and the libstdc++ of its time.
+    glibc ``glibc`` and the libstdc++ of its time. Setting ``stop`` ends the compiler.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     executable, unit = workdir / "edgec-run", workdir / UNIT
     # One translation unit: the standard library's and the runtime's headers are parsed once, not in every file.
     unit.write_text("".join(f'#include "{path.name}"\n' for path in _files() if path.suffix == ".cpp"))
-    run_compiler(compile_command(libraries, pack, toolchain, unit, executable), workdir)
+    run_compiler(compile_command(libraries, pack, toolchain, unit, executable), workdir, stop)
     shared = tuple(pack.libraries / name for name in libraries)
     wrong = [line for path in (executable, *shared) for line in above_floor(path, architecture, glibc)]
     if wrong or read_needs(executable).run_path != RUN_PATH:
@@ -130,20 +138,12 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")) if version.replace(".", "").isdigit() else (10**9,)
 
 
-def run_compiler(command: Sequence[str], workdir: Path) -> None:
-    """Run the compiler in ``workdir``; raises Failure ``runner-not-built`` with its first error."""
+def run_compiler(command: Sequence[str], workdir: Path, stop: threading.Event | None = None) -> None:
+    """Run the compiler in ``workdir`` until ``stop`` is set; raises Failure ``runner-not-built`` with its first error."""
     # The compiler's own cache lives with the runner's: what is built never depends on what else was built here.
     environment = {**os.environ, "LC_ALL": "C", "ZIG_LOCAL_CACHE_DIR": str(workdir / "zig")}
     try:
-        done = subprocess.run(
-            command,
-            cwd=workdir,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=TIME_LIMIT_SECONDS,
-            check=False,
-        )
+        done = process.run(command, seconds=TIME_LIMIT_SECONDS, stop=stop, cwd=workdir, env=environment)
     except subprocess.TimeoutExpired:
         raise _failed(f"the compiler did not finish in {TIME_LIMIT_SECONDS} s") from None
     if done.returncode != 0:

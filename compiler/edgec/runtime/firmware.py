@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.resources import resource
+from edgec.runtime import process
 from edgec.runtime.build import PORTABLE, run_compiler
 from edgec.runtime.libraries import BACKENDS, libraries_for, unavailable_kernels
 from edgec.runtime.packs import runtime_pack
@@ -91,7 +92,7 @@ def _listed(names: Iterable[str]) -> str:
 
 def _run(executable: Path) -> str:
     try:
-        done = subprocess.run([str(executable)], capture_output=True, text=True, timeout=TIME_LIMIT_SECONDS, check=False)
+        done = process.run([str(executable)], seconds=TIME_LIMIT_SECONDS)
     except subprocess.TimeoutExpired:
         raise _failed(f"it did not end in {TIME_LIMIT_SECONDS} s") from None
     if done.returncode != 0:

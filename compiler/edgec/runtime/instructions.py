@@ -22,6 +22,7 @@ from edgec.artifacts.plan import Plan
 from edgec.artifacts.target import Target
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.resources import PACKAGE
+from edgec.runtime import process
 from edgec.runtime.bench import bundle_folder
 from edgec.runtime.emulate import emulator
 from edgec.runtime.toolchain import ZIG
@@ -131,9 +132,7 @@ def _compiled(interface: int, folder: Path) -> Path:
         environment = {**os.environ, "LC_ALL": "C", "ZIG_LOCAL_CACHE_DIR": scratch}
         command = [*_compiler(interface), str(SOURCE), "-o", str(out)]
         try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, check=False, timeout=COMPILE_SECONDS, env=environment
-            )
+            done = process.run(command, seconds=COMPILE_SECONDS, env=environment)
         except subprocess.TimeoutExpired:
             raise _Unavailable(f"the plugin's compiler did not finish in {COMPILE_SECONDS:.0f} s") from None
     if done.returncode:
@@ -148,15 +147,8 @@ def _counts(command: Sequence[str], plugin: Path, marker: int, place: Path, iter
     with tempfile.TemporaryFile() as marks:
         counting = ["-plugin", f"file={told},fd={marks.fileno()},marker={marker}"]
         try:
-            done = subprocess.run(
-                [*command, *counting, str(place / "bin" / "edgec-run"), *bench],
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=TIME_LIMIT_SECONDS,
-                pass_fds=(marks.fileno(),),
-                check=False,
-            )
+            counted = [*command, *counting, str(place / "bin" / "edgec-run"), *bench]
+            done = process.run(counted, seconds=TIME_LIMIT_SECONDS, pass_fds=(marks.fileno(),))
         except subprocess.TimeoutExpired:
             raise _Unavailable(f"{WARMUP + iterations} inferences took over {TIME_LIMIT_SECONDS:.0f} s") from None
         marks.seek(0)

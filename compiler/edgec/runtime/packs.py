@@ -19,6 +19,7 @@ from pathlib import Path
 
 from edgec.cores import shared
 from edgec.diagnostics import Diagnostic, Failure, nearest
+from edgec.runtime import process
 from edgec.store.files import sha256_of, sha256_once
 
 VERSION = "1.5.1"
@@ -196,12 +197,12 @@ def _fetch(pinned: Pinned, folder: Path) -> None:
 
 def _download(pinned: Pinned, folder: Path) -> Path:
     command = [
-        *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"),
+        *(sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"),
         *("--only-binary=:all:", "--platform", pinned.platform, "--python-version", PYTHON, "--implementation", "cp"),
         *("--dest", str(folder), f"executorch=={VERSION}"),
     ]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, check=False)
+        done = process.run(command, seconds=DOWNLOAD_SECONDS)
     except subprocess.TimeoutExpired:
         raise _failed(f"no answer within {DOWNLOAD_SECONDS} s") from None
     if done.returncode != 0:

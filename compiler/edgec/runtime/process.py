@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from edgec.resources import PACKAGE
 
 PR_SET_PDEATHSIG = 1
+GUARD = Path(__file__).with_name("guard.py")
 
 PASSED = (
     "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME",
@@ -95,6 +96,36 @@ def command(module: str) -> list[str]:
     """Return the command that runs ``module.main(id of this process)``, its working folder not on its path."""
     code = f"import sys; sys.path[:] = filter(None, sys.path); from {module} import main; main({os.getpid()})"
     return [sys.executable, "-c", code]
+
+
+def run(
+    command: Sequence[str],
+    *,
+    seconds: float,
+    stop: threading.Event | None = None,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.CompletedProcess[str]:
+    """Run ``command`` and return what it said; it and all that it starts end with this process, or when ``stop`` is set.
+
+    It has a session of its own and nothing to read. What a signal killed ends with 128 and its number, what cannot be
+    started with 127. Raises subprocess.TimeoutExpired after ``seconds``.
+    """
+    guarded = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), *command]
+    child = subprocess.Popen(
+        guarded,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+        env=env,
+        pass_fds=pass_fds,
+        start_new_session=True,
+    )
+    with child, killed_at_end(child, stop):
+        out, said = child.communicate(timeout=seconds)
+    return subprocess.CompletedProcess(command, child.returncode, out.decode(errors="replace"), said.decode(errors="replace"))
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -18,8 +19,15 @@ from edgec.runtime.packs import PINNED, pinned_sha256, runtime_pack
 from edgec.store.cache import Cache, index
 
 
-def runner_for(target: Target, backends: Iterable[str], kernels: Iterable[str], cache: Cache, offline: bool) -> Runner:
-    """Return the runner for ``target`` with the libraries that ``backends`` and ``kernels`` need.
+def runner_for(
+    target: Target,
+    backends: Iterable[str],
+    kernels: Iterable[str],
+    cache: Cache,
+    offline: bool,
+    stop: threading.Event | None = None,
+) -> Runner:
+    """Return the runner for ``target`` with the libraries that ``backends`` and ``kernels`` need; ``stop`` ends a compiler.
 
     Raises Failure ``tool-missing``, ``backend-unavailable`` or ``runtime-pack-missing`` (exit 6).
     """
@@ -37,7 +45,7 @@ def runner_for(target: Target, backends: Iterable[str], kernels: Iterable[str], 
             with cache.lock("runtime", target.architecture):
                 pack = runtime_pack(target.architecture, cache.folder, offline)
             with tempfile.TemporaryDirectory(prefix="edgec-runner-") as name:
-                built = build_runner(target.architecture, target.glibc, libraries, pack, tools, Path(name))
+                built = build_runner(target.architecture, target.glibc, libraries, pack, tools, Path(name), stop)
                 entry = _keep(built, cache, key)
     checked = {pack.libraries / name: PINNED[target.architecture].libraries[name] for name in libraries}
     return _runner(entry, checked | beside)

@@ -57,7 +57,7 @@ def pip(monkeypatch, pinned):
         (destination / pinned.name).write_bytes(pinned.read_bytes())
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(packs.subprocess, "run", run)
+    monkeypatch.setattr(packs.process, "run", run)
     return calls
 
 
@@ -139,7 +139,7 @@ def test_prefetching_fetches_once_for_all_targets_of_an_architecture(tmp_path, m
 def test_prefetching_without_a_network_ends_with_8_and_names_what_failed(tmp_path, monkeypatch, pinned):
     monkeypatch.setenv("EDGEC_CACHE", str(tmp_path / "cache"))
     failed = subprocess.CompletedProcess([], 1, "", "ERROR: no matching distribution\n")
-    monkeypatch.setattr(packs.subprocess, "run", lambda *_, **__: failed)
+    monkeypatch.setattr(packs.process, "run", lambda *_, **__: failed)
     code, told = prefetch("jetson-nano")
     assert code == 8 and told["packs"][0]["status"] == "failed" and told["diagnostics"][0]["code"] == "download-failed"
 
@@ -166,7 +166,7 @@ def test_another_wheel_is_refused(tmp_path, pip, pinned):
 
 def test_no_network_is_an_environment_error(tmp_path, monkeypatch, pinned):
     failed = subprocess.CompletedProcess([], 1, "", "WARNING: x\nERROR: no matching distribution\n")
-    monkeypatch.setattr(packs.subprocess, "run", lambda *_, **__: failed)
+    monkeypatch.setattr(packs.process, "run", lambda *_, **__: failed)
     with pytest.raises(Failure) as caught:
         packs.runtime_pack("aarch64", tmp_path / "cache", offline=False)
     assert caught.value.diagnostics[0].code == "download-failed" and caught.value.exit_code == 8

@@ -81,13 +81,15 @@ class Workshop:
     runners: dict[tuple[object, ...], Runner] = field(default_factory=dict)
     compiling: threading.Lock = field(default_factory=threading.Lock)
 
-    def runner(self, target: Target, backends: Iterable[str], kernels: Iterable[str]) -> Runner:
+    def runner(
+        self, target: Target, backends: Iterable[str], kernels: Iterable[str], stop: threading.Event | None = None
+    ) -> Runner:
         """Return ``runner_for`` of the same; it is looked for, and its libraries hashed, once in a build."""
         backends, kernels = tuple(backends), tuple(kernels)
         key = (target.architecture, target.glibc, backends, kernels)
         with self.compiling:
             if key not in self.runners:
-                self.runners[key] = runner_for(target, backends, kernels, self.cache, self.settings.offline, self.stop)
+                self.runners[key] = runner_for(target, backends, kernels, self.cache, self.settings.offline, stop)
         return self.runners[key]
 
     def seconds(self, plan: Plan) -> float:
@@ -255,7 +257,7 @@ def _compile_ahead(plan: Plan, shop: Workshop) -> None:
     backends = [name for choice in plan.delegates for name in plugin("delegates", choice.name).BACKENDS]
     with contextlib.suppress(Failure):
         if not shop.stop.is_set():
-            shop.runner(plan.target, backends, ())
+            shop.runner(plan.target, backends, (), shop.stop)
 
 
 def _available() -> int:

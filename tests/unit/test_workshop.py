@@ -14,6 +14,7 @@ from edgec.search import concluded
 from edgec.store.cache import Cache
 
 ROOT = Path(__file__).resolve().parents[2]
+COMPILE_AHEAD = workshop._compile_ahead
 
 
 @pytest.fixture
@@ -118,3 +119,16 @@ def test_a_search_runs_a_job_a_core_as_far_as_memory_goes(work, monkeypatch, tmp
     assert workshop.workers(plans, Settings()) == 8
     assert workshop.workers(plans, Settings(jobs=5)) == 5
     assert workshop.workers([replace(plan, search=None) for plan in plans], Settings()) == 1
+
+
+def test_only_a_runner_that_is_compiled_ahead_is_given_up_with_the_jobs(work, shop, monkeypatch):
+    """Jobs that are done, or interrupted, end the compiler that nobody waits for; the one that a bundle needs runs on."""
+    stops = []
+    monkeypatch.setattr(workshop, "runner_for", lambda target, backends, kernels, cache, offline, stop=None: stops.append(stop))
+    monkeypatch.setattr(workshop, "_compile_ahead", COMPILE_AHEAD)
+    allowed = [(replace(plan, allow_code=True), project) for plan, project in work[:1]]
+    run(allowed, shop, monkeypatch, lambda trial: replace(trial, seconds=1.0))
+    shop.runner(allowed[0][0].target, ("XnnpackBackend",), ("libexecutorch_kernels_optimized.so",))
+    ahead, needed = stops
+    assert ahead is shop.stop and ahead.is_set()
+    assert needed is None or not needed.is_set()

@@ -53,7 +53,7 @@ class Question:
             return None
 
     def keep(
-        self, seen: Reads, inputs: Iterable[Path], written: Iterable[tuple[Path, str]], out: str, err: str
+        self, seen: Reads, inputs: Iterable[str], written: Iterable[tuple[Path, str]], out: str, err: str
     ) -> None:
         """Keep an answer with what was ``seen`` for it; ``written`` are the files and folders of bundles with digests.
 

@@ -123,6 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         code = code if code == 8 else min(code or 8, _environment(error))  # 8 is what the command met, and said, too
         silence(sys.stdout)
+    gc.freeze()  # the interpreter looks through all that is left, twice, before it lets go of it
     sys.exit(code)
 
 

@@ -155,8 +155,8 @@ def _keep(
     bundles = [item for items in written if items for item in items]
     if not all(written):
         return
-    inputs = {project.root / name for plan, project in found.work for name in (*plan.files, *plan.target_files)}
-    inputs |= {Path(plan.manifest) for plan, _ in found.work}
+    inputs = {f"{project.root}/{name}" for plan, project in found.work for name in (*plan.files, *plan.target_files)}
+    inputs |= {plan.manifest for plan, _ in found.work}
     asked.keep(planning | building, inputs, bundles, *_texts(found, outcomes, diagnostics, 0))
 
 

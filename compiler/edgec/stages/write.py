@@ -119,7 +119,9 @@ def _stage(bundle: Bundle, staging: Path, cache: Cache | None) -> tuple[Move, ..
     write_tree(staging / "bundle", bundle.files)
 
     def pack() -> None:
-        archive.pack(staging / "bundle", top, tarball, compressed.kept(cache) if cache else archive.compress)
+        copied = (name for name, file in bundle.files.items() if isinstance(file.content, Path))
+        same = {staging / "bundle" / name: bundle.digests[name] for name in copied}
+        archive.pack(staging / "bundle", top, tarball, compressed.kept(cache, same) if cache else archive.compress)
         _check_tarball(bundle, tarball)
 
     def settle() -> None:

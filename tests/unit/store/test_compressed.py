@@ -10,6 +10,7 @@ import pytest
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import archive, compressed
 from edgec.store.cache import Cache
+from edgec.store.files import sha256_of
 
 CONTENT = bytes(range(256)) * 1024
 
@@ -24,7 +25,7 @@ told: list[str] = []
 
 def member(cache: Cache | None, path: Path) -> bytes:
     sink = io.BytesIO()
-    (compressed.kept(cache) if cache else archive.compress)(path, sink)
+    (compressed.kept(cache, {path: sha256_of(path)}) if cache else archive.compress)(path, sink)
     return sink.getvalue()
 
 
@@ -51,6 +52,24 @@ def test_another_content_another_level_and_another_zlib_are_compressed(
     monkeypatch.setattr("zlib.ZLIB_RUNTIME_VERSION", "another")
     member(cache, path)
     assert len(list((cache.folder / compressed.KIND).iterdir())) == 4
+
+
+def test_a_file_that_is_not_what_it_was_said_to_be_is_kept_as_what_it_is(cache: Cache, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    sink = io.BytesIO()
+    compressed.kept(cache, {path: "0" * 64})(path, sink)
+    assert sink.getvalue() == member(None, path)
+    path.write_bytes(CONTENT[::-1])
+    assert member(cache, path) == member(None, path)
+
+
+def test_what_the_next_bundle_will_not_hold_is_compressed_and_forgotten(cache: Cache, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    sink = io.BytesIO()
+    compressed.kept(cache, {})(path, sink)
+    assert sink.getvalue() == member(None, path) and not (cache.folder / compressed.KIND).exists()
 
 
 def test_a_damaged_entry_is_told_of_and_made_anew(cache: Cache, tmp_path: Path) -> None:

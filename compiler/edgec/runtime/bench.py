@@ -69,7 +69,7 @@ def _self_test(place: Path, asked: Asked) -> Json:
     except subprocess.TimeoutExpired:
         raise _failed(f"the runner did not finish {asked.samples} inferences in {limit:.0f} s") from None
     if done.returncode != 0:
-        words = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        words = (done.stderr.strip().splitlines() or [f"it {process.how_it_ended(done.returncode)}"])[-1]
         raise _failed(f"the native runner refuses the artifact: {words}")
     return json.loads(done.stdout)["bench"]
 

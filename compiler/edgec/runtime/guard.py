@@ -1,12 +1,13 @@
 """A script of its own: runs a command, and kills it with all that it started when the process that asked for it is gone.
 
 ``python guard.py PARENT COMMAND ...``, as the leader of its own session (runtime/process.py starts it so). It ends as the
-command did: with its exit code, or 128 and the number of the signal that killed it. Linux tells of the parent's end;
-elsewhere only who started this can end it.
+command did: with its exit code, or by the signal that killed it. Linux tells of the parent's end; elsewhere only who
+started this can end it.
 """
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 from types import FrameType
@@ -26,8 +27,16 @@ def main(parent: int, command: list[str]) -> NoReturn:
     if not child:
         _become(command)
     _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    sys.exit(code if code >= 0 else 128 - code)
+    if os.WIFSIGNALED(status):
+        _die_of(os.WTERMSIG(status))
+    sys.exit(os.waitstatus_to_exitcode(status))
+
+
+def _die_of(number: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the command has left a core, where cores are wanted
+    if number != signal.SIGKILL:
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def _become(command: list[str]) -> NoReturn:

@@ -109,8 +109,8 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run ``command`` and return what it said; it and all that it starts end with this process, or when ``stop`` is set.
 
-    It has a session of its own and nothing to read. What a signal killed ends with 128 and its number, what cannot be
-    started with 127. Raises subprocess.TimeoutExpired after ``seconds``.
+    It has a session of its own and nothing to read. What cannot be started ends with 127. Raises subprocess.TimeoutExpired
+    after ``seconds``.
     """
     guarded = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), *command]
     child = subprocess.Popen(

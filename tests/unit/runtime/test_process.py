@@ -79,7 +79,8 @@ def gone(pids):
 def test_a_command_comes_back_with_what_it_said():
     done = process.run(["sh", "-c", "echo out; echo said >&2; exit 3"], seconds=20)
     assert (done.returncode, done.stdout, done.stderr) == (3, "out\n", "said\n")
-    assert process.run(["sh", "-c", "kill -9 $$"], seconds=20).returncode == 128 + 9
+    assert process.run(["sh", "-c", "kill -9 $$"], seconds=20).returncode == -signal.SIGKILL
+    assert process.run(["sh", "-c", "kill -SEGV $$"], seconds=20).returncode == -signal.SIGSEGV
     absent = process.run(["edgec-no-such-command"], seconds=20)
     assert absent.returncode == 127 and "edgec-no-such-command: No such file" in absent.stderr
 

@@ -140,19 +140,21 @@ def killed_at_end(process: subprocess.Popen[bytes], stop: threading.Event | None
     """Inside it ``process`` may run; whichever way it is left, and as soon as ``stop`` is set, its group is killed."""
     left = threading.Event()
 
-    def watch() -> None:
-        while stop and not left.wait(0.1):
+    def watch(stop: threading.Event) -> None:
+        while not left.wait(0.1):
             if stop.is_set():
                 kill_group(process)
                 return
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
+    watcher = threading.Thread(target=watch, args=(stop,)) if stop else None
     try:
+        if watcher:
+            watcher.start()
         yield
     finally:
         left.set()
-        watcher.join()
+        if watcher and watcher.ident:
+            watcher.join()
         kill_group(process)
 
 

@@ -120,8 +120,8 @@ def _stage(bundle: Bundle, staging: Path, cache: Cache | None) -> tuple[Move, ..
 
     def pack() -> None:
         copied = (name for name, file in bundle.files.items() if isinstance(file.content, Path))
-        same = {staging / "bundle" / name: bundle.digests[name] for name in copied}
-        archive.pack(staging / "bundle", top, tarball, compressed.kept(cache, same) if cache else archive.compress)
+        again = {staging / "bundle" / name: bundle.digests[name] for name in copied if name in bundle.digests}
+        archive.pack(staging / "bundle", top, tarball, compressed.kept(cache, again) if cache else archive.compress)
         _check_tarball(bundle, tarball)
 
     def settle() -> None:

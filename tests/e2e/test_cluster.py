@@ -414,14 +414,23 @@ def parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
-def test_an_interrupted_build_leaves_no_process_behind(workers, build, project) -> None:
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (lambda running: os.killpg(running.pid, signal.SIGINT), 130),  # as a terminal does
+        (lambda running: running.terminate(), 143),
+        (lambda running: running.kill(), -signal.SIGKILL),
+    ],
+    ids=["SIGINT", "SIGTERM", "SIGKILL"],
+)
+def test_a_build_that_ends_early_leaves_no_process_behind(end, code, workers, build, project) -> None:
     running = build("--scheduler", workers.address, EDGEC_STORE=str(project / "store"))
     mine: list[int] = []
     for line in running.stderr:
         if "load " in line:
             mine = [pid for pid in jobs() if parent(pid) in {process.pid for process in workers.processes}]
-            os.killpg(running.pid, signal.SIGINT)  # as a terminal does
-    assert running.wait(60) == 130
+            end(running)
+    assert running.wait(60) == code
     assert mine
     until(lambda: not set(mine) & set(jobs()), 10)
 

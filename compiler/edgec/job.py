@@ -23,7 +23,7 @@ from edgec.artifacts.plan import Plan
 from edgec.artifacts.profile import Profile
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.runtime import process
+from edgec.runtime import guard, process
 
 Progress = Callable[[str], None]
 Message = dict[str, Json]
@@ -158,7 +158,7 @@ def main(parent: int) -> None:
     from edgec.profiling import profiling
     from edgec.upstream.imports import import_compiler
 
-    process.die_with_parent(parent)
+    guard.die_with_parent(parent)
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     tell = teller(channel)

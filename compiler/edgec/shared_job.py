@@ -26,7 +26,7 @@ from edgec.artifacts.codec import from_json, to_json
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
-from edgec.runtime import process
+from edgec.runtime import guard, process
 
 POLL_MS = 50
 HUNG_UP = getattr(select, "POLLRDHUP", select.POLLHUP)
@@ -147,7 +147,7 @@ def main(parent: int) -> None:
     from edgec.opening import in_common
     from edgec.upstream.imports import import_compiler
 
-    process.die_with_parent(parent)
+    guard.die_with_parent(parent)
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     tell = job.teller(channel)
@@ -208,7 +208,7 @@ def _fork(
 ) -> None:
     """Be the fork: lead a session of its own, write last words to ``words``, answer on ``connection``, and never return."""
     os.setsid()
-    process.die_with_parent(server)
+    guard.die_with_parent(server)
     for other in others:
         other.close()
     os.dup2(words, 1)

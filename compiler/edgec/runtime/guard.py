@@ -1,13 +1,12 @@
-"""A script of its own: runs a command, and kills it with all that it started when the process that asked for it is gone.
+"""Ending with the process that started one; as a script, the guard of a command, which is killed with all that it started.
 
-``python guard.py PARENT COMMAND ...``, as the leader of its own session (runtime/process.py starts it so). It ends as the
-command did: with its exit code, or by the signal that killed it. Linux tells of the parent's end; elsewhere only who
-started this can end it.
+It imports nothing of edgec, to start in a moment. ``python guard.py PARENT COMMAND ...`` leads a session of its own
+(runtime/process.py starts it so) and ends as the command did: with its exit code, or by the signal that killed it. Linux
+tells of the parent's end; elsewhere only who started this can end it.
 """
 
 import ctypes
 import os
-import resource
 import signal
 import sys
 from types import FrameType
@@ -16,13 +15,22 @@ from typing import NoReturn
 PR_SET_PDEATHSIG = 1
 
 
+def die_with_parent(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """Ask Linux to send this process a signal when the one that started it (process id ``parent``) ends; elsewhere do nothing.
+
+    The signal follows the starting *thread*: it must stay until its child has ended.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 def main(parent: int, command: list[str]) -> NoReturn:
     """Be the guard of ``command``, for the process with id ``parent``."""
     signal.signal(signal.SIGTERM, _end)
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
+    die_with_parent(parent, signal.SIGTERM)
     child = os.fork()
     if not child:
         _become(command)
@@ -33,6 +41,8 @@ def main(parent: int, command: list[str]) -> NoReturn:
 
 
 def _die_of(number: int) -> None:
+    import resource
+
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the command has left a core, where cores are wanted
     if number != signal.SIGKILL:
         signal.signal(number, signal.SIG_DFL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -14,9 +13,6 @@ from pathlib import Path
 
 from edgec.resources import PACKAGE
 
-PR_SET_PDEATHSIG = 1
-GUARD = Path(__file__).with_name("guard.py")
-
 PASSED = (
     "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME",
     "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONUSERBASE",
@@ -26,18 +22,6 @@ PASSED = (
 
 Nothing else gets through: ATEN_CPU_CAPABILITY, MKL_*, ONEDNN_*, TORCH_* and their like change results.
 """
-
-
-def die_with_parent(parent: int) -> None:
-    """Ask Linux to kill this process when the one that started it (process id ``parent``) ends; elsewhere do nothing.
-
-    The signal follows the starting *thread*: it must stay until its child has ended.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def bound_memory(limit: int | None) -> None:
@@ -112,7 +96,7 @@ def run(
     It has a session of its own and nothing to read. What cannot be started ends with 127. Raises subprocess.TimeoutExpired
     after ``seconds``.
     """
-    guarded = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), *command]
+    guarded = [sys.executable, "-I", "-S", str(PACKAGE / "runtime" / "guard.py"), str(os.getpid()), *command]
     child = subprocess.Popen(
         guarded,
         stdin=subprocess.DEVNULL,

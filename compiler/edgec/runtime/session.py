@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.runtime import process, wire
+from edgec.runtime import guard, process, wire
 from edgec.upstream.imports import import_runtime
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _not_run(message: str) -> Failure:
 
 def main(parent: int) -> None:
     """Answer requests on stdin until it ends; anything that libraries print goes to stderr."""
-    process.die_with_parent(parent)
+    guard.die_with_parent(parent)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     serve(sys.stdin.buffer, answers)

@@ -119,9 +119,8 @@ def _stage(bundle: Bundle, staging: Path, cache: Cache | None) -> tuple[Move, ..
     write_tree(staging / "bundle", bundle.files)
 
     def pack() -> None:
-        copied = (name for name, file in bundle.files.items() if isinstance(file.content, Path))
-        again = {staging / "bundle" / name: bundle.digests[name] for name in copied if name in bundle.digests}
-        archive.pack(staging / "bundle", top, tarball, compressed.kept(cache, again) if cache else archive.compress)
+        compress = compressed.kept(cache, _copied(bundle, staging / "bundle")) if cache else archive.compress
+        archive.pack(staging / "bundle", top, tarball, compress)
         _check_tarball(bundle, tarball)
 
     def settle() -> None:
@@ -140,6 +139,11 @@ def _stage(bundle: Bundle, staging: Path, cache: Cache | None) -> tuple[Move, ..
         Move(staged="report", final=f"{top}.report.html", sha256=_digest(bundle.report)),
         *signature,
     )
+
+
+def _copied(bundle: Bundle, folder: Path) -> dict[Path, str]:
+    """Return the sha256 of each staged file that was copied, not rendered: the next bundle will hold it too."""
+    return {folder / name: bundle.digests[name] for name, file in bundle.files.items() if isinstance(file.content, Path)}
 
 
 def _signed(bundle: Bundle, signature: bytes, staging: Path) -> Move:

@@ -1,4 +1,4 @@
-"""What a child process inherits: what it needs, and nothing that changes results."""
+"""What a child process inherits, what it needs and nothing that changes results; and that a command ends with who runs it."""
 
 import os
 import signal

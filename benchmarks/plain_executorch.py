@@ -1,10 +1,12 @@
 """The camera lowered by hand, as ExecuTorch's documentation has it: the baseline for edgec's own lowering.
 
 The same model, weights, calibration images and preprocessing in the graph as manifests/camera.yaml, in each recipe that
-needs no training; the .pte is compared with nothing.
+needs no training; the .pte is compared with nothing. With --pixels the picture is normalised and laid out as edgec's
+rewrite does it, so that the two .pte can be held against each other byte for byte.
 """
 
 import argparse
+import contextlib
 import copy
 from pathlib import Path
 
@@ -18,20 +20,30 @@ from safetensors.torch import load_file
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from edgec.datasets.choose import choose
+from edgec.upstream.free_permutes import pixels_left_in_place
 from edgec.upstream.torchvision_ops import import_torchvision
 
 MANIFESTS = Path(__file__).resolve().parents[1] / "manifests"
 
 
 class Camera(torch.nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, pixels: bool) -> None:
         super().__init__()
+        self.pixels = pixels
         self.model = import_torchvision().models.mobilenet_v2(num_classes=10, width_mult=0.5)
         self.model.load_state_dict(load_file(MANIFESTS / "weights" / "camera.safetensors"))
-        self.register_buffer("scale", torch.full((1, 3, 1, 1), 1 / 127.5))
-        self.register_buffer("shift", torch.full((1, 3, 1, 1), -1.0))
+        if pixels:  # a rewrite's constants come after the weights
+            self.scale, self.shift = torch.full((1, 1, 96, 3), 1 / 127.5), torch.full((1, 1, 96, 3), -1.0)
+            for module in self.model.modules():  # and it leaves nothing that no operator reads
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    module.num_batches_tracked = None
+        else:
+            self.register_buffer("scale", torch.full((1, 3, 1, 1), 1 / 127.5))
+            self.register_buffer("shift", torch.full((1, 3, 1, 1), -1.0))
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor]:
+        if self.pixels:
+            return (self.model((image * self.scale + self.shift).permute(0, 3, 1, 2).contiguous()),)
         return (self.model(image.permute(0, 3, 1, 2).contiguous() * self.scale + self.shift),)
 
 
@@ -86,11 +98,13 @@ def main() -> None:
     parser.add_argument("--recipe", default="int8", choices=["fp32", "fp16", "bf16", "int8", "int8-dynamic", "int4"])
     parser.add_argument("--samples", type=int, default=256)
     parser.add_argument("--out", type=Path, default=None)
+    parser.add_argument("--pixels", action="store_true", help="normalise pixels, before they become planes, and leave them")
     arguments = parser.parse_args()
     calibrated = arguments.recipe == "int8"
-    made = program(arguments.recipe, Camera().eval(), calibration(arguments.samples if calibrated else 1))
+    made = program(arguments.recipe, Camera(arguments.pixels).eval(), calibration(arguments.samples if calibrated else 1))
     partitioner = XnnpackPartitioner(enable_bf16=arguments.recipe == "bf16")
-    lowered = to_edge_transform_and_lower(made, partitioner=[partitioner]).to_executorch()
+    with pixels_left_in_place() if arguments.pixels else contextlib.nullcontext():
+        lowered = to_edge_transform_and_lower(made, partitioner=[partitioner]).to_executorch()
     if arguments.out:
         arguments.out.write_bytes(lowered.buffer)
 

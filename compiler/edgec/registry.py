@@ -87,6 +87,7 @@ REGISTRY: dict[Kind, dict[str, str]] = {
 
 REWRITES: dict[str, str] = {
     "constants": "edgec.rewrites.constants",
+    "pixels": "edgec.rewrites.pixels",
     "silu": "edgec.rewrites.silu",
     "hardsigmoid": "edgec.rewrites.hardsigmoid",
     "pooling": "edgec.rewrites.pooling",

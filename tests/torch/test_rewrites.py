@@ -148,6 +148,23 @@ class Windows(Seeded):
         return F.adaptive_avg_pool2d(merged.permute(0, 3, 1, 2), 1).flatten(1)
 
 
+class Pixels(Seeded):
+    """Pictures as cameras give them: a whole one and, upside down, one that a number scales; the last is no picture."""
+
+    def build(self):
+        self.register_buffer("mean", torch.tensor([120.0, 110.0, 100.0]).reshape(1, 3, 1, 1))
+        self.register_buffer("gain", torch.tensor([0.02, 0.03, 0.01]).reshape(3, 1, 1))
+        self.register_buffer("rows", torch.ones(1, 3, 11, 1))
+        self.one, self.two, self.three = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3, padding="same"), nn.Conv2d(3, 4, 1)
+
+    def forward(self, x):
+        first = self.one(self.gain * (x.permute(0, 3, 1, 2).contiguous() - self.mean))
+        second = self.two((2 + x.flip(1)).permute(0, -1, 1, 2).clone() / 255)
+        third = self.three(x.permute(0, 3, 1, 2) * self.rows)
+        fourth = (x.permute(0, 3, 1, 2).contiguous() * self.gain).flatten(1)
+        return first.mean() + second + third + fourth.sum()
+
+
 class Attends(Seeded):
     def build(self):
         self.causal = False
@@ -215,7 +232,7 @@ def small():
     torch.nn.init.normal_(model.heads.head.weight, std=0.2)
     return model.eval()
 '''
-PICTURE, PLANES, VECTOR, TOKENS = (1, 3, 11, 11), (1, 4, 5, 5), (1, 4), (1, 6, 16)
+PICTURE, PLANES, VECTOR, TOKENS, PIXELS = (1, 3, 11, 11), (1, 4, 5, 5), (1, 4), (1, 6, 16), (1, 11, 9, 3)
 FITS = [
     ("silu", "Swish", PICTURE, 2),
     ("constants", "Computed", PICTURE, 5),
@@ -227,6 +244,7 @@ FITS = [
     ("views", "Windows", PICTURE, 4),
     ("pooling", "Windows", PICTURE, 1),
     ("nearest", "Enlarged", PLANES, 2),
+    ("pixels", "Pixels", PIXELS, 2),
     ("attention", "Attends", TOKENS, 1),
     ("attention", "Masked", TOKENS, 3),
     ("products", "Masked", TOKENS, 1),
@@ -344,6 +362,15 @@ def test_weights_computed_in_the_graph_are_a_trap_without_folding(rewritten):
     raw, folded = lowered_facts(program), lowered_facts(copy)
     assert raw.kernels and not folded.kernels
     assert folded.delegates == {"XnnpackBackend": 1}
+
+
+def test_a_picture_is_scaled_before_it_becomes_planes(rewritten):
+    """One value a channel is written out for a row of pixels; a number stays one, and what was there before goes away."""
+    program, copy, places, _ = rewritten("pixels", "Pixels", PIXELS)
+    assert [str(place.args[0].target) for place in places] == ["aten.mul.Tensor", "aten.div.Tensor"]
+    rows = [tuple(tensor.shape) for name, tensor in copy.constants.items() if name not in program.constants]
+    assert rows == [(1, 1, 9, 3)] * 2
+    assert "mean" in program.state_dict and "mean" not in copy.state_dict and "gain" in copy.state_dict
 
 
 @pytest.mark.parametrize("name", ["Remembers", "Painted"])

@@ -23,6 +23,7 @@ from edgec.upstream.delegate_answers import delegates_answered_once
 from edgec.upstream.dynamic_layouts import ranges_of_own_input
 from edgec.upstream.fp16_conversions import conversions_delegated
 from edgec.upstream.fp16_convolutions import narrow_filters
+from edgec.upstream.free_permutes import pixels_left_in_place
 from edgec.upstream.node_source import shared_provenance
 from edgec.upstream.pattern_passes import patterns_when_needed
 from edgec.upstream.recompilation import compiled_late
@@ -66,7 +67,7 @@ def lower(plan: Plan, program: Any, narrow: bool = True) -> Lowering:
     try:
         first = plan.delegates[0]
         steps = plugin("delegates", first.name).steps(precision, first.options)
-        with uncollected(), _sooner(), ranges_of_own_input(), half, refusals() as reasons, steps.estimating() as estimates:
+        with uncollected(), _sooner(), _in_order(), half, refusals() as reasons, steps.estimating() as estimates:
             return replace(_lowered(program, partitioners, steps, reasons), estimates=estimates)
     # The compiler raises whatever one of its passes trips over.
     except Exception as error:
@@ -87,6 +88,13 @@ def _sooner() -> Iterator[None]:
         retraced_when_changed(),
         delegates_answered_once(),
     ):
+        yield
+
+
+@contextmanager
+def _in_order() -> Iterator[None]:
+    """Inside it XNNPACK brings values into the order that its kernels want where they are not, and nowhere else."""
+    with ranges_of_own_input(), pixels_left_in_place():
         yield
 
 

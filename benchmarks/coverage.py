@@ -109,11 +109,11 @@ def wanted(
 
 
 def again(record: Record | None, digest: str, which: Sequence[str]) -> bool:
-    """Return whether a cell is to be built: ``failed`` ones if something of edgec has changed since they failed."""
+    """Return whether a cell is to be built: ``failed`` ones if edgec has changed since, or the machine was what failed."""
     if record is None:
         return True
-    stale = record.get("edgec") != digest
-    return stale and ("stale" in which or ("failed" in which and record["status"] != "built"))
+    stale, failed = record.get("edgec") != digest, record["status"] != "built"
+    return ("failed" in which and failed and (stale or record["status"] in ("memory", "time"))) or ("stale" in which and stale)
 
 
 def edgec_digest() -> str:

@@ -64,8 +64,9 @@ def test_xnnpack_takes_the_whole_network_with_its_preprocessing(recipe, built):
     assert left == {}
     assert found.kernels == ()
     steps = [(item.before, item.after) for item in found.boundaries]
-    middle = [("exported", "quantized"), ("quantized", "pte")] if recipe == "int8" else [("exported", "pte")]
-    assert steps == [("eager", "exported"), *middle, ("eager", "pte")]
+    assert [(item.name, item.places, item.max_relative_error) for item in found.rewrites] == [("pixels", 1, 0.0)]
+    middle = [("rewritten", "quantized"), ("quantized", "pte")] if recipe == "int8" else [("rewritten", "pte")]
+    assert steps == [("eager", "exported"), ("exported", "rewritten"), *middle, ("eager", "pte")]
     assert [item.samples for item in found.boundaries] == [16] * (len(steps) - 1) + [64]
     floor = {"fp32": 100.0, "fp16": 45.0, "int8": 20.0}[recipe]
     assert found.boundaries[-1].sqnr > floor

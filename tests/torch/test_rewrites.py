@@ -165,6 +165,38 @@ class Pixels(Seeded):
         return first.mean() + second + third + fourth.sum()
 
 
+class Tinted(Seeded):
+    """Pixels scaled in ways that are best left alone: each is a reason."""
+
+    reason = ""
+
+    def build(self):
+        self.register_buffer("tint", torch.tensor([0.5, 2.0, 3.0]).reshape(3, 1, 1))
+        self.learnt = nn.Parameter(self.tint * 2)
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        planes = x.permute(0, 3, 1, 2)
+        if self.reason == "weighted twice":
+            return self.conv(torch.add(self.tint, planes, alpha=2))
+        if self.reason == "trained":
+            return self.conv(planes * self.learnt)
+        if self.reason == "divided otherwise":
+            return self.conv(torch.div(planes, self.tint, rounding_mode="floor"))
+        if self.reason == "a constant changes":
+            y = planes * self.tint
+            self.tint.mul_(0.9)
+            return self.conv(y)
+        if self.reason == "a view of a constant changes":
+            y, seen = planes * self.tint, self.tint.view(3)
+            seen.add_(1.0)
+            return self.conv(y)
+        copy = x.clone()
+        y = copy.permute(0, 3, 1, 2) * 0.5
+        (copy if self.reason == "pixels change" else copy.unbind(0)[0]).add_(1.0)
+        return self.conv(y + self.tint)
+
+
 class Attends(Seeded):
     def build(self):
         self.causal = False
@@ -371,6 +403,35 @@ def test_a_picture_is_scaled_before_it_becomes_planes(rewritten):
     rows = [tuple(tensor.shape) for name, tensor in copy.constants.items() if name not in program.constants]
     assert rows == [(1, 1, 9, 3)] * 2
     assert "mean" in program.state_dict and "mean" not in copy.state_dict and "gain" in copy.state_dict
+
+
+@pytest.mark.parametrize("reason", [
+    "weighted twice", "trained", "divided otherwise", "a constant changes", "a view of a constant changes", "pixels change",
+    "a view of pixels changes",
+])  # fmt: skip
+def test_pixels_are_left_alone_where_a_row_of_constants_would_not_do(reason):
+    import torch
+
+    model = net("Tinted")
+    type(model).reason = reason
+    program = torch.export.export(model, (torch.randn(PIXELS),))
+    copy = duplicate(program)
+    assert rewrite_module("pixels").rewrite(copy) == []
+    assert str(copy.graph) == str(program.graph)
+
+
+def test_a_row_too_long_to_write_out_is_left_alone():
+    import torch
+
+    layers = torch.nn.Conv2d(64, 2, 1)
+
+    class Wide(torch.nn.Module):
+        def forward(self, x):
+            return layers(x.permute(0, 3, 1, 2) * 0.5 - 1.0)
+
+    for width, places in ((256, 1), (257, 0)):
+        program = torch.export.export(Wide(), (torch.randn(1, 2, width, 64),))
+        assert len(rewrite_module("pixels").rewrite(program)) == places
 
 
 @pytest.mark.parametrize("name", ["Remembers", "Painted"])

@@ -8,6 +8,7 @@ kernel for each pixel, which takes a tenth of MobileNetV2's time.
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from edgec.rewrites.graph import Writer, calls, constant, held, swept, value
@@ -17,6 +18,9 @@ DELEGATES: tuple[str, ...] = ("xnnpack",)
 
 PLANES = [0, 3, 1, 2]
 """The order of axes that makes planes, [batch, channels, height, width], of pixels."""
+
+MOST = 1 << 14
+"""So many values a row may have: constants are written out for one. 4096 pixels of three colours are within it."""
 
 
 def suits(precision: str, static: bool) -> bool:
@@ -28,10 +32,10 @@ def rewrite(program: Any) -> list[Any]:
     """Move permutes behind what each channel is scaled and shifted by, up to a convolution; return the new ones."""
     import torch
 
-    found, constants = [], held(program)
+    found, constants = [], _constants(program)
     for permute in calls(program, torch.ops.aten.permute.default):
         pixels = permute.args[0]
-        if value(pixels).dim() != 4 or [axis % 4 for axis in permute.args[1]] != PLANES or not isinstance(_row(pixels)[0], int):
+        if not (_makes_planes(permute) and all(_unwritten(root) for root in _roots(pixels))):
             continue
         passed = [permute]
         while (following := _only_reader(passed[-1])) and _is_copy(following):
@@ -45,7 +49,7 @@ def rewrite(program: Any) -> list[Any]:
         writer = Writer(program, passed[-1])
         for step, (given, tensor) in steps:
             other = given if tensor is None else constant(program, _along(tensor, _row(pixels)), step)
-            pixels = writer.call(step.target, pixels, other, **step.kwargs)
+            pixels = writer.call(step.target, pixels, other)
         planes = writer.call(permute.target, pixels, PLANES)
         found.append(planes)
         for copy in copies:
@@ -54,6 +58,46 @@ def rewrite(program: Any) -> list[Any]:
     if found:
         swept(program)
     return found
+
+
+def _constants(program: Any) -> dict[Any, Any]:
+    """Buffers and constants that nothing writes into. Not parameters: a recipe may train them, here and elsewhere at once."""
+    trained = program.graph_signature.inputs_to_parameters
+    return {node: tensor for node, tensor in held(program).items() if node.name not in trained and _unwritten(node)}
+
+
+def _makes_planes(permute: Any) -> bool:
+    pixels = permute.args[0]
+    if value(pixels).dim() != len(PLANES) or [axis % len(PLANES) for axis in permute.args[1]] != PLANES:
+        return False
+    width, channels = _row(pixels)
+    return isinstance(width, int) and isinstance(channels, int) and width * channels <= MOST
+
+
+def _roots(node: Any) -> list[Any]:
+    """The nodes whose memory ``node`` shows: itself where it is no view."""
+    if node.op != "call_function" or not _is_view(node):
+        return [node]
+    return [root for given in node.all_input_nodes for root in _roots(given)]
+
+
+def _unwritten(node: Any) -> bool:
+    """Whether no call changes ``node``, or a view of it, in place: an exported graph may hold such calls."""
+    return all(
+        user.op != "call_function" or (_unwritten(user) if _is_view(user) else _only_reads(user)) for user in node.users
+    )
+
+
+def _is_view(node: Any) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    if schema is None or schema.is_mutable:
+        return node.target is operator.getitem
+    return any(item.alias_info is not None for item in schema.returns)
+
+
+def _only_reads(node: Any) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    return schema is not None and not schema.is_mutable
 
 
 def _row(pixels: Any) -> tuple[Any, Any]:
@@ -90,9 +134,11 @@ def _constant(node: Any, planes: Any, row: tuple[int, int], constants: Any) -> A
 
     aten = torch.ops.aten
     either = (aten.add.Tensor, aten.mul.Tensor)
-    if node.target not in (*either, aten.sub.Tensor, aten.div.Tensor) or value(node).dtype != value(planes).dtype:
+    if node.target not in (*either, aten.sub.Tensor, aten.div.Tensor) or node.kwargs:
         return None
-    first, second = node.args[:2]
+    if value(node).dtype != value(planes).dtype or value(node).dim() != len(PLANES):
+        return None
+    first, second = node.args
     other = second if first is planes else first if node.target in either else planes
     if isinstance(other, (int, float)):
         return other, None

@@ -38,7 +38,7 @@ def pixels_left_in_place() -> Iterator[None]:
 
     def define_node(self: Any, node: Any, graph: Any, numbers: Any, debug_handle: int) -> None:
         defined(self, node, graph, numbers, debug_handle)
-        if layouts.is_nhwc_node(node) and not layouts.is_nhwc_node(node.args[0]):
+        if _makes_planes(node) and layouts.is_nhwc_node(node) and not layouts.is_nhwc_node(node.args[0]):
             graph.xnodes[-1].xnode_union.perm = [0, 1, 2, 3]
 
     layouts.requires_nchw_inputs, visitor.define_node = requires_nchw_inputs, define_node

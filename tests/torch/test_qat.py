@@ -15,7 +15,8 @@ from edgec.diagnostics import Failure
 from edgec.lowering import lowering
 from edgec.recipes import fine_tuning
 from edgec.recipes.int8_qat import course, quantize
-from edgec.registry import plugin
+from edgec.registry import plugin, rewrite_module
+from edgec.rewrites.graph import duplicate
 from edgec.runtime.inference import unguarded
 
 LABELS = tuple(str(index) for index in range(10))
@@ -31,6 +32,22 @@ class Net(nn.Module):
         super().__init__()
         torch.manual_seed(1)
         self.layers = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 4))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+class Normed(nn.Module):
+    """[N, 16] to 4 scores; every weight is computed in the graph, and there is nothing else to train."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        norm = nn.utils.parametrizations.weight_norm
+        first, last = nn.Linear(16, 32, bias=False), nn.Linear(32, 4, bias=False)
+        with torch.no_grad():  # a weight that makes the scale coarse, so that there is something to learn
+            first.weight[0, 0] = 3.0
+        self.layers = nn.Sequential(norm(first), nn.ReLU(), norm(last))
 
     def forward(self, x):
         return self.layers(x)
@@ -90,6 +107,15 @@ def test_it_trains_says_so_and_gives_the_same_bytes_twice(tiny_project, tmp_path
     assert found[0].boundaries[3].sqnr > 20
 
 
+def test_weights_that_the_graph_computed_are_trained():
+    program, material, said, _ = prepared(Normed(), VECTOR, training=vectors(), decides=True)
+    folded = duplicate(program)
+    assert len(rewrite_module("constants").rewrite(folded)) == 2
+    quantize(folded, material, XNNPACK, {"epochs": 6, "per_channel": False, "learning_rate": 5e-3})
+    losses = [float(line.rpartition(" ")[2]) for line in said]
+    assert losses[-1] < 0.9 * losses[0]
+
+
 @pytest.mark.parametrize("loss", ["cross-entropy", "distillation", "mse"])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_each_loss_falls_and_the_float_model_stays_as_it_is(loss, optimizer):
@@ -143,6 +169,21 @@ def test_torch_is_left_as_it_was():
     trained(vectors(), threads=before[0] + 1)
     assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before[:2]
     assert torch.equal(torch.random.get_rng_state(), before[2])
+
+
+def test_a_model_without_parameters_is_refused():
+    class Fixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("weight", torch.randn(4, 16))
+
+        def forward(self, x):
+            return nn.functional.linear(x, self.weight)
+
+    with pytest.raises(Failure) as caught:
+        trained(vectors(), Fixed())
+    (finding,) = caught.value.diagnostics
+    assert finding.code == "recipe-brings-nothing" and "nn.Parameter" in finding.hint
 
 
 @pytest.mark.parametrize("label", [None, 4, -1, 1.5, np.array([1, 2])])

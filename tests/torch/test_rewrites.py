@@ -434,6 +434,23 @@ def test_a_row_too_long_to_write_out_is_left_alone():
         assert len(rewrite_module("pixels").rewrite(program)) == places
 
 
+def test_what_is_computed_of_parameters_goes_on_being_one(rewritten):
+    """A recipe that trains must find it; a mask painted with constants, of a parameter's shape, is none."""
+    import torch
+
+    program, copy, places, given = rewritten("constants", "Computed", PICTURE)
+    signature = copy.graph_signature
+    assert [place.name in signature.inputs_to_parameters for place in places].count(True) == 4
+    (mask,) = [place for place in places if place.name not in signature.inputs_to_parameters]
+    assert tuple(held(copy)[mask].shape) == (9, 9)
+    trained = dict(copy.module(check_guards=False).named_parameters())
+    assert all(signature.inputs_to_parameters[place.name] in trained for place in places if place is not mask)
+    kinds = [spec.kind.name for spec in signature.input_specs]
+    assert kinds == sorted(kinds, key=["PARAMETER", "BUFFER", "CONSTANT_TENSOR", "USER_INPUT"].index)
+    again = copy.run_decompositions({}).module(check_guards=False)(given)
+    assert torch.allclose(again, program.module(check_guards=False)(given), rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["Remembers", "Painted"])
 def test_what_changes_between_or_during_inferences_is_not_folded(name, rewritten):
     program, copy, places, _ = rewritten("constants", name, VECTOR)

@@ -78,13 +78,17 @@ def first_ranges(student: Any, material: Material, size: int) -> None:
 def fine_tune(student: Any, teacher: Any, material: Material, plan: Course, size: int) -> None:
     """Train the parameters of ``student`` in place, ``size`` samples at once.
 
-    Raises Failure ``training-diverged`` or ``training-unfit``.
+    Raises Failure ``training-diverged``, ``training-unfit``, or ``recipe-brings-nothing`` where there is no parameter.
     """
     import torch
     from torchao.quantization.pt2e import disable_observer
 
     count = len(material.training)
     parameters = [parameter.requires_grad_() for parameter in student.parameters() if parameter.is_floating_point()]
+    if not parameters:
+        message = "int8-qat trains the model's parameters, and it has none"
+        hint = "hold its weights as nn.Parameter, or take int8"
+        raise Failure(Diagnostic(code="recipe-brings-nothing", message=message, hint=hint))
     optimizer = _optimizer(parameters, plan)
     steps = plan.epochs * math.ceil(count / plan.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)

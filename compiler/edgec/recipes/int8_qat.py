@@ -136,7 +136,7 @@ def quantize(program: Any, material: Material, delegate: Delegate, options: Opti
     Network Quantization", 2021, section 5.2), as static int8 folds them: what is trained is what is shipped. torchao's
     ``prepare_qat_pt2e`` on a graph exported in training mode keeps them, and puts its own epsilon in the model's place.
 
-    Raises Failure ``training-unfit`` where the labels cannot serve the loss, ``training-diverged``.
+    Raises Failure ``training-unfit`` where the labels cannot serve the loss, ``training-diverged``, ``recipe-brings-nothing``.
     """
     import torch
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e

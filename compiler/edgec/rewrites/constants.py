@@ -29,7 +29,7 @@ def rewrite(program: Any) -> list[Any]:
         tainted |= folding.spoilt
     found = []
     for node in folding.frontier():
-        holder = constant(program, folding.values[node].detach().clone().contiguous(), node)
+        holder = constant(program, folding.values[node].detach().clone().contiguous(), node, node in folding.learnt)
         for user in folding.outside(node):
             user.replace_input_with(node, holder)
         found.append(holder)
@@ -46,7 +46,8 @@ class _Folding:
 
     Views alias each other here as they do in the graph. A tensor that is changed from outside too, or used outside
     before its last change, or that persists between inferences, must be left alone with all that is made of it: the
-    node that made it is in ``spoilt``. Nodes in ``tainted`` are known to be of that kind.
+    node that made it is in ``spoilt``. Nodes in ``tainted`` are known to be of that kind. What is computed of parameters'
+    values, and could have a gradient, is in ``learnt``.
     """
 
     def __init__(self, program: Any, tainted: set[Any]) -> None:
@@ -55,6 +56,7 @@ class _Folding:
         self._order = {node: position for position, node in enumerate(program.graph.nodes)}
         self._tainted, self._made, self._changed = tainted, dict[int, Any](), dict[Any, int]()
         self._sources = {node: {node} for node in self.values}
+        self.learnt = {node for node in self.values if node.name in program.graph_signature.inputs_to_parameters}
         for node, tensor in self.values.items():
             self._made.setdefault(_storage(tensor), node)
         for node in program.graph.nodes:
@@ -124,6 +126,9 @@ class _Folding:
             return
         self.values[node] = found
         self._sources[node] = set().union(*(self._sources.get(item, set()) for item in node.all_input_nodes))
+        of_learnt = not _only_shaped(node) and any(item in self.learnt for item in node.all_input_nodes)
+        if of_learnt and all(_has_gradient(item) for item in torch.utils._pytree.tree_leaves(found)):
+            self.learnt.add(node)
         for tensor in torch.utils._pytree.tree_leaves(found):
             self._made.setdefault(_storage(tensor), node)
 
@@ -150,9 +155,16 @@ class _Folding:
 
 def _only_shaped(node: Any) -> bool:
     """Whether the call takes shape and dtype from its tensor, both of them known, and nothing else."""
-    if node.target._schema.name.split("::")[-1] not in SHAPED or len(node.all_input_nodes) != 1:
+    schema = getattr(node.target, "_schema", None)
+    if schema is None or schema.name.split("::")[-1] not in SHAPED or len(node.all_input_nodes) != 1:
         return False
     return all(isinstance(size, int) for size in node.args[0].meta["val"].shape)
+
+
+def _has_gradient(item: Any) -> bool:
+    import torch
+
+    return isinstance(item, torch.Tensor) and (item.is_floating_point() or item.is_complex())
 
 
 def _changes(node: Any, schema: Any) -> list[Any]:

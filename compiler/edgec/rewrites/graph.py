@@ -85,21 +85,35 @@ def _faked(target: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         return target(*given, **named)
 
 
-def constant(program: Any, tensor: Any, like: Any) -> Any:
-    """Return a new placeholder that holds ``tensor``, with the provenance of the node ``like``."""
+def constant(program: Any, tensor: Any, like: Any, learnt: bool = False) -> Any:
+    """Return a new placeholder that holds ``tensor``, with the provenance of the node ``like``.
+
+    What is ``learnt`` is a parameter, which recipes that train go on training.
+    """
+    import torch
     from torch.export.graph_signature import InputKind, InputSpec, TensorArgument
 
-    name = next(name for name in _names() if name not in program.constants)
-    program.constants[name] = tensor
-    inputs = {spec.arg.name for spec in program.graph_signature.input_specs if spec.kind == InputKind.USER_INPUT}
-    holders = [node for node in program.graph.nodes if node.op == "placeholder"]
-    first = next((node for node in holders if node.name in inputs), None) or next(iter(program.graph.nodes))
+    name = next(name for name in _names() if name not in program.constants and name not in program.state_dict)
+    specs = program.graph_signature.input_specs
+    # Parameters come first, other constants last: before what the user gives.
+    before = {InputKind.PARAMETER} if learnt else set(InputKind) - {InputKind.USER_INPUT}
+    place = next((index for index, spec in enumerate(specs) if spec.kind not in before), len(specs))
+    following = specs[place].arg.name if place < len(specs) else None
+    first = next((node for node in program.graph.nodes if node.name == following), None)
+    if first is None:
+        first = next(node for node in program.graph.nodes if node.op != "placeholder")
     with program.graph.inserting_before(first):
         node = program.graph.placeholder(name)
     node.meta = {key: like.meta[key] for key in PROVENANCE if key in like.meta}
     node.meta["val"] = _mode(program).from_tensor(tensor, static_shapes=True)
-    spec = InputSpec(kind=InputKind.CONSTANT_TENSOR, arg=TensorArgument(name=node.name), target=name, persistent=True)
-    program.graph_signature.input_specs.insert(holders.index(first) if first in holders else len(holders), spec)
+    argument = TensorArgument(name=node.name)
+    if learnt:
+        program.state_dict[name] = torch.nn.Parameter(tensor)
+        spec = InputSpec(kind=InputKind.PARAMETER, arg=argument, target=name)
+    else:
+        program.constants[name] = tensor
+        spec = InputSpec(kind=InputKind.CONSTANT_TENSOR, arg=argument, target=name, persistent=True)
+    specs.insert(place, spec)
     return node
 
 

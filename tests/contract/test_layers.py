@@ -66,6 +66,7 @@ SHARED = {
     "tasks.label_names",
     "tasks.detections",
     "rewrites.graph",
+    "rewrites.memory",
     "rewrites.products",
     "kinds.printing",
     "kinds.assets",

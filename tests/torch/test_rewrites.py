@@ -172,6 +172,7 @@ class Tinted(Seeded):
 
     def build(self):
         self.register_buffer("tint", torch.tensor([0.5, 2.0, 3.0]).reshape(3, 1, 1))
+        self.register_buffer("mirror", self.tint.view(3))
         self.learnt = nn.Parameter(self.tint * 2)
         self.conv = nn.Conv2d(3, 4, 3)
 
@@ -186,6 +187,10 @@ class Tinted(Seeded):
         if self.reason == "a constant changes":
             y = planes * self.tint
             self.tint.mul_(0.9)
+            return self.conv(y)
+        if self.reason == "a constant's memory changes":
+            y = planes * self.tint
+            self.mirror.mul_(0.9)
             return self.conv(y)
         if self.reason == "a view of a constant changes":
             y, seen = planes * self.tint, self.tint.view(3)
@@ -406,8 +411,8 @@ def test_a_picture_is_scaled_before_it_becomes_planes(rewritten):
 
 
 @pytest.mark.parametrize("reason", [
-    "weighted twice", "trained", "divided otherwise", "a constant changes", "a view of a constant changes", "pixels change",
-    "a view of pixels changes",
+    "weighted twice", "trained", "divided otherwise", "a constant changes", "a view of a constant changes",
+    "a constant's memory changes", "pixels change", "a view of pixels changes",
 ])  # fmt: skip
 def test_pixels_are_left_alone_where_a_row_of_constants_would_not_do(reason):
     import torch

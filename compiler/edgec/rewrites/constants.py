@@ -6,6 +6,7 @@ import operator
 from typing import Any
 
 from edgec.rewrites.graph import constant, held, swept
+from edgec.rewrites.memory import storage, written
 
 SUMMARY = "weights and masks that the graph computes from constants alone, folded"
 DELEGATES: tuple[str, ...] = ()
@@ -58,7 +59,7 @@ class _Folding:
         self._sources = {node: {node} for node in self.values}
         self.learnt = {node for node in self.values if node.name in program.graph_signature.inputs_to_parameters}
         for node, tensor in self.values.items():
-            self._made.setdefault(_storage(tensor), node)
+            self._made.setdefault(storage(tensor), node)
         for node in program.graph.nodes:
             if node.op == "call_function":
                 self._visit(node)
@@ -68,7 +69,7 @@ class _Folding:
         import torch
 
         for node, tensor in self.values.items():
-            if isinstance(tensor, torch.Tensor) and (maker := self._made[_storage(tensor)]) in self._changed:
+            if isinstance(tensor, torch.Tensor) and (maker := self._made[storage(tensor)]) in self._changed:
                 last = self._changed[maker]
                 if any(self._order[user] < last for user in self.outside(node)) or not self._fits(node):
                     self._spoil(maker)
@@ -90,8 +91,8 @@ class _Folding:
 
     def _spoil(self, maker: Any) -> None:
         """Leave ``maker`` alone, and with it every other holder of the same memory: weights may be tied."""
-        memory = _storage(self.values[maker])
-        holders = {node for node in self.values if node.op == "placeholder" and _storage(self.values[node]) == memory}
+        memory = storage(self.values[maker])
+        holders = {node for node in self.values if node.op == "placeholder" and storage(self.values[node]) == memory}
         self.spoilt |= {maker, *holders}
 
     def _fits(self, node: Any) -> bool:
@@ -101,7 +102,7 @@ class _Folding:
         found = self.values[node]
         if not isinstance(found, torch.Tensor) or not self.outside(node):
             return True
-        if self._made[_storage(found)].op == "placeholder" and not found.is_contiguous():
+        if self._made[storage(found)].op == "placeholder" and not found.is_contiguous():
             return False
         sizes = [_bytes(self.values[source]) for source in self._sources[node]]
         return _bytes(found) <= max(LARGEST, sum(sizes))
@@ -109,11 +110,10 @@ class _Folding:
     def _visit(self, node: Any) -> None:
         import torch
 
-        schema = getattr(node.target, "_schema", None)
         known = node not in self._tainted and self._known(node)
-        for changed in _changes(node, schema):
+        for changed in written(node):
             if changed in self.values:
-                maker = self._made[_storage(self.values[changed])]
+                maker = self._made[storage(self.values[changed])]
                 self._changed[maker] = self._order[node]
                 if not known or maker.op == "placeholder":
                     self._spoil(maker)
@@ -122,6 +122,7 @@ class _Folding:
             return
         with torch.no_grad():
             found = node.target(*self._given(node.args), **self._given(node.kwargs))
+        schema = getattr(node.target, "_schema", None)
         if found is None or (schema is not None and not schema.returns):
             return
         self.values[node] = found
@@ -130,7 +131,7 @@ class _Folding:
         if of_learnt and all(_has_gradient(item) for item in torch.utils._pytree.tree_leaves(found)):
             self.learnt.add(node)
         for tensor in torch.utils._pytree.tree_leaves(found):
-            self._made.setdefault(_storage(tensor), node)
+            self._made.setdefault(storage(tensor), node)
 
     def _known(self, node: Any) -> bool:
         """Whether the call can be made now: a deterministic ATen operator of known values."""
@@ -165,19 +166,6 @@ def _has_gradient(item: Any) -> bool:
     import torch
 
     return isinstance(item, torch.Tensor) and (item.is_floating_point() or item.is_complex())
-
-
-def _changes(node: Any, schema: Any) -> list[Any]:
-    """Return the nodes that the call writes into."""
-    if schema is None or not schema.is_mutable:
-        return []
-    written = [argument.alias_info is not None and argument.alias_info.is_write for argument in schema.arguments]
-    places = [item for item, writes in zip(node.args, written, strict=False) if writes]
-    return [item for item in places if hasattr(item, "op")]
-
-
-def _storage(tensor: Any) -> int:
-    return int(tensor.untyped_storage()._cdata)
 
 
 def _bytes(tensor: Any) -> int:

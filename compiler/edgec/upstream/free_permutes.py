@@ -11,12 +11,17 @@ Goes away when the pass cancels a permute against its own transpose; tests/torch
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 PLANES = [0, 3, 1, 2]
-"""The order of axes that makes planes of pixels."""
+"""The order of axes that makes planes, [batch, channels, height, width], of pixels."""
+
+
+def makes_planes(axes: Sequence[int]) -> bool:
+    """Return whether a permute in that order, which may count axes from the end, makes planes of pixels."""
+    return len(axes) == len(PLANES) and [axis % len(PLANES) for axis in axes] == PLANES
 
 
 @contextmanager
@@ -51,9 +56,7 @@ def pixels_left_in_place() -> Iterator[None]:
 def _makes_planes(node: Any) -> bool:
     from executorch.exir.dialects._ops import ops
 
-    if node.target != ops.edge.aten.permute_copy.default or len(node.args[1]) != len(PLANES):
-        return False
-    return [axis % len(PLANES) for axis in node.args[1]] == PLANES
+    return node.target == ops.edge.aten.permute_copy.default and makes_planes(node.args[1])
 
 
 def _read_as_pixels(layouts: Any, node: Any) -> bool:

@@ -20,7 +20,7 @@ from edgec import __version__
 from edgec.commands.options import output, put, silence
 from edgec.diagnostics import Failure
 
-OBJECTS = 50_000
+OBJECTS = 100_000
 """New ones after which Python's collector looks for cycles; at its own 700 it takes 7 % of a build that lowers nothing."""
 
 COMMANDS: dict[str, str] = {

@@ -58,7 +58,7 @@ def render(
     bill = sbom.numbered(once(cache, "sbom", listed, lambda: sbom.bill_of_materials(listed)), digests)
     files["sbom.cdx.json"] = File(content=records.json_bytes(bill))
     digests["sbom.cdx.json"] = _digest(files["sbom.cdx.json"])
-    files["provenance.json"] = File(content=records.json_bytes(provenance.statement(plan, lowered, runner, digests)))
+    files["provenance.json"] = File(content=records.json_lines(provenance.statement(plan, lowered, runner, digests)))
     digests["provenance.json"] = _digest(files["provenance.json"])
     listing = sums(digests)
     files[SUMS] = File(content=listing)

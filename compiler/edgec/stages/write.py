@@ -121,12 +121,12 @@ def _stage(bundle: Bundle, staging: Path, cache: Cache | None) -> tuple[Move, ..
     def pack() -> None:
         compress = compressed.kept(cache, _copied(bundle, staging / "bundle")) if cache else archive.compress
         archive.pack(staging / "bundle", top, tarball, compress)
-        _check_tarball(bundle, tarball)
-
-    def settle() -> None:
-        sync_tree(staging / "bundle")
         if bundles.check(staging / "bundle") != bundle.digest:
             raise _differs("the staged bundle")
+        _check_tarball(bundle, tarball)
+
+    def settle() -> None:  # what waits for the disk, and leaves the interpreter to the other
+        sync_tree(staging / "bundle")
         write_file(staging / "measurements", bundle.measurements)
         write_file(staging / "report", bundle.report)
 

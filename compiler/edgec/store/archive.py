@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import os
 import shutil
 import struct
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.store.atomic import finish, inside, mode, sha256_stream
+from edgec.store.atomic import finish, inside, mode
 
 MOST_MEMBERS = 100_000
 LEVEL = 6
@@ -87,7 +88,7 @@ def _member(name: str, content: IO[bytes]) -> tarfile.TarInfo:
 def digests(tarball: Path) -> dict[str, str]:
     """Return the sha256 of every file in a tarball by member name. Raises OSError, and Failure ``bundle-broken``."""
     with _files(tarball) as files:
-        return {name: sha256_stream(content) for name, _, content in files}
+        return {name: _sha256_of(content) for name, _, content in files}
 
 
 def unpack(tarball: Path, folder: Path) -> Path:
@@ -123,7 +124,7 @@ def extract(tarball: Path, folder: Path) -> list[str]:
 def content_digest(tarball: Path) -> str:
     """Return the sha256 of the tar inside a .tar.gz, whatever compressed it. Raises OSError."""
     with gzip.open(tarball) as packed:
-        return sha256_stream(cast(IO[bytes], packed))
+        return _sha256_of(cast(IO[bytes], packed))
 
 
 @contextlib.contextmanager
@@ -154,6 +155,14 @@ def _plain(tarball: Path, archive: tarfile.TarFile) -> Iterator[tuple[str, tarfi
         except ValueError as error:
             raise _broken(tarball, str(error)) from error
         yield member.name, member, content
+
+
+def _sha256_of(handle: IO[bytes]) -> str:
+    """Return the sha256 of the rest of an open file, read in pieces of 1 MiB."""
+    digest = hashlib.sha256()
+    while piece := handle.read(1 << 20):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def _broken(tarball: Path, why: str) -> Failure:

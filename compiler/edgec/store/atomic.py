@@ -1,11 +1,10 @@
-"""Files that appear whole or not at all: hashing, atomic writes, folders exchanged in one step, errors named."""
+"""Files that appear whole or not at all: atomic writes, folders exchanged in one step, errors named."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import errno
-import hashlib
 import os
 import shutil
 import tempfile
@@ -23,14 +22,6 @@ LOCK = ".edgec-lock"
 """The lock file of an output folder: who holds it may replace what lies there."""
 RENAME_EXCHANGE = 2
 AT_FDCWD = -100
-
-
-def sha256_stream(handle: IO[bytes]) -> str:
-    """Return the sha256 of the rest of an open file in hexadecimal, read in pieces of 1 MiB."""
-    digest = hashlib.sha256()
-    while piece := handle.read(1 << 20):
-        digest.update(piece)
-    return digest.hexdigest()
 
 
 @contextlib.contextmanager

@@ -168,6 +168,9 @@ def test_the_serial_number_follows_the_content(tmp_path: Path) -> None:
 def test_provenance_names_what_was_made_and_from_what(tmp_path: Path) -> None:
     made = bundle(tmp_path / "parts")
     statement = record(made, "provenance.json")
+    lines = {line.strip(" ,") for line in text(made, "provenance.json").splitlines()}
+    items = [*statement["subject"], *statement["predicate"]["buildDefinition"]["resolvedDependencies"]]
+    assert lines >= {json.dumps(item, sort_keys=True) for item in items}, "each is a line of its own"
     assert statement["_type"] == "https://in-toto.io/Statement/v1"
     assert statement["predicateType"] == "https://slsa.dev/provenance/v1"
     subjects = {entry["name"]: entry["digest"]["sha256"] for entry in statement["subject"]}

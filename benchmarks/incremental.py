@@ -54,10 +54,11 @@ class Project:
 
 
 def no_op_and_budget(project: Project, rounds: int) -> list[tuple[str, float, float, float]]:
-    """One manifest of two targets: built, then built again, then with one limit changed at a time."""
+    """One manifest of two targets: built, then built again, then with one limit changed at a time, for one target too."""
     manifest = project.write("camera")
     project.build(manifest)
-    imports, again, anew, changed = [], [], [], []
+    project.build(project.write("alone", targets=["linux-x86_64"]))
+    imports, again, anew, changed, alone = [], [], [], [], []
     for number in range(rounds):
         imports.append(frontend.seconds(frontend.BARE))
         again.append(seconds(project, manifest))
@@ -65,6 +66,7 @@ def no_op_and_budget(project: Project, rounds: int) -> list[tuple[str, float, fl
         budgets = {**project.document["budgets"], "size": f"{3 + number}MB"}
         project.write("camera", budgets=budgets)
         changed.append(seconds(project, manifest))
+        alone.append(seconds(project, project.write("alone", targets=["linux-x86_64"], budgets=budgets)))
     bare = statistics.median(imports)
     return [
         (
@@ -80,6 +82,7 @@ def no_op_and_budget(project: Project, rounds: int) -> list[tuple[str, float, fl
             NO_OP_S / IMPORTS_S,
         ),
         (f"build after a budget changed, two targets / {IMPORTS} (s)", statistics.median(changed), bare, BUDGET_S / IMPORTS_S),
+        (f"the same, one target / {IMPORTS} (s)", statistics.median(alone), bare, BUDGET_S / IMPORTS_S),
     ]
 
 

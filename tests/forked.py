@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -63,9 +64,13 @@ class Forked:
 
 
 class Warm:
-    """A process that has run ``imports``, which bring ``main``, and forks itself when it is asked to."""
+    """A process that has run ``imports``, which bring ``main``, and forks itself when it is asked to.
+
+    Temporary folders that killed forks leave behind lie in one of its own, which goes with it.
+    """
 
     def __init__(self, imports: str) -> None:
+        self.scratch = tempfile.TemporaryDirectory(prefix="edgec-forked-")
         pipe = subprocess.PIPE
         command = [sys.executable, "-c", SERVER.format(imports=imports)]
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
@@ -84,7 +89,8 @@ class Warm:
             (folder / name).write_bytes(b"")
         places = {"out": str(folder / "stdout"), "err": str(folder / "stderr")}
         words = [str(argument) for argument in arguments]
-        child = int(self.ask(arguments=words, environment=dict(environment), folder=str(folder), **places))
+        surroundings = {**environment, "TMPDIR": self.scratch.name}
+        child = int(self.ask(arguments=words, environment=surroundings, folder=str(folder), **places))
         return Forked(self, child, folder, strace)
 
     def close(self) -> None:
@@ -92,3 +98,4 @@ class Warm:
         self.process.stdin.close()
         self.process.wait(30)
         self.process.stdout.close()
+        self.scratch.cleanup()

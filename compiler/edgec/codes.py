@@ -113,7 +113,7 @@ CODES: dict[str, Code] = {
     "runner-not-built": Code(6, "The native runner did not compile, or needs a newer glibc than the target has.", "The message holds the compiler's first error; `edgec doctor` shows the tools."),
     # 7: integrity
     "digest-mismatch": Code(7, "A file is not the one that was recorded.", "Fetch or build it again; never load it."),
-    "bundle-broken": Code(7, "A bundle is incomplete, holds files that it does not list, its bundle.json is not of its format, or its tarball is unsafe to unpack.", "Fetch or build it again; never install it."),
+    "bundle-broken": Code(7, "A bundle is incomplete, holds files that it does not list or a script that is not executable, its bundle.json is not of its format, or its tarball is unsafe to unpack.", "Fetch or build it again; never install it."),
     "verification-failed": Code(7, "A bundle's own verification failed: digests, CPU features or golden vectors.", "Do not install it; the message carries what its verify.sh said."),
     "program-unreadable": Code(7, "A file is not an ExecuTorch program, or is damaged.", "Build or fetch it again and compare its sha256."),
     "unfit-to-sign": Code(7, "A bundle that is to be signed is no release: it missed a budget, or something else makes it unfit.", "Sign what was built for release; `--allow-unfit` signs it all the same."),

@@ -22,6 +22,8 @@ SUMS = "SHA256SUMS"
 SCHEMA = "edgec/bundle/v1"
 FEW = 8
 """Files of a bundle for whose hashing threads are worth their start."""
+SCRIPT, PROGRAMS = ".sh", "bin/"
+"""What a bundle's files that are run end in, or begin with: they are executable, or nobody could run them."""
 LEFT = ("tests/__pycache__/", "tests/.pytest_cache/", ".pytest_cache/")
 """Folders that running the bundle's own tests leaves behind; nothing else that a bundle runs reads them."""
 
@@ -76,7 +78,7 @@ def check(folder: Path, left: tuple[str, ...] = LEFT) -> str:
     """Hash every file of a bundle's folder and return the bundle's digest; below ``left`` files may be that nobody listed.
 
     Raises Failure with a ``digest-mismatch`` for each changed file and a ``bundle-broken`` for each that is missing,
-    not listed, or not a plain file. Raises OSError.
+    not listed, not a plain file, or to be run and not executable. Raises OSError.
     """
     text = (folder / SUMS).read_bytes()
     listed = _listed(text)
@@ -92,9 +94,21 @@ def check(folder: Path, left: tuple[str, ...] = LEFT) -> str:
             problems.append(Diagnostic(code="bundle-broken", message=f"{name} is a link or a device"))
         elif entry.is_file() and name not in listed and name != SUMS and not name.startswith(left):
             problems.append(Diagnostic(code="bundle-broken", message=f"{name} is not listed in {SUMS}"))
+        elif entry.is_file() and is_run(name) and not entry.stat().st_mode & 0o100:
+            problems.append(_not_executable(name))
     if problems:
         raise Failure(*problems)
     return hashlib.sha256(text).hexdigest()
+
+
+def is_run(name: str) -> bool:
+    """Return whether a bundle's file ``name`` is a script or a program."""
+    return name.endswith(SCRIPT) or name.startswith(PROGRAMS)
+
+
+def _not_executable(name: str) -> Diagnostic:
+    hint = "what carried the bundle here (an upload, a zip, a FAT disk) dropped permissions: carry the tarball instead"
+    return Diagnostic(code="bundle-broken", message=f"{name} is not executable", hint=hint)
 
 
 def _sha256_of(path: Path) -> str | None:

@@ -11,7 +11,7 @@ from bundle_parts import bundle
 from edgec.artifacts.bundle import Written
 from edgec.diagnostics import Failure
 from edgec.stages.write import write
-from edgec.store import bundles
+from edgec.store import archive, bundles
 
 
 @pytest.fixture
@@ -39,6 +39,17 @@ def test_a_changed_a_missing_and_an_unlisted_file_are_all_named(written: Written
     (written.folder / "lib" / "libmore.so").touch()
     (written.folder / "link").symlink_to("model.pte")
     assert sorted(codes(written.folder)) == ["bundle-broken", "bundle-broken", "bundle-broken", "digest-mismatch"]
+
+
+@pytest.mark.parametrize("name", ["run.sh", "verify.sh", "bin/edgec-run"])
+def test_what_is_to_be_run_and_is_not_executable_is_named(name: str, written: Written, tmp_path: Path) -> None:
+    (written.folder / name).chmod(0o644)
+    with pytest.raises(Failure) as caught, bundles.opened(written.folder):
+        pass
+    assert [found.message for found in caught.value.diagnostics] == [f"{name} is not executable"]
+    assert bundles.fingerprint(written.folder) is None, "and a build makes it anew"
+    archive.pack(written.folder, "top", tmp_path / "packed.tar.gz")
+    assert codes(tmp_path / "packed.tar.gz") == ["bundle-broken"]
 
 
 def test_what_pytest_leaves_behind_is_no_fault(written: Written) -> None:

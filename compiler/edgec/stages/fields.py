@@ -20,7 +20,7 @@ TYPES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One field: ``path`` as ``budgets.latency.p90``, ``within`` the plugin that it belongs to, or ``""``."""
+    """One field: ``path`` as ``budgets.latency.p90``, ``within`` the plugins that it belongs to, or ``""``."""
 
     path: str
     within: str
@@ -46,7 +46,7 @@ def _walk(node: Mapping[str, Any], schema: Mapping[str, Any], path: str, within:
         if isinstance(child, Mapping):
             below = f"{path}.{name}".lstrip(".")
             resolved = _resolved(child, schema)
-            if resolved:
+            if resolved.keys() & {"title", "description", "type"}:
                 yield _field(below, within, resolved, name in node.get("required", ()))
             yield from _walk(child, schema, below, within)
     for branch, label in _branches(node):
@@ -54,14 +54,14 @@ def _walk(node: Mapping[str, Any], schema: Mapping[str, Any], path: str, within:
 
 
 def _branches(node: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Yield the sub-schemas that speak of the same place, with the plugin's name where one is chosen by it."""
+    """Yield the sub-schemas that speak of the same place, with the plugin's name where one is chosen by it, or their title."""
     for key in ("then", "else", "items"):
         if isinstance(node.get(key), Mapping):
             yield node[key], ""
     for branch in node.get("allOf", ()):
         chosen = [value["const"] for value in branch.get("if", {}).get("properties", {}).values() if "const" in value]
         if "then" in branch:
-            yield branch["then"], chosen[0] if chosen else ""
+            yield branch["then"], chosen[0] if chosen else branch.get("title", "")
 
 
 def _resolved(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:

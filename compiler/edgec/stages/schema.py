@@ -131,9 +131,9 @@ def _scales() -> list[Json]:
     shares = [name for name in names("metrics") if plugin("metrics", name).SHARE]
     others = [name for name in names("metrics") if name not in shares]
     return [
-        _limits({"required": ["metric"], "properties": {"metric": _is_one_of(shares)}}, "share"),
-        _limits({"required": ["metric"], "properties": {"metric": _is_one_of(others)}}, "number"),
-        _limits({"not": {"required": ["metric"]}}, "figure"),
+        _limits(", ".join(shares), {"required": ["metric"], "properties": {"metric": _is_one_of(shares)}}, "share"),
+        _limits(", ".join(others), {"required": ["metric"], "properties": {"metric": _is_one_of(others)}}, "number"),
+        _limits("a metric that is not named", {"not": {"required": ["metric"]}}, "figure"),
     ]
 
 
@@ -142,8 +142,8 @@ def _is_one_of(names: list[str]) -> Json:
     return {"anyOf": [{"enum": names}, named]}
 
 
-def _limits(condition: Json, quantity: str) -> Json:
+def _limits(title: str, condition: Json, quantity: str) -> Json:
     limit = {"$ref": f"#/$defs/{quantity}"}
     limits = {"properties": {"min": limit, "max": limit, "max_drop": limit}}
-    slices = {"title": "Slices", "if": {"type": "array"}, "then": {"items": limits}, "else": limits}
-    return {"if": condition, "then": {"properties": {**limits["properties"], "slices": slices}}}
+    slices = {"if": {"type": "array"}, "then": {"items": limits}, "else": limits}
+    return {"title": title, "if": condition, "then": {"properties": {**limits["properties"], "slices": slices}}}

@@ -25,7 +25,7 @@ CODES: dict[str, Code] = {
     "key-exposed": Code(2, "A private key can be read by others than its owner (a warning).", "Run `chmod 600` on it; where others did read it, make a new one."),
     "no-measurements": Code(2, "A bundle is to be signed without its measurements file.", "Name the file that its build wrote beside the tarball with `--measurements`."),
     "not-comparable": Code(2, "The two bundles that `edgec diff` was given are not two releases of one thing.", "Name two releases with the same task, and the same name or the same inputs and outputs."),
-    "since-unknown": Code(2, "`--since` names a revision that git does not know here, or there is no git repository.", "Name a branch, tag or commit of the repository around the manifests; a shallow clone must fetch it first."),
+    "since-unknown": Code(2, "`--since` names a revision that git does not know here, or git reads no repository there.", "Name a branch, tag or commit of the repository around the manifests; a shallow clone must fetch it first."),
     "already-exists": Code(2, "`edgec init` would overwrite a file.", "Name another file, or pass --force."),
     "reference-invalid": Code(2, "What was written is no reference to a registry, or plain http was asked for and not allowed clearly.", "Write oci://host/repository:tag, or …@sha256:…; repositories are lower case."),
     "no-release": Code(2, "A registry holds nothing under that tag or digest, or a reference names no tag.", "Take a tag that the message lists."),

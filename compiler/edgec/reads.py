@@ -22,7 +22,7 @@ from edgec.marks import mark, mark_of, settled
 from edgec.resources import PACKAGE, resource
 
 Mark = list[int] | str | None
-"""A settled file's mark, a younger one's sha256, "folder", "device", or None where there is nothing."""
+"""A settled file's mark, a younger one's sha256, "folder", "device", "link" that leads nowhere, or None where nothing is."""
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CODE = (".py", ".pyc", ".so", ".pyd")
@@ -75,6 +75,16 @@ def note(path: str | os.PathLike[str]) -> None:
     """Say that what the program does depends on whether there is a file or folder ``path``, and on what file."""
     if _noting is not None:
         _quietly(_noting.files.setdefault, absolute(path), _look)
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Note files that are opened while the block runs without what lies beside them: none of that is looked for."""
+    _here.alone = True
+    try:
+        yield
+    finally:
+        _here.alone = False
 
 
 def note_folder(path: str | os.PathLike[str]) -> None:
@@ -153,6 +163,8 @@ def _opened(found: Reads, path: Any, mode: str | None, flags: int) -> None:
         found.files[place] = _look(place)
     if found.files[place] == "device":  # a pipe gives something else each time
         found.elsewhere = found.elsewhere or place
+    if getattr(_here, "alone", False):
+        return
     parent = os.path.dirname(place)  # noqa: PTH120
     if parent not in found.folders and not place.startswith(_installed()):  # what lies beside a file may have been looked for
         found.folders[parent] = _listing(parent)
@@ -175,7 +187,7 @@ def _look(path: str) -> Mark:
         found = mark_of(status)
         return found if settled(found) else _sha256(path)
     except (OSError, ValueError):
-        return None
+        return "link" if os.path.islink(path) else None  # noqa: PTH114
 
 
 def _sha256(path: str) -> str:

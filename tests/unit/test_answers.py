@@ -319,3 +319,18 @@ def test_json_has_no_other_fields_than_a_look_gives(place: Asked) -> None:
     answered = place.ask()
     (record,) = (path for path in (Path(os.environ["EDGEC_CACHE"]) / "answer").glob("*/record.json"))
     assert json.loads(json.loads(record.read_text())["out"]) == answered
+
+
+def test_a_policy_is_looked_at_though_nothing_needs_it(place: Asked) -> None:
+    policy = place.folder / "edgec.toml"
+    policy.write_text('[versions]\ndowngrade = "refuse"\n')
+    place.ask()
+    (place.folder / "notes.txt").write_text("beside it")
+    assert not place.looked()
+    policy.write_text("keys = [[[")
+    assert place.looked() and [item["code"] for item in place.ask()["diagnostics"]] == ["policy-invalid"]
+    policy.unlink()
+    place.ask()
+    assert not place.looked()
+    policy.symlink_to("gone.toml")
+    assert [item["code"] for item in place.ask()["diagnostics"]] == ["policy-invalid"]

@@ -186,3 +186,34 @@ def test_a_place_for_bundles_that_cannot_be_is_refused_by_the_build_alone(below:
     assert place.run("plan", "--out", out)["exit_code"] == 0
     done = place.run("build", "--out", out)
     assert (done["exit_code"], [found["code"] for found in done["diagnostics"]]) == (8, ["not-writable"])
+
+
+@pytest.mark.parametrize("verb", ["validate", "plan", "build", "lock"])
+def test_a_broken_policy_is_told_of_once_though_no_manifest_needs_it(verb: str, place: Place) -> None:
+    stub_builds.write_manifest(place.manifests, "two")
+    (place.folder / "edgec.toml").write_text("keys = [[[")
+    found = place.run(verb)
+    assert ([item["code"] for item in found["diagnostics"]], found["exit_code"]) == (["policy-invalid"], 3)
+    assert not place.lowered() and not list(place.manifests.glob("*.lock"))
+
+
+@pytest.mark.parametrize("verb", ["plan", "build"])
+def test_a_broken_policy_that_is_named_takes_the_place_of_the_own(verb: str, place: Place) -> None:
+    (place.folder / "edgec.toml").write_text("keys = [[[")
+    (place.folder / "good.toml").write_text("")
+    assert place.run(verb, "--policy", place.folder / "good.toml")["exit_code"] == 0
+    found = place.run(verb, "--policy", place.manifests / "one.yaml")
+    assert ([item["code"] for item in found["diagnostics"]], found["exit_code"]) == (["policy-invalid"], 3)
+
+
+def test_since_sees_that_the_named_policy_has_changed(place: Place) -> None:
+    (place.folder / ".git").rmdir()
+    policy = place.folder / "ci" / "policy.toml"
+    policy.parent.mkdir()
+    policy.write_text("")
+    for arguments in (["init", "-q"], ["add", "-A"], ["-c", "user.name=n", "-c", "user.email=e@e", "commit", "-qm", "first"]):
+        subprocess.run(["git", "-C", str(place.folder), *arguments], check=True)
+    assert place.run("plan", "--since", "HEAD", "--policy", policy)["forecasts"] == []
+    policy.write_text("# edited\n")
+    assert len(place.run("plan", "--since", "HEAD", "--policy", policy)["forecasts"]) == 1
+    assert place.run("plan", "--since", "HEAD")["forecasts"] == []

@@ -133,7 +133,21 @@ def test_no_lock_is_refused(place: Place) -> None:
     assert place.codes("build", "--locked") == ["lock-missing"]
     assert place.run("lock", "--check")["exit_code"] == 7 and not place.lock.exists()
     place.lock.write_text("{")
-    assert place.codes("build", "--locked") == ["lock-invalid"] and place.codes("lock") == ["lock-invalid"]
+    assert place.codes("build", "--locked") == ["lock-invalid"] and place.codes("lock", "--check") == ["lock-invalid"]
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "\0", "[" * 100_000])
+def test_a_damaged_lock_is_written_anew_with_a_warning(content: str, place: Place) -> None:
+    place.run("build")
+    place.run("lock")
+    whole = place.lock.read_bytes()
+    place.lock.write_text(content)
+    assert place.run("lock", "--check")["exit_code"] == 7 and place.lock.read_text() == content
+    done = place.run("lock")
+    (told,) = done["diagnostics"]
+    assert (told["code"], told["severity"], done["exit_code"]) == ("lock-invalid", "warning", 0)
+    assert "written anew" in told["message"] and done["locks"][0]["status"] == "changed"
+    assert place.lock.read_bytes() == whole and place.codes("lock", "--check") == []
 
 
 def test_another_bundle_from_the_same_inputs_is_not_written(
@@ -259,7 +273,7 @@ def test_a_lock_from_before_the_build_is_no_drift_and_its_line_says_what_is_miss
     assert place.run("lock", "--check")["locks"][0]["unlocked"] == []
 
 
-@pytest.mark.parametrize("verb", [("lock",), ("lock", "--check"), ("build", "--locked")], ids=" ".join)
+@pytest.mark.parametrize("verb", [("lock", "--check"), ("build", "--locked")], ids=" ".join)
 def test_a_malformed_artifact_is_refused(verb: tuple[str, ...], place: Place) -> None:
     place.run("lock")
     tampered(place, *ARTIFACT, value=5)

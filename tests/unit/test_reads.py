@@ -281,3 +281,24 @@ def test_a_folder_that_holds_a_link_in_a_circle_is_listed_all_the_same(folder: P
     assert still(seen)
     (folder / "more").write_text("")
     assert not still(seen)
+
+
+def test_a_link_that_leads_nowhere_shows_where_nothing_was(folder: Path) -> None:
+    with reads.noted() as seen:
+        reads.note(folder / "none")
+    (folder / "none").symlink_to("gone")
+    assert not still(seen)
+    with reads.noted() as seen:
+        reads.note(folder / "none")
+    assert still(seen)
+    (folder / "gone").write_text("come")
+    assert not still(seen)
+
+
+def test_what_is_read_alone_says_nothing_of_its_neighbours(folder: Path) -> None:
+    with reads.noted() as seen, reads.alone():
+        (folder / "one").read_text()
+    (folder / "three").write_text("new")
+    assert still(seen) and list(seen.files) == [str(folder / "one")]
+    (folder / "one").write_text("another")
+    assert not still(seen)

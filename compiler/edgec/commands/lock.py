@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,17 +66,22 @@ def _locked(group: list[tuple[Plan, Project]], settings: Settings, check: bool) 
 
     plan = group[0][0]
     manifest = Path(plan.manifest)
-    before = read_lock(manifest)
+    told: list[Diagnostic] = []
+    try:
+        before = read_lock(manifest)
+    except Failure as failure:
+        if check or not all(item.code == "lock-invalid" for item in failure.diagnostics):
+            raise
+        before, told = None, [_renewed(item) for item in failure.diagnostics]
     record = lock_record(group, settings, Cache(folder=default_folder()), before)
     row: dict[str, Json] = {
         "manifest": plan.manifest,
         "lock": str(lock_of(manifest)),
-        "status": "current" if record == before else "new" if before is None else "changed",
+        "status": "current" if record == before else "new" if before is None and not told else "changed",
         "inputs": sum(len(part) for part in record["inputs"].values() if isinstance(part, dict)),
         "targets": {name: artifact["bundle"] if artifact else None for name, artifact in record["targets"].items()},
         "unlocked": [],
     }
-    told: list[Diagnostic] = []
     if check and before is None:
         message, hint = f"{plan.manifest} has no lock", f"edgec lock {plan.manifest}"
         told.append(Diagnostic(code="lock-missing", message=message, where=Location(file=plan.manifest), hint=hint))
@@ -85,6 +91,13 @@ def _locked(group: list[tuple[Plan, Project]], settings: Settings, check: bool) 
     elif record != before:
         write_lock(manifest, record)
     return row, told
+
+
+def _renewed(damage: Diagnostic) -> Diagnostic:
+    """Tell of a lock that could not be read, and in whose place a new one is written."""
+    message = f"{damage.message}; it is written anew"
+    hint = "what it held of bundles that were built with another cache is gone; version control may have it whole"
+    return replace(damage, severity="warning", message=message, hint=hint)
 
 
 def _line(row: dict[str, Json]) -> str:

@@ -44,14 +44,18 @@ class Planned:
 def plans(paths: tuple[Path, ...], settings: Settings, count: bool = False) -> Planned:
     """Return the plans of every valid manifest among ``paths``, with what earlier builds tell of them.
 
-    ``count`` has a child process count what no earlier build did. Raises a usage error for a target that no manifest has.
+    Those of a project whose policy is broken are left out. ``count`` has a child process count what no earlier build did.
+    Raises a usage error for a target that no manifest has.
     """
     from edgec import profiles
     from edgec.store.cache import Cache
+    from edgec.store.trust import broken
 
     passed, diagnostics, documents = fronts(paths or (Path("manifests"),), settings.root, offline=settings.offline)
+    distrusted, wrong = broken((checked.project for checked in passed), settings.policy)
+    passed = [checked for checked in passed if checked.project.root not in distrusted]
     if settings.since is not None:
-        passed = _changed(passed, settings.since)
+        passed = _changed(passed, settings.since, settings.policy)
     if passed:
         _refuse_unknown(settings.targets, passed)
     work, failed = planned(passed, settings)
@@ -60,17 +64,17 @@ def plans(paths: tuple[Path, ...], settings: Settings, count: bool = False) -> P
         failed += profiles.count(work, settings.policy, cache, output().say)
     foreseen = profiles.foreseen([plan for plan, _ in work], cache)
     return Planned(
-        work=work, diagnostics=[*diagnostics, *failed, *foreseen.refused], documents=documents, foreseen=foreseen
+        work=work, diagnostics=[*diagnostics, *wrong, *failed, *foreseen.refused], documents=documents, foreseen=foreseen
     )
 
 
-def _changed(passed: list[Checked], revision: str) -> list[Checked]:
+def _changed(passed: list[Checked], revision: str, policy: Path | None) -> list[Checked]:
     """Return the manifests of which something has changed since ``revision``, each asked of its own repository."""
     from edgec.stages.since import touched
     from edgec.store.git import changed_since
 
     changed = {root: changed_since(revision, root) for root in {checked.project.root for checked in passed}}
-    kept = [checked for checked in passed if touched(checked, changed[checked.project.root])]
+    kept = [checked for checked in passed if touched(checked, changed[checked.project.root], policy)]
     output().say(f"--since {revision}: {len(kept)} of {len(passed)} manifests have changed, or what they read has")
     return kept
 

@@ -21,11 +21,14 @@ from edgec.diagnostics import Diagnostic
 def command(paths: tuple[Path, ...], root: Path | None, strict: bool) -> int:
     """Check every manifest of PATH... (files or folders; default: manifests/, else this folder).
 
-    Finds all that can be known without loading a model. Exit code 3 when a manifest is not valid.
+    Finds all that can be known without loading a model. Exit code 3 when a manifest is not valid, or the project's policy
+    (edgec.toml).
     """
     from edgec.pipeline import fronts
+    from edgec.store.trust import broken
 
     passed, diagnostics, documents = fronts(paths, root)
+    diagnostics += broken(checked.project for checked in passed)[1]
     code = exit_code(diagnostics, strict=strict)
     if output().format == "human":
         _tell(passed, diagnostics, documents, strict)

@@ -10,6 +10,7 @@ from edgec.artifacts.difference import Difference, FigureChange, Held, Threshold
 from edgec.artifacts.measured import written
 from edgec.artifacts.quantity import EXAMPLES, Kind, QuantityError, quantity
 from edgec.diagnostics import nearest
+from edgec.registry import names, plugin
 from edgec.releases.figures import higher_is_better, main_metric
 
 FIGURES = {"latency": "latency.p90", "memory": "memory.rss"}
@@ -39,7 +40,8 @@ POINTS = ("accuracy", "delegation", "classes", "flips")
 class Asked:
     """One threshold as it was written: ``figure`` is its name (``accuracy.top5``), ``kind`` the part before the point.
 
-    ``limit`` is in base units, or a share of the old figure where ``relative``.
+    ``limit`` is in base units, or a share of the old figure where ``relative``; ``plain`` where it has no unit, as of metrics
+    that are no shares.
     """
 
     text: str
@@ -47,12 +49,18 @@ class Asked:
     kind: str
     limit: float
     relative: bool
+    plain: bool
 
 
 def asked(texts: Sequence[str]) -> tuple[Asked, ...]:
-    """Return the thresholds of ``accuracy:0.5%,latency:10%,flips``; raises ValueError, with what is allowed, for any other."""
-    parts = [part.strip() for text in texts for part in text.split(",")]
-    return tuple(_asked(part) for part in parts if part)
+    """Return the thresholds of ``accuracy:0.5%,latency:10%,flips``; raises ValueError, with what is allowed, for any other.
+
+    A text that names none is refused: it may be a variable that is not set, and holds nothing.
+    """
+    found = [[part.strip() for part in text.split(",") if part.strip()] for text in texts]
+    if not all(found):
+        raise ValueError(f"{texts[found.index([])]!r} names no threshold; there are {', '.join((*KINDS, *WORDS))}")
+    return tuple(_asked(part) for parts in found for part in parts)
 
 
 def _asked(text: str) -> Asked:
@@ -68,7 +76,17 @@ def _asked(text: str) -> Asked:
     if colon and not limit:
         raise ValueError(f"{text!r}: a limit is missing after the colon")
     relative = limit.endswith("%") and kind not in POINTS
-    return Asked(text=text, figure=name, kind=kind, limit=_limit(text, limit, kind, relative), relative=relative)
+    found = _limit(text, limit, kind, relative)
+    plain = bool(found) and kind in POINTS and not limit.endswith("%")
+    if plain and (kind != "accuracy" or _is_share(name)):
+        raise ValueError(f"{text!r}: {name} is a share, and {limit} has no unit; {_allowed(kind, points=True)}")
+    return Asked(text=text, figure=name, kind=kind, limit=found, relative=relative, plain=plain)
+
+
+def _is_share(figure: str) -> bool:
+    """Whether a figure of accuracy is known to be a share by its name alone."""
+    metric = figure.partition(".")[2].partition("[")[0].removesuffix(".drop")
+    return metric in names("metrics") and bool(plugin("metrics", metric).SHARE)
 
 
 def _meant(near: str | None, known: Sequence[str]) -> str:
@@ -93,9 +111,11 @@ def _limit(text: str, limit: str, kind: str, relative: bool) -> float:
     return found
 
 
-def _allowed(kind: str) -> str:
+def _allowed(kind: str, points: bool = False) -> str:
+    """Say how a limit is written; of accuracy as a plain number too, unless it is in ``points`` alone."""
     if kind in POINTS:
-        return f"write it like {kind}:0.5%, in percentage points" + (", or as a plain number" if kind == "accuracy" else "")
+        plain = ", or as a plain number where the metric is no share" if kind == "accuracy" and not points else ""
+        return f"write it like {kind}:0.5%, in percentage points{plain}"
     return f"write it like {kind}:5%, of the old figure, or {kind}:{EXAMPLES[KINDS[kind]]}"
 
 
@@ -112,8 +132,9 @@ def _held(item: Asked, found: Difference, strict: bool) -> Threshold:
         worse = [change.budget for change in found.verdicts if change.worse]
         return _threshold(item, bool(worse), f"worse: {', '.join(worse)}" if worse else "no budget has a worse verdict")
     if item.kind == "signature":
-        names = [fact.name for fact in found.identity if fact.name.startswith(("input ", "output ", "labels"))]
-        return _threshold(item, bool(names), f"changed: {', '.join(names)}" if names else "inputs, outputs and labels agree")
+        changed = [fact.name for fact in found.identity if fact.name.startswith(("input ", "output ", "labels"))]
+        reason = f"changed: {', '.join(changed)}" if changed else "inputs, outputs and labels agree"
+        return _threshold(item, bool(changed), reason)
     if item.kind == "flips":
         return _flips(item, found, strict)
     if item.kind == "classes":
@@ -137,6 +158,8 @@ def _figure(item: Asked, name: str, figure: FigureChange | None, strict: bool) -
     better = higher_is_better(name)
     if figure is None or better is None:
         return _unknown(item, f"no figure {name} on either side")
+    if item.plain and figure.unit in ("share", "points"):
+        return _unknown(item, f"{name} is a share, and the limit has no unit; {_allowed(item.kind, points=True)}")
     if figure.change is None or figure.old is None:
         return _unknown(item, f"{name}: {figure.note}")
     if item.relative and figure.relative is None:

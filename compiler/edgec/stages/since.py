@@ -12,16 +12,17 @@ from edgec.registry import plugin
 from edgec.store.policy import POLICY
 
 
-def touched(checked: Checked, changed: Set[Path]) -> bool:
+def touched(checked: Checked, changed: Set[Path], policy: Path | None = None) -> bool:
     """Return whether one of the ``changed`` files (absolute) is read by a build of the manifest, or was, and is gone.
 
     Nothing is hashed. Too much is named rather than too little: a file that is new or gone below a folder that the manifest
     names counts, so does a changed link or submodule through which something is read, and any Python file of the project
-    where the source runs the project's code.
+    where the source runs the project's code. ``policy`` is one that was named in place of the project's own.
     """
     manifest, project = checked.manifest, checked.project
     source = plugin("sources", manifest.model.name)
     read = {Path(checked.document.path).resolve(), project.root / POLICY, *source.files(manifest.model.options, project)}
+    read |= {policy.resolve()} if policy else set()
     read |= {project.root / name for choice in manifest.targets for name in choice.files}
     for data in manifest.data:
         read |= set(plugin("datasets", data.format).files(data.options, project))

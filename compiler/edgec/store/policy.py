@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from edgec import reads
 from edgec.artifacts.evidence import RANKS
 from edgec.artifacts.policy import Policy
 from edgec.diagnostics import Diagnostic, Failure, Location, nearest
@@ -103,7 +104,9 @@ def _loaded(path: Path) -> dict[str, Any]:
     else:
         import tomli as tomllib
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        with reads.alone():
+            content = path.read_bytes()
+        return tomllib.loads(content.decode("utf-8"))
     except OSError as error:
         raise invalid(path, error.strerror or str(error)) from None
     except ValueError as error:  # not UTF-8, or not TOML

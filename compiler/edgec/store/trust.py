@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Set
 from pathlib import Path
 
 from edgec import reads
 from edgec.artifacts.project import Project
-from edgec.diagnostics import Diagnostic, Location
-from edgec.store.policy import POLICY, read_policy
+from edgec.diagnostics import Diagnostic, Failure, Location
+from edgec.store.policy import POLICY, invalid, read_policy
 
 
 def default_policy(project: Project) -> Path | None:
-    """Return the policy at the project's root, or None where there is none."""
+    """Return the policy at the project's root, or None where nothing has its name.
+
+    Raises Failure ``policy-invalid`` for a folder, a link that leads nowhere, and whatever else is no file.
+    """
     path = project.root / POLICY
     reads.note(path)
-    return path if path.is_file() else None
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return None
+    if not path.is_file():
+        raise invalid(path, "it is no file, nor a link that leads to one")
+    return path
+
+
+def broken(projects: Iterable[Project], policy: Path | None = None) -> tuple[Set[Path], tuple[Diagnostic, ...]]:
+    """Return the roots of the projects whose policy is broken, and what is wrong with each policy.
+
+    It is ``policy`` for all of them where that is named, else each root's own. Each is read once, whether or not a manifest
+    has code that needs it.
+    """
+    roots = {project.root: project for project in projects}
+    if policy:
+        given = _wrong(policy)
+        return roots.keys() if given else frozenset(), given
+    found = {root: wrong for root, project in roots.items() if (wrong := _wrong(project))}
+    return found.keys(), tuple(item for wrong in found.values() for item in wrong)
+
+
+def _wrong(where: Project | Path) -> tuple[Diagnostic, ...]:
+    try:
+        path = where if isinstance(where, Path) else default_policy(where)
+        if path:
+            read_policy(path)
+    except Failure as failure:
+        return failure.diagnostics
+    return ()
 
 
 def allowed(entry: str, digest: str, policy: Path | None, allow_code: bool) -> bool:

@@ -112,6 +112,8 @@ def test_strict_holds_the_interval(old: Written, new: Written, edgec: Any) -> No
     ("arguments", "said"),
     [
         (["--fail-on", "acuracy:1%"], "did you mean 'accuracy'"),
+        (["--fail-on", ""], "names no threshold"),
+        (["--fail-on", "flips:1"], "in percentage points"),
         (["--strict"], "name a threshold"),
         (["--new-measured", "nowhere.json"], "does not exist"),
     ],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bundle_parts import TARGET
+from edgec.artifacts.difference import FigureChange
 from edgec.artifacts.measured import Figure
+from edgec.artifacts.release import Reading
 from edgec.releases.compare import difference
 from edgec.releases.figures import higher_is_better
 from edgec.releases.read import read_release
@@ -32,7 +35,7 @@ def found(tmp_path_factory: pytest.TempPathFactory):
 @pytest.mark.parametrize(
     ("text", "state"),
     [
-        ("accuracy:2.9%", "crossed"), ("accuracy:3%", "kept"), ("accuracy:0.03", "kept"), ("accuracy", "crossed"),
+        ("accuracy:2.9%", "crossed"), ("accuracy:3%", "kept"), ("accuracy:0", "crossed"), ("accuracy", "crossed"),
         ("accuracy.top1:2%", "crossed"), ("accuracy.top5:2%", "unknown"),
         ("latency:19%", "crossed"), ("latency:20%", "kept"), ("latency:1ms", "crossed"), ("latency:3ms", "kept"),
         ("latency.p50:1%", "kept"), ("latency.p75:1%", "unknown"),
@@ -86,7 +89,7 @@ def test_a_signature_that_changed_is_crossed(tmp_path: Path) -> None:
 
 
 def test_several_are_named_in_one_option_or_in_many() -> None:
-    assert [item.text for item in asked(["accuracy:1%, size:5%", "flips", ""])] == ["accuracy:1%", "size:5%", "flips"]
+    assert [item.text for item in asked(["accuracy:1%, size:5%,", "flips"])] == ["accuracy:1%", "size:5%", "flips"]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +105,15 @@ def test_several_are_named_in_one_option_or_in_many() -> None:
         ("accuracy:high", "is not a number; write it like accuracy:0.5%"),
         ("accuracy:nan", "not a finite number"),
         ("flips:2", "not a share"),
+        ("flips:1", "flips is a share, .* write it like flips:0.5%, in percentage points$"),
+        ("flips:0.01", "in percentage points"),
+        ("classes:1", "in percentage points"),
+        ("delegation:1", "in percentage points"),
+        ("accuracy.top1:1", "accuracy.top1 is a share, .* in percentage points$"),
+        ("accuracy.top1[folder night]:0.5", "in percentage points"),
+        ("accuracy.miou.drop:1", "in percentage points"),
+        ("", "names no threshold; there are accuracy"),
+        (" , ", "names no threshold"),
     ],
 )
 def test_what_is_no_threshold_is_refused_with_what_is(text: str, said: str) -> None:
@@ -126,3 +138,18 @@ def test_a_threshold_may_name_a_figure_of_the_pipeline_after_a_load():
     (found,) = asked(["latency.pipeline.p90[after 10min]:10%"])
     assert (found.figure, found.kind) == ("latency.pipeline.p90[after 10min]", "latency")
     assert (found.limit, found.relative) == (0.1, True)
+
+
+def test_a_variable_that_is_not_set_is_not_passed_over_beside_another() -> None:
+    with pytest.raises(ValueError, match="'' names no threshold"):
+        asked(["size:5%", ""])
+
+
+def test_a_plain_number_is_held_against_metrics_that_are_no_shares(found) -> None:
+    (threshold,) = held(asked(["accuracy:1"]), found)
+    assert threshold.held == "unknown" and "accuracy.top1 is a share" in threshold.reason and "0.5%" in threshold.reason
+    sides = [Reading(name="accuracy.sqnr", value=value, unit="dB", evidence="host") for value in (30.0, 29.0)]
+    loss = FigureChange(name="accuracy.sqnr", unit="dB", old=sides[0], new=sides[1], change=-1.0, relative=-1 / 30)
+    given = asked(["accuracy:0.5", "accuracy.sqnr:0.5", "accuracy.sqnr:1.5"])
+    states = [threshold.held for threshold in held(given, replace(found, figures=(loss,)))]
+    assert states == ["crossed", "crossed", "kept"]

@@ -67,3 +67,15 @@ def test_a_submodule_or_link_beside_it_does_not(checked):
     (root / "elsewhere").mkdir()
     (root / "circle").symlink_to("circle")
     assert not touched(checked, {root / "elsewhere", root / "circle", root / "gone"})
+
+
+def test_a_policy_that_is_named_touches_the_manifest(checked, monkeypatch):
+    root = checked.project.root
+    (root / "ci").mkdir()
+    (root / "ci" / "policy.toml").touch()
+    (root / "link.toml").symlink_to("ci/policy.toml")
+    monkeypatch.chdir(root / "ci")
+    for policy in (Path("policy.toml"), Path("../link.toml")):
+        assert touched(checked, {root / "ci" / "policy.toml"}, policy)
+    assert touched(checked, {root / "link.toml"}, Path("../link.toml"))
+    assert not touched(checked, {root / "ci" / "policy.toml"})

@@ -1,10 +1,12 @@
 """What git says has changed: committed on this branch, staged, edited, new and deleted, and nothing else."""
 
+import os
 import subprocess
 
 import pytest
 
 from edgec.diagnostics import Failure
+from edgec.store import git as asked
 from edgec.store.git import changed_since
 
 
@@ -103,3 +105,33 @@ def test_of_a_link_the_link_is_named(repository):
     (repository / "link").unlink()
     (repository / "link").symlink_to("two.txt")
     assert names(repository) == ["link"]
+
+
+def test_a_repository_of_another_owner_is_told_with_what_to_do(repository, monkeypatch):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    with pytest.raises(Failure, match="dubious ownership") as refused:
+        changed_since("HEAD", repository)
+    (finding,) = refused.value.diagnostics
+    assert finding.code == "since-unknown" and "no git repository" not in finding.message
+    assert f"git config --global --add safe.directory {repository}" in finding.hint
+
+
+def test_gits_own_reason_is_told(repository):
+    (repository / ".git" / "index").write_bytes(b"no index")
+    with pytest.raises(Failure, match=r"git diff failed in .*: fatal: .*index file"):
+        changed_since("HEAD", repository)
+    (repository / ".git" / "config").write_text("[core\n")
+    with pytest.raises(Failure, match="bad config line 1"):
+        changed_since("HEAD", repository)
+
+
+def test_a_git_that_does_not_answer_is_told(repository, tmp_path, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "git").write_text("#!/bin/sh\nexec sleep 30\n")
+    (tmp_path / "bin" / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(asked, "TIME_LIMIT_SECONDS", 0.2)
+    with pytest.raises(Failure, match="git rev-parse has not answered") as refused:
+        changed_since("HEAD", repository)
+    assert refused.value.diagnostics[0].code == "since-unknown"

@@ -1,12 +1,14 @@
 """The trust policy: entry and digest together, or nothing."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Failure
-from edgec.store.trust import allowed, default_policy, refusal
+from edgec.store.policy import read_policy
+from edgec.store.trust import allowed, broken, default_policy, refusal
 
 A, B = "a" * 64, "b" * 64
 
@@ -80,3 +82,39 @@ def test_a_policy_that_is_not_there_or_not_text_is_an_error(tmp_path: Path) -> N
     (tmp_path / "edgec.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(Failure, match="utf-8"):
         allowed("x", A, tmp_path / "edgec.toml", False)
+
+
+@pytest.mark.parametrize("kind", ["folder", "dangling", "circle", "pipe"])
+def test_a_policy_that_is_no_file_is_not_taken_for_none(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "edgec.toml"
+    make = {"folder": path.mkdir, "dangling": lambda: path.symlink_to("gone.toml"), "circle": lambda: path.symlink_to(path),
+            "pipe": lambda: os.mkfifo(path)}  # fmt: skip
+    make[kind]()
+    with pytest.raises(Failure, match="it is no file") as caught:
+        default_policy(Project(root=tmp_path, folder=tmp_path))
+    assert (caught.value.diagnostics[0].code, caught.value.exit_code) == ("policy-invalid", 3)
+
+
+def test_a_policy_behind_a_link_is_taken(policy: Path, tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "edgec.toml").symlink_to(policy)
+    found = default_policy(Project(root=tmp_path / "root", folder=tmp_path / "root"))
+    assert found and allowed("net:build", A, found, False)
+
+
+def test_each_broken_policy_is_told_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr("edgec.store.trust.read_policy", lambda path: read.append(path) or read_policy(path))
+    for name, text in (("good", ""), ("bad", "keys = [[["), ("none", None)):
+        (tmp_path / name).mkdir()
+        if text is not None:
+            (tmp_path / name / "edgec.toml").write_text(text)
+    names = ("good", "bad", "bad", "none", "good")
+    projects = [Project(root=tmp_path / name, folder=tmp_path / name / str(count)) for count, name in enumerate(names)]
+    roots, wrong = broken(projects)
+    assert set(roots) == {tmp_path / "bad"} and [item.code for item in wrong] == ["policy-invalid"]
+    assert sorted(read) == [tmp_path / "bad" / "edgec.toml", tmp_path / "good" / "edgec.toml"]
+    roots, wrong = broken(projects, tmp_path / "bad" / "edgec.toml")
+    assert len(roots) == 3 and len(wrong) == 1 and len(read) == 3
+    assert broken(projects, tmp_path / "good" / "edgec.toml") == (set(), ())
+    assert len(broken([], tmp_path / "bad" / "edgec.toml")[1]) == 1

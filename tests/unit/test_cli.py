@@ -156,6 +156,15 @@ def test_python_dash_m_and_a_reader_that_hangs_up() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "{", "")
 
 
+@pytest.mark.parametrize(("given", "asks"), [((), True), (("--allow-code",), False)])
+def test_a_plan_asks_for_trust_in_code_unless_it_is_given(
+    given: tuple[str, ...], asks: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EDGEC_CACHE", str(tmp_path))
+    assert run("plan", INVALID / "runs-code" / "manifest.yaml", *given) == 0
+    assert ("runs-code" in capfd.readouterr().err) == asks
+
+
 @pytest.mark.parametrize("buffered", [True, False])
 @pytest.mark.parametrize("form", ["human", "json"])
 @pytest.mark.parametrize(("case", "code"), [(INVALID / "unknown-key", 3), (VALID / "smallest", 0)])

@@ -120,7 +120,7 @@ def _build(paths: tuple[Path, ...], settings: Settings, asked: Question | None) 
         if not refused:
             with board([plan for plan, _ in found.possible], output()) as (say, watch):
                 outcomes = build(found.possible, settings, say, watch)
-    diagnostics = _diagnostics(found, outcomes, settings)
+    diagnostics = _diagnostics(found, outcomes)
     code = exit_code(diagnostics, strict=settings.strict)
     _put(*_texts(found, outcomes, diagnostics, code))
     if asked and outcomes and code == 0:
@@ -148,7 +148,7 @@ def _keep(
         outcomes = tuple(outcome for outcome in again if outcome)
         if len(outcomes) < len(again):
             return
-    diagnostics = _diagnostics(found, outcomes, settings)
+    diagnostics = _diagnostics(found, outcomes)
     if any(item.code == "cache-damaged" for item in diagnostics):
         return
     written = [written_digests(group, settings, asked.cache) for group in found.groups]
@@ -165,10 +165,9 @@ def _outs(found: Planned, settings: Settings) -> Iterator[str]:
     yield from {str((settings.out or project.root / "out").absolute()) for _, project in found.work}
 
 
-def _diagnostics(found: Planned, outcomes: Sequence[Outcome], settings: Settings) -> list[Diagnostic]:
-    told = [item for item in found.diagnostics if not (settings.allow_code and item.code == "runs-code")]
-    told += [item for outcome in outcomes for item in outcome.diagnostics]
-    return list(dict.fromkeys(told))  # targets that share a job share its failure
+def _diagnostics(found: Planned, outcomes: Sequence[Outcome]) -> list[Diagnostic]:
+    told = (item for outcome in outcomes for item in outcome.diagnostics)
+    return list(dict.fromkeys((*found.diagnostics, *told)))  # targets that share a job share its failure
 
 
 def _memory(text: str | None) -> int | None:

@@ -63,9 +63,10 @@ def plans(paths: tuple[Path, ...], settings: Settings, count: bool = False) -> P
     if count and cache:
         failed += profiles.count(work, settings.policy, cache, output().say)
     foreseen = profiles.foreseen([plan for plan, _ in work], cache)
-    return Planned(
-        work=work, diagnostics=[*diagnostics, *wrong, *failed, *foreseen.refused], documents=documents, foreseen=foreseen
-    )
+    told = [*diagnostics, *wrong, *failed, *foreseen.refused]
+    if settings.allow_code:  # what was asked for is given
+        told = [item for item in told if item.code != "runs-code"]
+    return Planned(work=work, diagnostics=told, documents=documents, foreseen=foreseen)
 
 
 def _changed(passed: list[Checked], revision: str, policy: Path | None) -> list[Checked]:

@@ -120,7 +120,7 @@ def _candidate(item: Known) -> tuple[str, str, str, str]:
 def _foretold(item: Known) -> list[tuple[str, str]]:
     """What the model computes and what the target's figures allow; of a search the candidates' bounds are in its table."""
     if item.profile is None or item.prediction is None:
-        return [("computes", "unknown until it is counted: by a build, or by `edgec plan --profile`")]
+        return [("computes", "unknown until it is counted, by a build or by `edgec plan --profile`")]
     macs = sum(item.profile.macs.values())
     counts = f"{macs / 1e6:.4g} M multiply-accumulates, {item.profile.parameters:,} parameters"
     sized = " (of the example's size)" if item.profile.dynamic else ""

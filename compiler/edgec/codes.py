@@ -51,7 +51,7 @@ CODES: dict[str, Code] = {
     "wrong-type": Code(3, "A value is of another type than the field takes.", "Write the value as the message says; quote numbers that are meant as strings."),
     "wrong-value": Code(3, "A value is of the right type and not one that the field takes.", "Take one that the message allows."),
     "unknown-name": Code(3, "No source, format, recipe, delegate, metric, task or target has that name.", "Take a name that the message allows; `edgec list` shows all."),
-    "name-twice": Code(3, "Two targets, two inputs or two manifests have one name, or a search tries one thing twice.", "Rename or remove one."),
+    "name-twice": Code(3, "Two targets, two inputs or two manifests have one name, two bundles would have one tarball (`name-version-target`), or a search tries one thing twice.", "Rename or remove one."),
     "needs-data": Code(3, "A recipe or a budget needs data, or labels in it, or a recipe needs budgets, that the manifest does not name.", "Add `data.calibration`, `data.training` or `data.evaluation`, labels, or `budgets.accuracy`, as the message says."),
     "does-not-fit": Code(3, "Two parts of the manifest exclude each other: a search and what it is there to find, delegate and target, recipe and delegate, metric and task, data and input.", "Change one of the two to what the message allows."),
     "budgets-contradict": Code(3, "No result could meet two of the budgets at once.", "Correct one of the two limits."),

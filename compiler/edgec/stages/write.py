@@ -50,12 +50,13 @@ def write(bundle: Bundle, out: Path, cache: Cache | None = None) -> Written:
     Everything is staged beside its place, synced, read back, and only then moved. A failure or an interrupt puts
     back what was there; after a kill, each of the four is the old or the new one, whole, and the next write into
     ``out`` finishes what was begun. ``cache`` keeps large files as the tarball has them. Raises Failure
-    ``disk-full``, ``not-writable`` or ``digest-mismatch``.
+    ``disk-full``, ``not-writable`` or ``digest-mismatch``, and ``name-twice`` where the tarball of another bundle lies.
     """
     base = out / "rejected" if bundle.rejected else out
     with environment_errors(f"write the bundle into {base}"), _made(base) as made:
         with exclusive(base / LOCK):
             _recover(base)
+            _refuse_other(bundle, base)
             try:
                 moves = _stage(bundle, base / STAGING, cache)
                 made(base.joinpath(bundle.name, bundle.version))
@@ -108,6 +109,19 @@ def digests_of(bundle: Bundle, written: Written) -> dict[str, str]:
 def stem(bundle: Bundle) -> str:
     """Return the name of the tarball without its ending, which is also its one top folder."""
     return f"{bundle.name}-{bundle.version}-{bundle.target}"
+
+
+def _refuse_other(bundle: Bundle, base: Path) -> None:
+    """Raise Failure ``name-twice`` where the measurements beside the tarball's place are of a bundle named otherwise."""
+    try:
+        record = json.loads((base / f"{stem(bundle)}.measurements.json").read_bytes())
+        found = [record[key] for key in ("name", "version", "target")]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if found != [bundle.name, bundle.version, bundle.target]:
+        message = f"{base / stem(bundle)}.tar.gz is the bundle of {found[0]} {found[1]} for {found[2]}"
+        hint = "rename one of the two, or build into another folder with --out"
+        raise Failure(Diagnostic(code="name-twice", message=message, hint=hint))
 
 
 def _stage(bundle: Bundle, staging: Path, cache: Cache | None) -> tuple[Move, ...]:

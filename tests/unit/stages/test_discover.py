@@ -71,6 +71,17 @@ def test_two_manifests_of_one_name_and_version_are_an_error(tmp_path: Path) -> N
     assert fronts([tmp_path])[1] == []
 
 
+def test_two_manifests_with_one_tarball_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(SMALLEST.replace("1.0.0", "1.0.0-rc"))
+    target = "{name: rc-linux-x86_64, base: linux-x86_64}"
+    (tmp_path / "b.yaml").write_text(SMALLEST.replace("[linux-x86_64]", f"[{target}]"))
+    (tmp_path / "c.yaml").write_text(SMALLEST.replace("1.0.0", "2.0.0"))
+    passed, (found,), _ = fronts([tmp_path])
+    assert [checked.document.path for checked in passed] == [str(tmp_path / "c.yaml")]
+    assert (found.code, found.exit_code) == ("name-twice", 3)
+    assert "trial-1.0.0-rc-linux-x86_64.tar.gz" in found.message and found.where and found.where.file.endswith("b.yaml")
+
+
 def test_one_bad_manifest_does_not_hide_the_others(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(SMALLEST + "x: 1\n")
     (tmp_path / "b.yaml").write_text(SMALLEST)

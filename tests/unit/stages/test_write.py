@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle_parts import bundle
+from bundle_parts import TARGET, bundle
 from edgec.artifacts.bundle import Bundle, File, Written
 from edgec.diagnostics import Failure
 from edgec.stages import write as stage
@@ -61,6 +61,15 @@ def test_a_rejected_bundle_lies_apart_and_leaves_the_accepted_one(old: Bundle, n
     written = write(replace(new, rejected=True), tmp_path / "out")
     assert written.folder == tmp_path / "out" / "rejected" / PLACES[0]
     assert bundles.check(kept.folder) == old.digest
+
+
+def test_the_tarball_of_another_bundle_is_not_replaced(old: Bundle, tmp_path: Path) -> None:
+    parts = tmp_path / "parts"
+    write(bundle(parts, version="1.0.0-rc", target=replace(TARGET, name="x")), tmp_path / "out")
+    before = everything(tmp_path / "out")
+    other = bundle(tmp_path / "other", target=replace(TARGET, name="rc-x"))
+    assert refused(other, tmp_path / "out") == ["name-twice"]
+    assert everything(tmp_path / "out") == before
 
 
 def test_the_same_bundle_twice_gives_the_same_bytes(old: Bundle, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def _stat(folder: Path) -> int:
     from edgec.store.cache import refusals
     from edgec.store.housekeeping import entries, leases
 
-    with refusals(f"read {folder}"):
+    with refusals(f"read {folder}", "not-readable"):
         found, builds = entries(folder), len(leases(folder))
     kinds: dict[str, list[Entry]] = {}
     for entry in found:
@@ -75,7 +75,7 @@ def _verify(folder: Path) -> int:
     from edgec.store.cache import refusals
     from edgec.store.housekeeping import damaged, entries
 
-    with refusals(f"read {folder}"):
+    with refusals(f"read {folder}", "not-readable"):
         found, count = damaged(folder), len(entries(folder))
     wrong = [
         Diagnostic(code="cache-damaged", message=f"the cache entry {entry.kind}/{entry.key} is damaged: {why}")

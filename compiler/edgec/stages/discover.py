@@ -11,6 +11,7 @@ from edgec.artifacts.checked import Checked
 from edgec.artifacts.document import Route
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, Location
+from edgec.store.atomic import read_errors
 from edgec.store.files import is_file, is_folder
 
 SUFFIXES = (".yaml", ".yml")
@@ -21,28 +22,31 @@ _API_VERSION = re.compile(rb"""^["']?apiVersion["']?[ \t]*:[ \t]*["']?([^"'\s#]*
 
 
 def discover(paths: Sequence[Path]) -> tuple[list[Path], list[Diagnostic]]:
-    """Return the manifests among ``paths`` in order, each once, and warnings on YAML files that were passed over.
+    """Return the manifests among ``paths`` in order, each once, and a finding on each other path.
 
-    A file is taken as it is; of a folder, every YAML file straight in it with ``apiVersion: edgec/…``. No path at all
-    means ``manifests/``, or the current folder where there is none. Raises Failure ``no-manifest`` for an empty folder.
+    A file is taken as it is; of a folder, every YAML file straight in it with ``apiVersion: edgec/…``, and each that cannot
+    be read. There are warnings on those passed over, and ``not-readable`` for a folder that cannot be listed. No path at
+    all means ``manifests/``, or the current folder where there is none. Raises Failure ``no-manifest`` for an empty folder.
     """
     found: list[Path] = []
-    warnings: list[Diagnostic] = []
+    told: list[Diagnostic] = []
     missing: list[Diagnostic] = []
     for path in paths or _default():
-        if not is_folder(path):
-            found.append(path)
+        try:
+            with read_errors(str(path)):
+                manifests, passed = _of_folder(path) if is_folder(path) else ([path], [])
+        except Failure as failure:
+            told += failure.diagnostics
             continue
-        manifests, passed = _of_folder(path)
         found += manifests
-        warnings += passed
+        told += passed
         if not manifests:
             message = f"no manifest in the folder {str(path)!r}"
             hint = "a manifest is a YAML file with `apiVersion: edgec/v1`; `edgec init` writes one"
             missing.append(Diagnostic(code="no-manifest", message=message, hint=hint))
     if missing:
-        raise Failure(*missing, *warnings)
-    return list(dict.fromkeys(found)), warnings
+        raise Failure(*missing, *told)
+    return list(dict.fromkeys(found)), told
 
 
 def is_target_file(path: Path) -> bool:
@@ -107,7 +111,11 @@ def _default() -> Iterable[Path]:
 def _of_folder(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
     manifests, warnings = [], []
     for path in sorted(entry for entry in folder.iterdir() if entry.suffix in SUFFIXES and entry.is_file()):
-        version = _api_version(path)
+        try:
+            version = _api_version(path)
+        except OSError:  # whoever takes it for a manifest says why
+            manifests.append(path)
+            continue
         if version is None:
             message = f"{path} has no `apiVersion`, so it was passed over"
             where = Location(file=str(path), line=1, column=1)

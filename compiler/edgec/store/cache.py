@@ -52,7 +52,7 @@ class Cache:
     def read(self, kind: str, key: str) -> Path | None:
         """Return the entry's folder when it is whole; a damaged entry is removed, and None returned."""
         entry = self.folder / kind / key
-        with refusals(f"read {entry}"):
+        with refusals(f"read {entry}", "not-readable"):
             if not entry.is_dir():
                 return None
             if wrong := damage(entry):
@@ -154,14 +154,14 @@ class Cache:
 
 
 @contextlib.contextmanager
-def refusals(what: str) -> Iterator[None]:
+def refusals(what: str, code: str = "not-writable") -> Iterator[None]:
     """Turn what the machine refuses inside the block into a Failure with exit code 8; a mistake of ours stays one."""
     try:
         yield
     except OSError as error:
         if error.errno not in REFUSED:
             raise
-        raise Failure(environment_failure(error, what)) from error
+        raise Failure(environment_failure(error, what, code)) from error
 
 
 def unusable(folder: Path, error: OSError) -> Failure:

@@ -17,8 +17,8 @@ from typing import Any
 import click
 
 from edgec import __version__
-from edgec.commands.options import output, put, silence
-from edgec.diagnostics import Failure
+from edgec.commands.options import PROSE, output, put, silence
+from edgec.diagnostics import Diagnostic, Failure
 
 OBJECTS = 100_000
 """New ones after which Python's collector looks for cycles; at its own 700 it takes 7 % of a build that lowers nothing."""
@@ -96,6 +96,12 @@ class Verbs(click.Group):
         except Failure as failure:
             output(ctx).findings(failure.diagnostics, failure.documents)
             return failure.exit_code
+        except OSError as error:
+            if error.errno not in ENVIRONMENT or output(ctx).format in PROSE:
+                raise
+            code = "disk-full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "not-writable"
+            output(ctx).findings([Diagnostic(code=code, message=_refused(error))], {})
+            return 8
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
@@ -197,10 +203,13 @@ def _is_unheard(error: OSError) -> bool:
 
 
 def _environment(error: OSError) -> int:
-    what = "standard output is closed" if _is_unheard(error) else ENVIRONMENT.get(error.errno or 0, error.strerror)
-    where = f": {error.filename}" if error.filename else ""
-    put(sys.stderr, f"edgec: {what}{where}\n")
+    put(sys.stderr, f"edgec: {_refused(error)}\n")
     return 8
+
+
+def _refused(error: OSError) -> str:
+    what = "standard output is closed" if _is_unheard(error) else ENVIRONMENT.get(error.errno or 0, error.strerror)
+    return f"{what}: {error.filename}" if error.filename else str(what)
 
 
 def _bug(error: Exception) -> int:

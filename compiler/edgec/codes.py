@@ -51,7 +51,7 @@ CODES: dict[str, Code] = {
     "wrong-type": Code(3, "A value is of another type than the field takes.", "Write the value as the message says; quote numbers that are meant as strings."),
     "wrong-value": Code(3, "A value is of the right type and not one that the field takes.", "Take one that the message allows."),
     "unknown-name": Code(3, "No source, format, recipe, delegate, metric, task or target has that name.", "Take a name that the message allows; `edgec list` shows all."),
-    "name-twice": Code(3, "Two targets, two inputs or two manifests have one name, or a search tries one thing twice.", "Rename or remove one."),
+    "name-twice": Code(3, "Two targets, two inputs or two manifests have one name, two bundles would have one tarball (`name-version-target`), or a search tries one thing twice.", "Rename or remove one."),
     "needs-data": Code(3, "A recipe or a budget needs data, or labels in it, or a recipe needs budgets, that the manifest does not name.", "Add `data.calibration`, `data.training` or `data.evaluation`, labels, or `budgets.accuracy`, as the message says."),
     "does-not-fit": Code(3, "Two parts of the manifest exclude each other: a search and what it is there to find, delegate and target, recipe and delegate, metric and task, data and input.", "Change one of the two to what the message allows."),
     "budgets-contradict": Code(3, "No result could meet two of the budgets at once.", "Correct one of the two limits."),
@@ -141,5 +141,6 @@ CODES: dict[str, Code] = {
     "no-worker": Code(8, "No worker of the cluster may run a job: there is none, it is not as this machine is, or it has too little memory.", "The message says of each worker why not; install the same edgec and packages there, or ask for less with `--job-memory`."),
     "store-not-shared": Code(8, "A worker does not find in the store what was put there, or the other way round.", "Name with `--store` a folder that this machine and every worker see under one path, or a repository of a registry (`oci://…`)."),
     "disk-full": Code(8, "The disk is full; nothing was changed.", "Free space and run the command again."),
-    "not-writable": Code(8, "A file or folder cannot be read or written, for want of permission or because the device failed; nothing was changed.", "Correct its permissions, or name another folder."),
+    "not-writable": Code(8, "A file or folder cannot be written or used, for want of permission, for what is in its place, or because the device failed; nothing was changed.", "Correct its permissions, or name another folder."),
+    "not-readable": Code(8, "A file or folder that is there cannot be read, for want of permission or because the device failed.", "Correct the permissions of what the message names."),
 }

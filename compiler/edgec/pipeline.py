@@ -74,16 +74,18 @@ def fronts(
     Raises Failure ``no-manifest`` when a path holds none.
     """
     from edgec.stages.discover import discover, is_target_file, named_twice
+    from edgec.store.atomic import read_errors
 
     files, diagnostics = discover(paths)
     passed: list[Checked] = []
     documents: dict[str, Document] = {}
     for path in files:
         try:
-            if is_target_file(path):
-                documents |= target_front(path, root)
-                continue
-            checked = front(path, root, offline=offline)
+            with read_errors(f"{path} or what it names"):
+                if is_target_file(path):
+                    documents |= target_front(path, root)
+                    continue
+                checked = front(path, root, offline=offline)
         except Failure as failure:
             diagnostics += failure.diagnostics
             documents |= failure.documents
@@ -101,13 +103,15 @@ def planned(passed: Sequence[Checked], settings: Settings) -> tuple[list[Work], 
     What fails while hashing becomes diagnostics.
     """
     from edgec.stages.plan import Seen, plan
+    from edgec.store.atomic import read_errors
 
     seen = Seen()
     work: list[Work] = []
     failed: list[Diagnostic] = []
     for checked in passed:
         try:
-            plans = plan(checked, allow_code=settings.allow_code, policy=settings.policy, only=settings.targets, seen=seen)
+            with read_errors(f"{checked.document.path} or what it names"):
+                plans = plan(checked, allow_code=settings.allow_code, policy=settings.policy, only=settings.targets, seen=seen)
         except Failure as failure:
             failed += failure.diagnostics
         else:

@@ -102,6 +102,20 @@ def test_a_failure_is_text_on_standard_error_for_people(verb: Any, capsys: pytes
     assert captured.out == "" and captured.err.startswith("error[tool-missing]: no compiler")
 
 
+@pytest.mark.parametrize(("number", "code"), [(errno.EACCES, "not-writable"), (errno.ENOSPC, "disk-full")])
+def test_what_the_machine_refuses_is_json_when_asked(
+    number: int, code: str, verb: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verb(raising(OSError(number, os.strerror(number), "out/x")))
+    assert run("list", "--output", "json") == 8
+    captured = capsys.readouterr()
+    record = json.loads(captured.out)
+    assert (record["exit_code"], record["diagnostics"][0]["code"], captured.err) == (8, code, "")
+    assert "out/x" in record["diagnostics"][0]["message"]
+    assert run("list") == 8
+    assert capsys.readouterr().err.endswith(": out/x\n")
+
+
 def test_a_returned_number_is_the_exit_code(verb: Any) -> None:
     verb(lambda: 5)
     assert run("list") == 5

@@ -1,5 +1,6 @@
 """One target's end is its own: a failure, or a bug, in one build leaves the others to theirs."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from edgec import pipeline, trials, workshop
 from edgec.artifacts.settings import Settings
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.stages import plan
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,6 +19,22 @@ def work():
     checked = pipeline.front(ROOT / "manifests" / "camera.yaml")
     plans, _ = pipeline.planned([checked], Settings())
     return plans
+
+
+def test_what_cannot_be_hashed_stops_no_other_manifest(monkeypatch):
+    checked = pipeline.front(ROOT / "manifests" / "camera.yaml")
+    real, calls = plan.plan, []
+
+    def refusing(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise PermissionError(errno.EACCES, "Permission denied", "camera.safetensors")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(plan, "plan", refusing)
+    work, (found,) = pipeline.planned([checked, checked], Settings())
+    assert len(work) == 2
+    assert (found.code, found.exit_code) == ("not-readable", 8) and "camera.safetensors" in found.message
 
 
 def built(work, monkeypatch, lower):

@@ -47,13 +47,15 @@ def command(action: str, max_size: str | None, dry_run: bool) -> int:
 
 
 def _stat(folder: Path) -> int:
+    from edgec.store.cache import refusals
     from edgec.store.housekeeping import entries, leases
 
-    found = entries(folder)
+    with refusals(f"read {folder}", "not-readable"):
+        found, builds = entries(folder), len(leases(folder))
     kinds: dict[str, list[Entry]] = {}
     for entry in found:
         kinds.setdefault(entry.kind, []).append(entry)
-    total, builds = sum(entry.bytes for entry in found), len(leases(folder))
+    total = _sum(found)
     if output().format == "json":
         rows = [{"kind": kind, "entries": len(of), "bytes": _sum(of), "last_used": _last(of)} for kind, of in kinds.items()]
         return _tell([], folder=str(folder), kinds=rows, entries=len(found), bytes=total, builds=builds)
@@ -70,13 +72,15 @@ def _stat(folder: Path) -> int:
 
 
 def _verify(folder: Path) -> int:
+    from edgec.store.cache import refusals
     from edgec.store.housekeeping import damaged, entries
 
+    with refusals(f"read {folder}", "not-readable"):
+        found, count = damaged(folder), len(entries(folder))
     wrong = [
         Diagnostic(code="cache-damaged", message=f"the cache entry {entry.kind}/{entry.key} is damaged: {why}")
-        for entry, why in damaged(folder)
+        for entry, why in found
     ]
-    count = len(entries(folder))
     if output().format == "human":
         output().data(f"{count} entries hashed, {len(wrong)} damaged" + ("" if count else f" ({folder} holds none)"))
     return _tell(wrong, folder=str(folder), entries=count, damaged=len(wrong))

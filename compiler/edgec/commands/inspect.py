@@ -64,11 +64,11 @@ def program(path: Path) -> dict[str, Json]:
     """Return the record of a .pte, also one that edgec did not build. Imports executorch."""
     from edgec.runtime.libraries import library_of
     from edgec.runtime.program import read_program
-    from edgec.store.atomic import environment_errors
+    from edgec.store.atomic import read_errors
 
     if not path.is_file():
         raise Failure(Diagnostic(code="no-bundle", message=f"{path} does not exist"))
-    with environment_errors(f"read {path}"):
+    with read_errors(str(path)):
         data = path.read_bytes()
     # What torch and torchao log when they are imported says nothing about the file.
     logging.disable(logging.WARNING)

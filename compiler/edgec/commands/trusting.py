@@ -42,11 +42,11 @@ def policy_of(keys: Sequence[Path], file: Path | None) -> Policy:
 
 
 def with_papers(path: Path, bundle: OpenBundle, signature: Path | None, measurements: Path | None) -> Papers:
-    """Return what lies beside the bundle at ``path``, or where the user says. Raises Failure ``not-writable``."""
-    from edgec.store.atomic import environment_errors
+    """Return what lies beside the bundle at ``path``, or where the user says. Raises Failure ``not-readable``."""
+    from edgec.store.atomic import read_errors
     from edgec.store.signatures import beside, papers
 
     places = beside(path, bundle.facts)
     places = replace(places, signature=signature or places.signature, measurements=measurements or places.measurements)
-    with environment_errors(f"read what lies beside {path}"):
+    with read_errors(f"what lies beside {path}"):
         return papers(places)

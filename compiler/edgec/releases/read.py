@@ -14,7 +14,7 @@ from edgec.artifacts.evaluated import Evaluated, evaluated_of
 from edgec.artifacts.release import GoldenAnswer, OperatorCount, Release
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.releases.records import readings, verdicts
-from edgec.store.atomic import environment_errors
+from edgec.store.atomic import read_errors
 from edgec.store.bundles import OpenBundle, opened
 from edgec.store.figures import read_figures
 
@@ -32,7 +32,7 @@ def read_release(path: Path, measured: tuple[Path, ...] = ()) -> Release:
     beside the bundle is taken, where there is one. Raises Failure ``no-bundle``, ``bundle-broken``, ``digest-mismatch``.
     """
     with opened(path) as bundle:
-        with environment_errors("read what was measured"):
+        with read_errors("what was measured"):
             records = [read_figures(item) for item in measured or _beside(path, bundle.facts)]
         for item, record in zip(measured or _beside(path, bundle.facts), records, strict=True):
             if record["bundle_sha256"] != bundle.digest:
@@ -109,7 +109,7 @@ def _release(path: Path, bundle: OpenBundle, records: list[Json]) -> Release:
 
 
 def _json(bundle: OpenBundle, name: str) -> Json:
-    with environment_errors(f"read {name}"):
+    with read_errors(name):
         return json.loads((bundle.folder / name).read_bytes())
 
 
@@ -163,7 +163,7 @@ def _parts(bundle: OpenBundle) -> dict[str, int]:
         "model.pte: delegate blobs": int(memory["delegate_blobs"]),
         "model.pte: constants": int(memory["constants"]),
     }
-    with environment_errors("read the bundle's files"):
+    with read_errors("the bundle's files"):
         sizes = {name: (bundle.folder / name).stat().st_size for name in bundle.digests}
     binaries = {name: size for name, size in sizes.items() if name.startswith(("bin/", "lib/"))}
     rest = sum(sizes.values()) - sizes[bundle.facts["model"]["file"]] - sum(binaries.values())
@@ -186,6 +186,6 @@ def _golden(bundle: OpenBundle) -> dict[str, GoldenAnswer]:
 def _bytes(bundle: OpenBundle, name: Any) -> bytes:
     if name not in bundle.digests:
         raise ValueError(f"golden vectors name {name!r}, which is no file of the bundle")
-    with environment_errors(f"read {name}"):
+    with read_errors(name):
         content: bytes = (bundle.folder / name).read_bytes()
         return content

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from edgec import reads
 from edgec.artifacts.checked import Checked
+from edgec.artifacts.document import Route
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, Location
+from edgec.store.atomic import read_errors
 from edgec.store.files import is_file, is_folder
 
 SUFFIXES = (".yaml", ".yml")
@@ -21,28 +22,31 @@ _API_VERSION = re.compile(rb"""^["']?apiVersion["']?[ \t]*:[ \t]*["']?([^"'\s#]*
 
 
 def discover(paths: Sequence[Path]) -> tuple[list[Path], list[Diagnostic]]:
-    """Return the manifests among ``paths`` in order, each once, and warnings on YAML files that were passed over.
+    """Return the manifests among ``paths`` in order, each once, and a finding on each other path.
 
-    A file is taken as it is; of a folder, every YAML file straight in it with ``apiVersion: edgec/…``. No path at all
-    means ``manifests/``, or the current folder where there is none. Raises Failure ``no-manifest`` for an empty folder.
+    A file is taken as it is; of a folder, every YAML file straight in it with ``apiVersion: edgec/…``, and each that cannot
+    be read. There are warnings on those passed over, and ``not-readable`` for a folder that cannot be listed. No path at
+    all means ``manifests/``, or the current folder where there is none. Raises Failure ``no-manifest`` for an empty folder.
     """
     found: list[Path] = []
-    warnings: list[Diagnostic] = []
+    told: list[Diagnostic] = []
     missing: list[Diagnostic] = []
     for path in paths or _default():
-        if not is_folder(path):
-            found.append(path)
+        try:
+            with read_errors(str(path)):
+                manifests, passed = _of_folder(path) if is_folder(path) else ([path], [])
+        except Failure as failure:
+            told += failure.diagnostics
             continue
-        manifests, passed = _of_folder(path)
         found += manifests
-        warnings += passed
+        told += passed
         if not manifests:
             message = f"no manifest in the folder {str(path)!r}"
             hint = "a manifest is a YAML file with `apiVersion: edgec/v1`; `edgec init` writes one"
             missing.append(Diagnostic(code="no-manifest", message=message, hint=hint))
     if missing:
-        raise Failure(*missing, *warnings)
-    return list(dict.fromkeys(found)), warnings
+        raise Failure(*missing, *told)
+    return list(dict.fromkeys(found)), told
 
 
 def is_target_file(path: Path) -> bool:
@@ -67,22 +71,37 @@ def project_of(path: Path, root: Path | None = None, *, offline: bool = False) -
 
 
 def named_twice(checked: Sequence[Checked]) -> tuple[list[Checked], list[Diagnostic]]:
-    """Return the manifests whose name and version no other has, and a finding for each later one that repeats them.
+    """Return the manifests that write what no other writes, and a finding for each later one that would write the same.
 
-    All that share a name are left out: they would write one bundle, and which is meant is the user's to say.
+    That is one of the same name and version, or with a target whose tarball is named as another manifest's is. All that
+    share a name are left out: which is meant is the user's to say.
     """
-    first: dict[tuple[str, str], str] = {}
-    found = []
-    times = Counter((item.manifest.name, item.manifest.version) for item in checked)
+    first: dict[str, Checked] = {}
+    found: list[Diagnostic] = []
+    alike: set[str] = set()
     for item in checked:
-        key = (item.manifest.name, item.manifest.version)
-        if key in first:
-            where = Location(file=item.document.path, route=("name",))
-            related = (("it stands here first", Location(file=first[key], route=("name",))),)
-            message = f"two manifests are named {key[0]} {key[1]}"
-            found.append(Diagnostic(code="name-twice", message=message, where=where, related=related))
-        first.setdefault(key, item.document.path)
-    return [item for item in checked if times[item.manifest.name, item.manifest.version] == 1], found
+        for name, message, route in _names(item):
+            other = first.setdefault(name, item)
+            if other is not item:
+                found.append(_twice(other, item, message, route))
+                alike |= {other.document.path, item.document.path}
+                break
+    return [item for item in checked if item.document.path not in alike], found
+
+
+def _names(item: Checked) -> Iterator[tuple[str, str, Route]]:
+    """What a manifest's bundles are told apart by: each name, what to say of two that have it, and where it stands."""
+    name, version = item.manifest.name, item.manifest.version
+    yield f"{name} {version}", f"two manifests are named {name} {version}", ("name",)
+    for target in item.manifest.targets:
+        tarball = f"{name}-{version}-{target.name}.tar.gz"
+        yield tarball, f"two manifests would write one tarball: {tarball}", target.route
+
+
+def _twice(first: Checked, later: Checked, message: str, route: Route) -> Diagnostic:
+    where = Location(file=later.document.path, route=route)
+    related = (("it stands here first", Location(file=first.document.path, route=("name",))),)
+    return Diagnostic(code="name-twice", message=message, where=where, related=related)
 
 
 def _default() -> Iterable[Path]:
@@ -92,7 +111,11 @@ def _default() -> Iterable[Path]:
 def _of_folder(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
     manifests, warnings = [], []
     for path in sorted(entry for entry in folder.iterdir() if entry.suffix in SUFFIXES and entry.is_file()):
-        version = _api_version(path)
+        try:
+            version = _api_version(path)
+        except OSError:  # whoever takes it for a manifest says why
+            manifests.append(path)
+            continue
         if version is None:
             message = f"{path} has no `apiVersion`, so it was passed over"
             where = Location(file=str(path), line=1, column=1)

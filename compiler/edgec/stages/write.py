@@ -11,7 +11,6 @@ from pathlib import Path
 
 from edgec import reads
 from edgec.artifacts.bundle import Bundle, File, Written
-from edgec.artifacts.document import Json
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.signed import SIGNATURE_ENDING
 from edgec.cores import together
@@ -22,6 +21,7 @@ from edgec.store.atomic import (
     environment_errors,
     exchange,
     exclusive,
+    inside,
     remove_tree,
     sync,
     sync_tree,
@@ -50,12 +50,13 @@ def write(bundle: Bundle, out: Path, cache: Cache | None = None) -> Written:
     Everything is staged beside its place, synced, read back, and only then moved. A failure or an interrupt puts
     back what was there; after a kill, each of the four is the old or the new one, whole, and the next write into
     ``out`` finishes what was begun. ``cache`` keeps large files as the tarball has them. Raises Failure
-    ``disk-full``, ``not-writable`` or ``digest-mismatch``.
+    ``disk-full``, ``not-writable`` or ``digest-mismatch``, and ``name-twice`` where the tarball of another bundle lies.
     """
     base = out / "rejected" if bundle.rejected else out
     with environment_errors(f"write the bundle into {base}"), _made(base) as made:
         with exclusive(base / LOCK):
             _recover(base)
+            _refuse_other(bundle, base)
             try:
                 moves = _stage(bundle, base / STAGING, cache)
                 made(base.joinpath(bundle.name, bundle.version))
@@ -108,6 +109,19 @@ def digests_of(bundle: Bundle, written: Written) -> dict[str, str]:
 def stem(bundle: Bundle) -> str:
     """Return the name of the tarball without its ending, which is also its one top folder."""
     return f"{bundle.name}-{bundle.version}-{bundle.target}"
+
+
+def _refuse_other(bundle: Bundle, base: Path) -> None:
+    """Raise Failure ``name-twice`` where the measurements beside the tarball's place are of a bundle named otherwise."""
+    try:
+        record = json.loads((base / f"{stem(bundle)}.measurements.json").read_bytes())
+        found = [record[key] for key in ("name", "version", "target")]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if found != [bundle.name, bundle.version, bundle.target]:
+        message = f"{base / stem(bundle)}.tar.gz is the bundle of {found[0]} {found[1]} for {found[2]}"
+        hint = "rename one of the two, or build into another folder with --out"
+        raise Failure(Diagnostic(code="name-twice", message=message, hint=hint))
 
 
 def _stage(bundle: Bundle, staging: Path, cache: Cache | None) -> tuple[Move, ...]:
@@ -193,16 +207,29 @@ def _roll_back(staged: Path, final: Path, sha256: str) -> None:
 
 def _recover(base: Path) -> None:
     """Finish or drop what a killed write left: with a journal it was whole, so it goes into place."""
-    staging = base / STAGING
-    if (staging / JOURNAL).is_file():
-        for entry in json.loads((staging / JOURNAL).read_bytes()):
-            _roll_forward(base, entry)
-    _discard(staging)
+    for move in _journal(base / STAGING):
+        _roll_forward(base, move)
+    _discard(base / STAGING)
 
 
-def _roll_forward(base: Path, entry: Json) -> None:
-    staged, final = base / STAGING / entry["staged"], base / entry["final"]
-    if bundles.fingerprint(final) != entry["sha256"] and bundles.fingerprint(staged) == entry["sha256"]:
+def _journal(staging: Path) -> list[Move]:
+    """Return the moves of the journal; none where there is no journal, or none that this program has written."""
+    path = staging / JOURNAL
+    if not path.is_file():
+        return []
+    try:
+        moves = [Move(**entry) for entry in json.loads(path.read_bytes())]
+        for move in moves:
+            inside(staging, move.staged)
+            inside(staging.parent, move.final)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return []
+    return moves if all(isinstance(move.sha256, str) for move in moves) else []
+
+
+def _roll_forward(base: Path, move: Move) -> None:
+    staged, final = base / STAGING / move.staged, base / move.final
+    if bundles.fingerprint(final) != move.sha256 and bundles.fingerprint(staged) == move.sha256:
         final.parent.mkdir(parents=True, exist_ok=True)
         exchange(staged, final)
         sync(final.parent)
@@ -210,7 +237,8 @@ def _roll_forward(base: Path, entry: Json) -> None:
 
 def _discard(staging: Path) -> None:
     """Remove the staging folder, its journal first: without one it can only be dropped."""
-    (staging / JOURNAL).unlink(missing_ok=True)
+    if not (staging / JOURNAL).is_dir():
+        (staging / JOURNAL).unlink(missing_ok=True)
     if staging.exists():
         remove_tree(staging)
 

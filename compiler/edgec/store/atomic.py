@@ -33,13 +33,25 @@ def environment_errors(what: str) -> Iterator[None]:
         raise Failure(environment_failure(error, what)) from error
 
 
-def environment_failure(error: OSError, what: str) -> Diagnostic:
-    """Return the Diagnostic for what the operating system refused while doing ``what`` (a verb phrase)."""
+@contextlib.contextmanager
+def read_errors(what: str) -> Iterator[None]:
+    """Turn an OSError inside the block, which only reads, into a Failure with exit code 8: ``not-readable``."""
+    try:
+        yield
+    except OSError as error:
+        raise Failure(environment_failure(error, f"read {what}", "not-readable")) from error
+
+
+def environment_failure(error: OSError, what: str, code: str = "not-writable") -> Diagnostic:
+    """Return the Diagnostic for what the operating system refused while doing ``what`` (a verb phrase).
+
+    It is ``disk-full`` where the disk is, else ``code``.
+    """
     place = f" ({error.filename})" if error.filename else ""
     message = f"could not {what}: {error.strerror or error}{place}"
     if error.errno in FULL:
         return Diagnostic(code="disk-full", message=message, hint="free space and run again")
-    return Diagnostic(code="not-writable", message=message)
+    return Diagnostic(code=code, message=message)
 
 
 def write_file(path: Path, content: bytes, executable: bool = False) -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 from edgec.artifacts.document import Json
 from edgec.cores import shared
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.store.atomic import environment_errors, inside
-from edgec.store.files import sha256_of
+from edgec.store.atomic import inside, read_errors
+from edgec.store.files import is_file, is_folder, sha256_of
 
 SUMS = "SHA256SUMS"
 SCHEMA = "edgec/bundle/v1"
@@ -48,15 +48,15 @@ def opened(path: Path) -> Iterator[OpenBundle]:
     Raises Failure ``no-bundle``, ``bundle-broken``, ``digest-mismatch``, or an environment error.
     """
     with contextlib.ExitStack() as stack:
-        with environment_errors(f"read {path}"):
+        with read_errors(str(path)):
             folder = path
-            if path.is_file():
+            if is_file(path):
                 from edgec.store import archive  # brings tarfile, which a folder does not need
 
                 _refuse_program(path)
                 scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgec-bundle-")))
                 folder = archive.unpack(path, scratch)
-            if not (folder / SUMS).is_file():
+            if not is_file(folder / SUMS):
                 raise _no_bundle(path, folder)
             digest = check(folder, LEFT if path.is_dir() else ())
             facts = _facts(folder)
@@ -171,8 +171,8 @@ def _refuse_program(path: Path) -> None:
 
 
 def _no_bundle(path: Path, folder: Path) -> Failure:
-    if (folder / "bundle.json").exists():
+    if is_file(folder / "bundle.json"):
         return Failure(Diagnostic(code="bundle-broken", message=f"{path} has lost its {SUMS}"))
-    what = "has no SHA256SUMS" if path.exists() else "does not exist"
+    what = "has no SHA256SUMS" if is_file(path) or is_folder(path) else "does not exist"
     hint = "name out/<name>/<version>/<target> or the .tar.gz beside it"
     return Failure(Diagnostic(code="no-bundle", message=f"{path} {what}", hint=hint))

@@ -12,11 +12,12 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -51,7 +52,7 @@ class Cache:
     def read(self, kind: str, key: str) -> Path | None:
         """Return the entry's folder when it is whole; a damaged entry is removed, and None returned."""
         entry = self.folder / kind / key
-        with refusals(f"read {entry}"):
+        with refusals(f"read {entry}", "not-readable"):
             if not entry.is_dir():
                 return None
             if wrong := damage(entry):
@@ -95,7 +96,7 @@ class Cache:
         """Put an entry in its place whose files ``fill`` writes into the folder that it is given; they are read back."""
         entry = self.folder / kind / key
         with refusals(f"keep {entry} in the cache"):
-            entry.parent.mkdir(parents=True, exist_ok=True)
+            self._make(entry.parent)
             with _staging(entry) as staging:
                 fill(staging)
                 (staging / INDEX).write_text(json.dumps(expected, indent=1, sort_keys=True))
@@ -106,6 +107,13 @@ class Cache:
                 exchange(staging, entry)
                 sync(entry.parent)
         return entry
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder of the cache's own; whatever is in the way is the user's."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unusable(self.folder, error) from error
 
     def remove(self, kind: str, key: str) -> None:
         """Remove an entry, where there is one."""
@@ -122,8 +130,7 @@ class Cache:
         from concurrent.futures import CancelledError
 
         path = self.folder / LOCKS / f"{kind}-{key}"
-        with refusals(f"lock {path}"):
-            path.parent.mkdir(parents=True, exist_ok=True)
+        self._make(path.parent)
         while not (handle := locked(path)):
             if stop and stop.is_set():
                 raise CancelledError
@@ -134,8 +141,8 @@ class Cache:
     @contextlib.contextmanager
     def lease(self) -> Iterator[None]:
         """Say, while the block runs, that entries read or written from now on are in use: no collector takes them."""
+        self._make(self.folder / LEASES)
         with refusals(f"use the cache {self.folder}"):
-            (self.folder / LEASES).mkdir(parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(dir=self.folder / LEASES)
         with os.fdopen(descriptor, "w") as handle:
             _lock(handle)
@@ -147,14 +154,20 @@ class Cache:
 
 
 @contextlib.contextmanager
-def refusals(what: str) -> Iterator[None]:
+def refusals(what: str, code: str = "not-writable") -> Iterator[None]:
     """Turn what the machine refuses inside the block into a Failure with exit code 8; a mistake of ours stays one."""
     try:
         yield
     except OSError as error:
         if error.errno not in REFUSED:
             raise
-        raise Failure(environment_failure(error, what)) from error
+        raise Failure(environment_failure(error, what, code)) from error
+
+
+def unusable(folder: Path, error: OSError) -> Failure:
+    """Return the Failure, with exit code 8, for a cache that there cannot be in ``folder``."""
+    found = environment_failure(error, f"use the cache {folder}")
+    return Failure(replace(found, hint=found.hint or "EDGEC_CACHE names the folder that the cache lies in"))
 
 
 def locked(path: Path) -> IO[str] | None:
@@ -187,12 +200,24 @@ def _lock(handle: IO[str] | int) -> bool:
 
 
 def default_folder() -> Path:
-    """Return ``$EDGEC_CACHE``, or the user's cache folder for edgec."""
-    if chosen := os.environ.get("EDGEC_CACHE"):
-        return Path(chosen)
-    import platformdirs
+    """Return ``$EDGEC_CACHE``, or the user's cache folder for edgec; it need not be there yet.
 
-    return Path(platformdirs.user_cache_dir("edgec"))
+    Raises Failure ``not-writable`` where something else is in its place.
+    """
+    if chosen := os.environ.get("EDGEC_CACHE"):
+        folder = Path(chosen)
+    else:
+        import platformdirs
+
+        folder = Path(platformdirs.user_cache_dir("edgec"))
+    try:
+        if not stat.S_ISDIR(folder.stat().st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise unusable(folder, error) from error
+    return folder
 
 
 def damage(entry: Path) -> str | None:
@@ -221,7 +246,7 @@ def index(entry: Path) -> dict[str, str] | None:
     """Return an entry's index, None where there is none that can be read."""
     try:
         found = json.loads((entry / INDEX).read_text())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
         return None
     return found if isinstance(found, dict) else None
 

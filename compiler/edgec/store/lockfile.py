@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgec.artifacts.document import Json
 from edgec.diagnostics import Diagnostic, Failure, Location
-from edgec.store.atomic import environment_errors, exclusive, write_file
+from edgec.store.atomic import environment_errors, exclusive, read_errors, write_file
 
 SCHEMA = "edgec/lock/v1"
 ORDER = ("model.pte", "bin/", "lib/", "tests/golden/", "bundle.json")
@@ -35,7 +35,7 @@ def lock_of(manifest: Path) -> Path:
 def read_lock(manifest: Path) -> Json:
     """Return the lock's record, or None where there is none. Raises Failure ``lock-invalid``, or an environment error."""
     path = lock_of(manifest)
-    with environment_errors(f"read {path}"):
+    with read_errors(str(path)):
         if not path.is_file():
             return None
         content = path.read_bytes()

@@ -43,6 +43,30 @@ def test_verify_names_what_is_damaged(cache: Cache) -> None:
     assert "[cache-damaged]" in done.stderr and "lowered/two" in done.stderr and "lowered/one" not in done.stderr
 
 
+def test_an_index_that_is_a_folder_is_damage(cache: Cache) -> None:
+    index = cache.folder / "lowered" / "one" / "entry.json"
+    index.unlink()
+    index.mkdir()
+    done = run("verify")
+    assert done.return_value == 7 and "lowered/one is damaged" in done.stderr
+    assert cache.read("lowered", "one") is None and not index.exists()
+
+
+@pytest.mark.parametrize("action", [["stat"], ["verify"], ["gc", "--max-size", "0"]])
+@pytest.mark.parametrize("place", ["file", "file/below", "circle", "x" * 300])
+def test_what_can_be_no_folder_is_refused(
+    place: str, action: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("of the user")
+    (tmp_path / "circle").symlink_to("circle")
+    monkeypatch.setenv("EDGEC_CACHE", str(tmp_path / place))
+    done = run(*action, "--output", "json")
+    (found,) = json.loads(done.stdout)["diagnostics"]
+    assert (done.return_value, found["code"]) == (8, "not-writable")
+    assert str(tmp_path / place) in found["message"] and "EDGEC_CACHE" in found["hint"]
+    assert (tmp_path / "file").read_text() == "of the user"
+
+
 def test_gc_keeps_the_size(cache: Cache) -> None:
     assert "would be removed" in run("gc", "--max-size", "6kB", "--dry-run").stdout
     assert len(list((cache.folder / "lowered").iterdir())) == 2

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,6 +74,17 @@ def test_two_manifests_of_one_name_and_version_are_an_error(tmp_path: Path) -> N
     assert fronts([tmp_path])[1] == []
 
 
+def test_two_manifests_with_one_tarball_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(SMALLEST.replace("1.0.0", "1.0.0-rc"))
+    target = "{name: rc-linux-x86_64, base: linux-x86_64}"
+    (tmp_path / "b.yaml").write_text(SMALLEST.replace("[linux-x86_64]", f"[{target}]"))
+    (tmp_path / "c.yaml").write_text(SMALLEST.replace("1.0.0", "2.0.0"))
+    passed, (found,), _ = fronts([tmp_path])
+    assert [checked.document.path for checked in passed] == [str(tmp_path / "c.yaml")]
+    assert (found.code, found.exit_code) == ("name-twice", 3)
+    assert "trial-1.0.0-rc-linux-x86_64.tar.gz" in found.message and found.where and found.where.file.endswith("b.yaml")
+
+
 def test_one_bad_manifest_does_not_hide_the_others(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(SMALLEST + "x: 1\n")
     (tmp_path / "b.yaml").write_text(SMALLEST)
@@ -79,6 +93,35 @@ def test_one_bad_manifest_does_not_hide_the_others(tmp_path: Path) -> None:
     assert [checked.document.path for checked in passed] == [str(tmp_path / "b.yaml")]
     assert [found.code for found in diagnostics] == ["unknown-key", "yaml-syntax"]
     assert set(documents) == {str(tmp_path / name) for name in ("a.yaml", "b.yaml", "c.yaml")}
+
+
+def refuse(error: int, *names: str, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Path.``method`` fail for paths with these names: a test may run as root, whom no permission stops."""
+    real = getattr(Path, method)
+
+    def refusing(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.name in names:
+            raise OSError(error, os.strerror(error), str(path))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, method, refusing)
+
+
+def test_what_cannot_be_read_hides_no_other_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labelled = SMALLEST.replace("tensor", "{name: classification, options: {labels: labels.txt}}").replace("trial", "c")
+    (tmp_path / "a.yaml").write_text(SMALLEST)
+    (tmp_path / "b.yaml").write_text(SMALLEST.replace("trial", "b"))
+    (tmp_path / "c.yaml").write_text(labelled)
+    (tmp_path / "labels.txt").write_text("0\n1\n")
+    (tmp_path / "closed").mkdir()
+    refuse(errno.EACCES, "a.yaml", method="open", monkeypatch=monkeypatch)
+    refuse(errno.EACCES, "labels.txt", method="read_bytes", monkeypatch=monkeypatch)
+    refuse(errno.EIO, "closed", method="iterdir", monkeypatch=monkeypatch)
+    passed, diagnostics, _ = fronts([tmp_path, tmp_path / "closed"])
+    assert [checked.manifest.name for checked in passed] == ["b"]
+    assert [(found.code, found.exit_code) for found in diagnostics] == [("not-readable", 8)] * 3
+    for name, found in zip(("closed", "a.yaml", "labels.txt"), diagnostics, strict=True):
+        assert found.message.endswith(f"({tmp_path / name})")
 
 
 def test_a_failure_carries_the_text_it_points_into(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle_parts import bundle
+from bundle_parts import TARGET, bundle
 from edgec.artifacts.bundle import Bundle, File, Written
 from edgec.diagnostics import Failure
 from edgec.stages import write as stage
@@ -61,6 +61,15 @@ def test_a_rejected_bundle_lies_apart_and_leaves_the_accepted_one(old: Bundle, n
     written = write(replace(new, rejected=True), tmp_path / "out")
     assert written.folder == tmp_path / "out" / "rejected" / PLACES[0]
     assert bundles.check(kept.folder) == old.digest
+
+
+def test_the_tarball_of_another_bundle_is_not_replaced(old: Bundle, tmp_path: Path) -> None:
+    parts = tmp_path / "parts"
+    write(bundle(parts, version="1.0.0-rc", target=replace(TARGET, name="x")), tmp_path / "out")
+    before = everything(tmp_path / "out")
+    other = bundle(tmp_path / "other", target=replace(TARGET, name="rc-x"))
+    assert refused(other, tmp_path / "out") == ["name-twice"]
+    assert everything(tmp_path / "out") == before
 
 
 def test_the_same_bundle_twice_gives_the_same_bytes(old: Bundle, tmp_path: Path) -> None:
@@ -227,6 +236,47 @@ def test_a_killed_write_with_a_journal_is_finished_by_the_next_one(
     other = replace(old, target="another")
     write(other, out)
     assert prints(out) == after
+
+
+@pytest.mark.parametrize(
+    "journal",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"3",
+        b"[3]",
+        b"{}",
+        b"[" * 100_000,
+        b'[{"staged": "bundle", "final": "a"}]',
+        b'[{"staged": 1, "final": 2, "sha256": "3"}]',
+        b'[{"staged": "half", "final": "a", "sha256": null}]',
+    ],
+    ids=lambda journal: journal[:40].decode("ascii", "replace"),
+)
+def test_a_broken_journal_is_dropped(journal: bytes, old: Bundle, tmp_path: Path) -> None:
+    staging = tmp_path / "out" / stage.STAGING
+    staging.mkdir(parents=True)
+    (staging / stage.JOURNAL).write_bytes(journal)
+    assert bundles.check(write(old, tmp_path / "out").folder) == old.digest
+    assert not [name for name in everything(tmp_path / "out") if name.startswith(".")]
+
+
+def test_a_journal_that_is_a_folder_is_dropped(old: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "out" / stage.STAGING / stage.JOURNAL).mkdir(parents=True)
+    assert bundles.check(write(old, tmp_path / "out").folder) == old.digest
+
+
+@pytest.mark.parametrize(("staged", "final"), [("half", "../elsewhere"), ("../kept", "moved")])
+def test_a_journal_moves_nothing_out_of_the_folder_or_into_it(staged: str, final: str, old: Bundle, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / stage.STAGING).mkdir(parents=True)
+    for path in (out / stage.STAGING / "half", out / "kept"):
+        path.write_bytes(b"x")
+    move = {"staged": staged, "final": final, "sha256": sha256_of(out / "kept")}
+    (out / stage.STAGING / stage.JOURNAL).write_text(json.dumps([move]))
+    write(old, out)
+    assert (out / "kept").exists() and not (out / "moved").exists() and not (tmp_path / "elsewhere").exists()
 
 
 def test_a_dead_staging_folder_is_cleared_away(old: Bundle, tmp_path: Path) -> None:

@@ -105,6 +105,14 @@ def test_what_the_system_refused_has_a_name_and_exit_code_8(number: int, code: s
     assert "/some/file" in str(caught.value)
 
 
+def test_a_failed_read_is_told_from_a_failed_write() -> None:
+    with pytest.raises(Failure) as caught, atomic.read_errors("it"):
+        raise PermissionError(errno.EACCES, "Permission denied", "/some/file")
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.exit_code) == ("not-readable", 8)
+    assert found.message == "could not read it: Permission denied (/some/file)"
+
+
 def test_a_lock_keeps_another_process_out_and_leaves_nothing(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib; from edgec.store.atomic import exclusive\n"

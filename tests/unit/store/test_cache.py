@@ -120,6 +120,25 @@ def test_a_full_disk_is_said_to_be_full(cache, entry, monkeypatch):
     assert sorted(path.name for path in entry.parent.iterdir()) == ["k1"]
 
 
+@pytest.mark.parametrize("place", ["file", "file/below", "nowhere", "x" * 300])
+def test_a_cache_that_cannot_be_made_is_refused(place, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "nowhere").symlink_to(tmp_path / "not" / "there")
+    cache = Cache(folder=tmp_path / place)
+    for using in (cache.lease(), cache.lock("kind", "key")):
+        with pytest.raises(Failure, match="could not use the cache") as caught, using:
+            pass
+        assert caught.value.exit_code == 8
+
+
+def test_a_file_in_the_place_of_a_kind_is_refused(cache):
+    cache.folder.mkdir()
+    (cache.folder / "kind").touch()
+    with pytest.raises(Failure, match="could not use the cache") as caught:
+        cache.keep("kind", "key", "record.json", b"{}")
+    assert caught.value.exit_code == 8
+
+
 def test_a_copy_that_differs_is_not_kept(cache, entry, monkeypatch):
     monkeypatch.setattr("edgec.store.cache.shutil.copy", lambda source, place: place.write_bytes(b"progra"))
     with pytest.raises(Failure, match="read back differently"):

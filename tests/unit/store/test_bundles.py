@@ -87,6 +87,10 @@ def test_what_is_no_bundle_at_all_is_a_usage_error(tmp_path: Path) -> None:
     assert codes(tmp_path) == ["no-bundle"]
 
 
+def test_a_name_too_long_is_no_bundle_either(tmp_path: Path) -> None:
+    assert codes(tmp_path / ("x" * 300)) == ["no-bundle"]
+
+
 def test_another_schema_is_refused(written: Written) -> None:
     path = written.folder / "bundle.json"
     path.write_bytes(path.read_bytes().replace(b"edgec/bundle/v1", b"edgec/bundle/v9"))

@@ -22,6 +22,6 @@ def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
 
         if numbers(target.glibc) < numbers(OLDEST_GLIBC):
             message = f"glibc {target.glibc} is older than {OLDEST_GLIBC}, the oldest that ExecuTorch's runtime starts on"
-            hint = f'write "{OLDEST_GLIBC}" or what the device has, if that is newer; a system with an older one cannot run the bundle'
+            hint = f'write "{OLDEST_GLIBC}" or newer; a system with an older one cannot run the bundle'
             found.append(Diagnostic(code="does-not-fit", message=message, where=of(target, "glibc"), hint=hint))
     return list(dict.fromkeys(found))

@@ -33,6 +33,13 @@ mkdir -p app/build/outputs/apk/debug app/build/outputs/apk/androidTest/debug
     "swift": '#!/bin/sh\nprintf %s "$RESULT" > "$EDGEC_OUT"\n',
 }
 
+SHASUM = """#!/bin/sh
+# What a Mac calls shasum, by the name it has here.
+[ "$1 $2" = "-a 256" ] || exit 9
+shift 2
+exec {} "$@"
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
@@ -47,7 +54,10 @@ class Script:
     def folder(self) -> Path:
         return self.path.parent
 
-    def run(self, *options: object, path: str | None = None, cwd: Path | None = None, **environment: str) -> tuple[int, str, str]:
+    def run(
+        self, *options: object, path: str | None = None, cwd: Path | None = None, **environment: str
+    ) -> tuple[int, str, str]:
+        """Run it as ``call`` does."""
         given = {"RESULT": PASSED, "EDGEC_BUILD": str(self.work), "PATH": path or f"{self.tools}:{os.environ['PATH']}"}
         program = shutil.which(self.shell[0])
         return call(program, *self.shell[1:], self.path, *options, cwd=cwd, environment={**given, **environment})
@@ -88,7 +98,8 @@ def test_shellcheck_passes_it(bundle: Path) -> None:
 
 
 def test_nothing_is_written_into_the_bundle(script: Script) -> None:
-    for where in ("verify.json", script.folder / "verify.json", "Sources/../verify.json", script.folder / "new" / "verify.json"):
+    here = script.folder
+    for where in ("verify.json", here / "verify.json", "Sources/../verify.json", here / "new" / "verify.json"):
         code, _, err = script.run("--out", where, cwd=script.folder)
         assert (code, "lies in the bundle" in err) == (2, True), err
     for where in ("build", str(script.folder / "a" / "build")):
@@ -146,8 +157,7 @@ def test_digests_are_taken_with_what_is_there(script: Script, tmp_path: Path) ->
         (script.tools / name).symlink_to(str(shutil.which(name)))
     code, _, err = script.run(path=str(script.tools))
     assert (code, "needs sha256sum or shasum" in err, "SHA256SUMS" in err) == (6, True, False), err
-    genuine = shutil.which("sha256sum")
-    (script.tools / "shasum").write_text(f'#!/bin/sh\n# What a Mac has.\n[ "$1 $2" = "-a 256" ] || exit 9\nshift 2\nexec {genuine} "$@"\n')
+    (script.tools / "shasum").write_text(SHASUM.format(shutil.which("sha256sum")))
     (script.tools / "shasum").chmod(0o755)
     assert script.run(path=str(script.tools))[:2] == (0, f"{PASSED}\n")
 

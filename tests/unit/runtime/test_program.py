@@ -16,8 +16,10 @@ START = b"\0\0\0\0ET12"
 
 
 def plan(**changes: Any) -> SimpleNamespace:
-    whole = {"name": "forward", "inputs": [0], "outputs": [0], "values": [SimpleNamespace(val=SimpleNamespace())]}
-    return SimpleNamespace(**{**whole, "operators": [], "delegates": [], "chains": [], "non_const_buffer_sizes": [0], **changes})
+    values = [SimpleNamespace(val=SimpleNamespace())]
+    whole: dict[str, Any] = {"name": "forward", "inputs": [0], "outputs": [0], "values": values}
+    whole |= {"operators": [], "delegates": [], "chains": [], "non_const_buffer_sizes": [0]}
+    return SimpleNamespace(**{**whole, **changes})
 
 
 def program(**changes: Any) -> SimpleNamespace:

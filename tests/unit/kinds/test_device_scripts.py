@@ -134,12 +134,17 @@ def test_a_result_goes_through_what_is_no_regular_file(script: Script, tmp_path:
         assert script.run("--out", tmp_path / "pipe")[0] == 0
         assert reader.stdout is not None and reader.stdout.read() == f"{PASSED}\n"
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
-    assert script.run("--out", "/dev/stdout")[:2] == (0, f"{PASSED}\n")
+    (tmp_path / "output").symlink_to("/dev/stdout")
+    assert script.run("--out", tmp_path / "output")[:2] == (0, f"{PASSED}\n")
 
 
 @pytest.mark.parametrize(("result", "ended"), [(PASSED, 8), ('{"status":"budget-missed"}', 5), ('{"status":"failed"}', 7)])
-def test_a_result_that_cannot_be_written_hides_no_failure(script: Script, result: str, ended: int) -> None:
-    assert script.run("--out", "/dev/full", RESULT=result)[0] == ended
+def test_a_result_that_cannot_be_written_hides_no_failure(
+    script: Script, tmp_path: Path, result: str, ended: int
+) -> None:
+    """By a link: as root, a script that replaces what it should write through would replace the machine's device."""
+    (tmp_path / "full").symlink_to("/dev/full")
+    assert script.run("--out", tmp_path / "full", RESULT=result)[0] == ended
 
 
 def test_it_may_be_called_by_a_link(script: Script, tmp_path: Path) -> None:

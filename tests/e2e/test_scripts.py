@@ -17,8 +17,10 @@ import pytest
 
 from bundle_parts import bundle
 from edgec.artifacts.needs import required_features
+from edgec.artifacts.records import json_bytes
 from edgec.stages.write import write
 from edgec.store import bundles
+from edgec.store.files import sha256_of
 from shells import SHELLS, call
 
 
@@ -91,6 +93,13 @@ def test_a_source_that_fails_is_no_success(
     code, _, err = call(*shell, folder / "run.sh", "-", environment=environment)
     assert (code, said in err) == (ended, True), err
     assert not [name for name in entries(tmp_path) if name.startswith("tmp.")]
+
+
+def test_a_source_runs_without_standard_input(folder: Path, shell: tuple[str, ...]) -> None:
+    code, out, err = call(
+        *shell, "-c", '"$@" <&-', "sh", *shell, folder / "run.sh", "-", environment={"EDGEC_SOURCE": "cat; printf abc"}
+    )
+    assert (code, err, json.loads(out)["bytes"]) == (0, "", 3)
 
 
 def test_the_runner_s_exit_code_counts_before_the_source_s(folder: Path, shell: tuple[str, ...]) -> None:
@@ -334,6 +343,23 @@ def test_installing_again_changes_nothing(folder: Path, tmp_path: Path) -> None:
         name: (tmp_path / "p" / name).lstat().st_ino for name in entries(tmp_path / "p") if "releases/" in name
     } == before
     assert not (tmp_path / "p" / "camera" / "previous").exists()
+
+
+@pytest.mark.parametrize("kind", ["android", "linux-source", ""])
+def test_a_bundle_of_another_kind_is_refused_in_words(
+    kind: str, folder: Path, next_release: Path, tmp_path: Path, shell: tuple[str, ...]
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(next_release, other)
+    facts = json.loads((other / "bundle.json").read_text())
+    facts["kind"] = kind
+    (other / "bundle.json").write_bytes(json_bytes(facts))
+    (other / "verify.sh").unlink()
+    files = [path for path in other.rglob("*") if path.is_file() and path.name != bundles.SUMS]
+    (other / bundles.SUMS).write_bytes(bundles.sums({path.relative_to(other).as_posix(): sha256_of(path) for path in files}))
+    code, _, err = call(*shell, folder / "install.sh", "--from", other, "--prefix", tmp_path / "opt", "--no-service")
+    assert (code, f"is a bundle of the kind {kind or 'unknown'}" in err) == (7, True), err
+    assert not (tmp_path / "opt").exists()
 
 
 def test_rollback_goes_back_and_forth(folder: Path, next_release: Path, tmp_path: Path, shell: tuple[str, ...]) -> None:

@@ -65,3 +65,9 @@ def test_a_damaged_program_is_refused_or_read_but_never_a_crash(delegated):
             assert failure.exit_code == 7
             refused += 1
     assert refused > 20
+
+
+def test_a_program_of_zeros_behind_its_start_is_refused(delegated):
+    with pytest.raises(Failure) as caught:
+        read_program(delegated[:8] + bytes(5000))
+    assert caught.value.diagnostics[0].code == "program-unreadable"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 from edgec.artifacts.bundle import File, Layout, Requirement
@@ -54,7 +55,8 @@ def figures(plan: Plan, lowered: Lowered, folder: Path, cache: Path, offline: bo
 def files(parts: Parts) -> dict[str, File]:
     """Return the package. Its sources read what the manifest says from resources; nothing of it is printed into them."""
     made = {name: File(content=resource("templates", FOLDER, *name.split("/"))) for name in COPIED}
-    made["verify-on-mac.sh"] = File(content=resource("templates", FOLDER, "verify-on-mac.sh"), executable=True)
+    script = environment(FOLDER, finalize=shlex.quote).get_template("verify-on-mac.sh.j2")
+    made["verify-on-mac.sh"] = File(content=script.render().encode(), executable=True)
     made[FACTS] = File(content=json_bytes(model_facts(parts.record)))
     made[GOLDEN] = File(content=json_bytes(golden_facts(parts.record, LAYOUT)))
     facts = {"branch": f"swiftpm-{parts.lowered.versions.get('executorch', '')}", "products": products(parts.lowered)}

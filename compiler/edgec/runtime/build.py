@@ -42,6 +42,8 @@ CEILINGS: tuple[tuple[str, dict[str, str]], ...] = (
     ("2.31", {"GLIBCXX": "3.4.28", "CXXABI": "1.3.12", "GCC": "10.0.0"}),
     ("2.35", {"GLIBCXX": "3.4.30", "CXXABI": "1.3.13", "GCC": "12.0.0"}),
 )
+OLDEST_GLIBC = CEILINGS[0][0]
+"""The runtime's libraries need it, whatever the model."""
 
 
 def runner_key(
@@ -94,7 +96,7 @@ def build_runner(
     shared = tuple(pack.libraries / name for name in libraries)
     wrong = [line for path in (executable, *shared) for line in above_floor(path, architecture, glibc)]
     if wrong or read_needs(executable).run_path != RUN_PATH:
-        raise _failed("; ".join(wrong) or "the linker left another run path than it was given")
+        raise _failed("; ".join(dict.fromkeys(wrong)) or "the linker left another run path than it was given")
     executable.chmod(0o755)
     return Runner(executable=executable, libraries=shared, toolchain=dict(toolchain.identity))
 
@@ -119,22 +121,25 @@ def above_floor(path: Path, architecture: str, glibc: str) -> list[str]:
     """Return a sentence for each way in which an ELF file would not start on ``architecture`` with ``glibc``."""
     needs = read_needs(path)
     wrong = [] if needs.machine == architecture else [f"{path.name} is for {needs.machine}, not {architecture}"]
+    if numbers(glibc) < numbers(OLDEST_GLIBC):
+        return [*wrong, f"glibc {glibc} is older than {OLDEST_GLIBC}, the oldest that the runtime starts on"]
     ceilings = _ceilings(glibc)
     for version in sorted({version for versions in needs.versions.values() for version in versions}):
         family, _, number = version.partition("_")
         if family not in ceilings:
             wrong.append(f"{path.name} needs {version}, which has no place in the floor")
-        elif _numbers(number) > _numbers(ceilings[family]):
+        elif numbers(number) > numbers(ceilings[family]):
             wrong.append(f"{path.name} needs {version}, the target has {family}_{ceilings[family]}")
     return wrong
 
 
 def _ceilings(glibc: str) -> dict[str, str]:
-    fitting = [row for floor, row in CEILINGS if _numbers(floor) <= _numbers(glibc)]
-    return {**(fitting[-1] if fitting else {}), "GLIBC": glibc}
+    fitting = [row for floor, row in CEILINGS if numbers(floor) <= numbers(glibc)]
+    return {**fitting[-1], "GLIBC": glibc}
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def numbers(version: str) -> tuple[int, ...]:
+    """Return a version's parts as numbers; one that is no version is newer than all."""
     return tuple(int(part) for part in version.split(".")) if version.replace(".", "").isdigit() else (10**9,)
 
 

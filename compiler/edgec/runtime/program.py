@@ -47,14 +47,15 @@ def read_program(data: bytes, method: str = "forward") -> ProgramFacts:
 
     try:
         file = deserialize_pte_binary(data)
-    # The deserializer trusts its input: a damaged file raises whatever it trips over.
+        plans = {plan.name: plan for plan in file.program.execution_plan}
+        plan = plans.get(method) or next(iter(plans.values()), None)
+        facts = _facts(file, plan, tuple(plans)) if plan else None
+    # The deserializer trusts its input: of a damaged file it raises whatever it trips over, or returns what has no parts.
     except Exception as error:
         raise _unreadable(f"it ends early or is damaged ({error or type(error).__name__})") from error
-    plans = {plan.name: plan for plan in file.program.execution_plan}
-    if not plans:
+    if facts is None:
         raise _unreadable("it has no methods")
-    plan = plans.get(method) or next(iter(plans.values()))
-    return _facts(file, plan, tuple(plans))
+    return facts
 
 
 def _facts(file: Any, plan: Any, methods: tuple[str, ...]) -> ProgramFacts:

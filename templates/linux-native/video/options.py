@@ -50,8 +50,8 @@ def parse(words: List[str]) -> Options:
     parser.add_argument("--stall", type=seconds, default=10.0, metavar="S", help="no picture for S seconds: lost (10)")
     parser.add_argument("--retries", type=whole, metavar="N", help="give a lost stream up after N attempts (never)")
     parser.add_argument("--input-options", default="", metavar="WORDS", help="options of ffmpeg that go before its -i")
-    parser.add_argument("--threads", type=whole, metavar="N", help="threads of the model")
-    parser.add_argument("--top", type=whole, metavar="K", help="classes in each line")
+    parser.add_argument("--threads", type=threads, metavar="N", help="threads of the model")
+    parser.add_argument("--top", type=classes, metavar="K", help="classes in each line")
     found = vars(parser.parse_args(joined(words)))
     given = {name: found.pop(name) for name in ("threads", "top")}
     runner = [word for name, value in given.items() if value is not None for word in ("--" + name, str(value))]
@@ -75,12 +75,27 @@ def whole(text: str) -> int:
     return int(text)
 
 
+def between(text: str, low: int, high: int, what: str) -> int:
+    """Return a whole number from ``low`` to ``high``."""
+    number = whole(text)
+    if not low <= number <= high:
+        raise argparse.ArgumentTypeError(f"takes {what} from {low} to {high}, not {text}")
+    return number
+
+
 def port(text: str) -> int:
     """Return a TCP port."""
-    number = whole(text)
-    if number > 65535:
-        raise argparse.ArgumentTypeError("takes a port from 0 to 65535, not " + text)
-    return number
+    return between(text, 0, 65535, "a port")
+
+
+def threads(text: str) -> int:
+    """Return a number of threads that the runner takes."""
+    return between(text, 1, 256, "a number")
+
+
+def classes(text: str) -> int:
+    """Return a number of classes that the runner takes."""
+    return between(text, 1, 1000000, "a number")
 
 
 def seconds(text: str) -> float:

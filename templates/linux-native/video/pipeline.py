@@ -72,6 +72,7 @@ class Pipeline:
         self.room = threading.Semaphore(1 if realtime else WAITING)
         self.sent: Deque[Frame] = collections.deque()
         self.wrong: List[BaseException] = []
+        self.fed = False
         try:
             runner = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         except OSError as error:
@@ -81,7 +82,10 @@ class Pipeline:
         widen(self.input)
 
     def run(self, take: Take) -> int:
-        """Call ``take`` with each frame and its line; return the runner's exit code. Raises what the source raised."""
+        """Call ``take`` with each frame and its line; return the runner's exit code.
+
+        Raises what the source raised, and Problem where the runner ended before it had answered every frame.
+        """
         threads = [threading.Thread(target=target, daemon=True) for target in (self._pump, self._feed)]
         for thread in threads:
             thread.start()
@@ -124,6 +128,7 @@ class Pipeline:
                         return
                 frame = self.inbox.get()
                 if frame is None:
+                    self.fed = not self.stop.is_set()
                     return
                 self.sent.append(frame)
                 write_all(descriptor, memoryview(frame.data))
@@ -149,4 +154,8 @@ class Pipeline:
     def _told(self, code: int, stopped: bool) -> int:
         if code < 0 and not stopped:
             raise Problem(ENVIRONMENT, f"edgec-run was ended by signal {-code}")
+        # Frames that it could not take have lines of their own; any other code ended the run.
+        told = self.fed and not self.sent and self.tally.errors > 0
+        if code > 0 and not stopped and not told:
+            raise Problem(code, f"edgec-run ended with exit code {code}")
         return max(code, 0)

@@ -67,6 +67,13 @@ def test_the_parts_that_were_not_run_are_named_as_such(tmp_path: Path) -> None:
     assert "a host build of\nthe same source" in page
 
 
+def test_what_is_built_lies_outside_the_bundle(tmp_path: Path) -> None:
+    files = made(tmp_path).files
+    for name, before in (("README.md", ""), ("CMakeLists.txt", "#   ")):
+        text = content(files[name]).decode()
+        assert f"\n{before}cmake -B ../build -D" in text and f"\n{before}cmake --build ../build\n" in text
+
+
 def test_operators_become_the_list_of_kernels_to_link(tmp_path: Path) -> None:
     text = content(made(tmp_path).files["CMakeLists.txt"]).decode()
     assert "set(EDGEC_OPERATORS\n    aten::mean.out\n)" in text

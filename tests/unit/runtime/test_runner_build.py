@@ -100,6 +100,13 @@ def test_a_newer_floor_allows_a_newer_libstdcxx(tmp_path):
     assert build.above_floor(program, "aarch64", "2.36") == []
 
 
+def test_an_older_glibc_than_the_runtime_s_is_one_sentence(tmp_path):
+    program = elf(tmp_path, versions=("GLIBC_2.17", "GLIBC_2.27", "GLIBCXX_3.4.21", "CXXABI_1.3.9", "GCC_3.0"))
+    (found,) = build.above_floor(program, "aarch64", "2.17")
+    assert found == "glibc 2.17 is older than 2.27, the oldest that the runtime starts on"
+    assert build.above_floor(program, "aarch64", build.OLDEST_GLIBC) == []
+
+
 def test_the_key_changes_with_every_input():
     key = build.runner_key("aarch64", "2.27", ("a.so",), "wheel", TOOLS)
     others = [

@@ -300,6 +300,61 @@ def test_ffmpeg_s_own_options_may_be_a_single_word(video: dict[str, ModuleType])
         parse(["--source", "x", "--input-options"])
 
 
+@pytest.mark.parametrize("words", ["--top 0", "--top=-1", "--top 1000001", "--threads 0", "--threads 257"])
+def test_what_the_runner_would_refuse_is_a_usage_error(video: dict[str, ModuleType], words: str) -> None:
+    with pytest.raises(video["problem"].Problem) as caught:
+        video["options"].parse(["--source", "x", *words.split()])
+    assert caught.value.code == 2
+    taken = video["options"].parse(["--source", "x", "--threads", "256", "--top", "1"])
+    assert taken.runner == ["--threads", "256", "--top", "1"]
+
+
+# How the runner ends
+
+ANSWERS = r"""
+import sys
+lines, code = int(sys.argv[1]), int(sys.argv[2])
+for number in range(lines):
+    if len(sys.stdin.buffer.read(14)) < 14:
+        break
+    print('{"error": "not finite"}' if code == 4 else '{"latency_ms": 1}', flush=True)
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("frames", "lines", "code", "why"),
+    [
+        (3, 9, 0, ""),
+        (3, 9, 4, ""),
+        (3, 3, 4, ""),
+        (3, 9, 7, "edgec-run ended with exit code 7"),
+        (3, 0, 7, "edgec-run ended with exit code 7"),
+        (1, 0, 7, "edgec-run ended with exit code 7"),
+        (500, 2, 4, "edgec-run ended with exit code 4"),
+        (500, 2, 2, "edgec-run ended with exit code 2"),
+        (0, 0, 7, "edgec-run ended with exit code 7"),
+    ],
+)
+def test_a_runner_that_fails_is_told_from_frames_that_do(
+    video: dict[str, ModuleType], frames: int, lines: int, code: int, why: str
+) -> None:
+    class Source:
+        def frames(self) -> Iterator[Any]:
+            for number in range(frames):
+                yield video["frames"].Frame(f"frame {number}", 1, 1, bytearray(b"P6\n1 1\n255\nabc"), time.monotonic())
+
+    tally = video["tally"].Tally(time.monotonic())
+    command = [sys.executable, "-c", ANSWERS, str(lines), str(code)]
+    run = video["pipeline"].Pipeline(command, Source(), False, tally, threading.Event())
+    if not why:
+        assert run.run(lambda frame, line: None) == code and tally.results == frames
+        return
+    with pytest.raises(video["problem"].Problem, match=why) as caught:
+        run.run(lambda frame, line: None)
+    assert caught.value.code == code
+
+
 def test_a_folder_that_cannot_be_listed_is_told(
     video: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -286,6 +286,13 @@ def test_a_result_goes_through_what_is_no_regular_file(folder: Path, tmp_path: P
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
+@pytest.mark.parametrize("redirected", ["| cat", "> $0.json && cat $0.json"])
+def test_a_result_may_be_named_dev_stdout(redirected: str, folder: Path, tmp_path: Path, shell: tuple[str, ...]) -> None:
+    script = f'"$1" --out /dev/stdout {redirected}'
+    code, out, err = call(*shell, "-c", script, tmp_path / "result", folder / "verify.sh")
+    assert (code, json.loads(out)["status"]) == (0, "passed"), err
+
+
 @pytest.mark.parametrize("closed", ["> /dev/full", ">&-"])
 @pytest.mark.parametrize(("given", "ended"), [(0, 8), (5, 5), (7, 7)])
 def test_a_result_that_cannot_be_printed_hides_no_failure(

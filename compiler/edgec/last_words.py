@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgec.resources import PACKAGE
 
-NOISE = re.compile(r"\[?[WI]\d{4} |(.*\W)?\w*Warning: |warning: |\s*\(Triggered internally at ", re.ASCII)
+NOISE = re.compile(r"\[?[WI]\d{4} |(.*\W)?\w*Warning: |warning: |.*\(Triggered internally at ", re.ASCII)
 """The beginnings of lines that warn or inform: glog's and those of PyTorch's C++ and Python, and of Python's warnings."""
 FATAL = "Fatal Python error: "
 """How faulthandler begins when a signal ends the process; the stacks of all threads follow."""

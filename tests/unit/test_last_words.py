@@ -20,7 +20,7 @@ GLOG = "W1127 09:20:25.797000 8882 torch/utils/_pytree.py:630] <enum 'KernelPref
         ("E1127 09:20:25.797000 8882 x.cpp:6] no space", "E1127 09:20:25.797000 8882 x.cpp:6] no space"),
         ("[W1127 09:20:25.797000 x.cpp:6] Warning: slow (function f)", ""),
         ("no room\n/a/nets.py:12: UserWarning: this is slow\n  y = f(x)\n", "no room"),
-        ("no room\n/a/b.py:3: UserWarning: this\n (Triggered internally at /x.cpp:3.)\n  return f(x)", "no room"),
+        ("no room\n/a/b.py:3: UserWarning: this\nUse that. (Triggered internally at /x.cpp:3.)\n  return f(x)", "no room"),
         ("terminate called\n  what():  bad index", "what():  bad index"),
         ("Traceback\nValueError: a Warning was due", "ValueError: a Warning was due"),
     ],

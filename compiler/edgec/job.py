@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import faulthandler
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +19,7 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import IO, Literal
 
+from edgec import last_words
 from edgec.artifacts.codec import from_json, to_json
 from edgec.artifacts.document import Json
 from edgec.artifacts.lowered import Lowered
@@ -85,10 +89,10 @@ def _ask(
 
 
 def settle(final: Message | None, returncode: int, words: IO[bytes]) -> None:
-    """Raise what a child's last message tells of: its Failure, RuntimeError for a bug; without one, how it ended."""
-    if final is None:
+    """Raise what a child's last message tells of: its Failure, RuntimeError for a bug; without an answer, how it ended."""
+    if final is None or "progress" in final:
         words.seek(0)
-        raise _died(returncode, words.read().decode(errors="replace"))
+        raise _died(returncode, words.read().decode(errors="replace"), str(final["progress"]) if final else "")
     if "failure" in final:
         raise Failure(*(from_json(Diagnostic, item) for item in final["failure"]))
     if "bug" in final:
@@ -120,7 +124,7 @@ def start(folder: Path, words: IO[bytes], kept: Sequence[int] = (), module: str 
 
 
 def _relay(child: subprocess.Popen[bytes], request: Message, progress: Progress) -> Message | None:
-    """Send the request, pass on progress, and return the last message; None when the child ends without one."""
+    """Send the request, pass on progress, and return the last message; None when the child ends without a word."""
     assert child.stdin and child.stdout
     with child.stdin as stdin, contextlib.suppress(BrokenPipeError):
         stdin.write(json.dumps(request).encode())
@@ -131,21 +135,25 @@ def _relay(child: subprocess.Popen[bytes], request: Message, progress: Progress)
 
 
 def relayed(lines: Iterable[bytes], progress: Progress) -> Message | None:
-    """Pass on progress, and return the last message that is none, or None."""
-    final = None
+    """Pass on progress, and return the last message, which is progress where a child ends without an answer; or None."""
+    message: Message | None = None
     for line in lines:
-        message: Message = json.loads(line)
+        message = json.loads(line)
+        assert message is not None
         if "progress" in message:
             progress(message["progress"])
-        else:
-            final = message
-    return final
+    return message
 
 
-def _died(returncode: int, words: str) -> Failure:
-    ending = process.how_it_ended(returncode)
-    last = (words.strip().splitlines() or [""])[-1]
-    message = f"the lowering process {ending}" + (f": {last}" if last else "")
+def _died(returncode: int, words: str, done: str) -> Failure:
+    """What is told of a child by its last words, the line of Python that it was in, and the last progress that it made."""
+    place = last_words.crashed_in(words)
+    # Of a crash in native code, only what aborts says why; all else that stands there is of something before.
+    told = last_words.told(words) if not place or returncode == -signal.SIGABRT else ""
+    step = re.sub(r" [\d.]+ s$", "", done)
+    when = f"after the step {step!r}" if step else "before its first step was done"
+    message = f"the lowering process {process.how_it_ended(returncode)} {when}"
+    message += "".join(f": {part}" for part in (place, told) if part)
     if returncode == -9:
         hint = "the kernel kills the largest process when memory runs out: free memory, or use --jobs 1"
         return Failure(Diagnostic(code="job-killed", message=message, hint=hint))
@@ -159,6 +167,7 @@ def main(parent: int) -> None:
     from edgec.upstream.imports import import_compiler
 
     guard.die_with_parent(parent)
+    faulthandler.enable()
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     tell = teller(channel)

@@ -90,7 +90,7 @@ def _lowering(step: _Step, graph: Exported, decided: Mapping[str, str]) -> Lower
     noted: dict[str, str] = {}
     with timed("quantize", progress):
         material = _material(step, size, graph.dynamic, noted)
-        quantized = quantize(plan, program, material)
+        quantized = quantize(plan, program, material, model.loaded.calibration)
     if quantized is not program:
         with timed("compare exported with quantized", progress):
             points["quantized"] = answers(quantized.module(check_guards=False), model.parity, plan.inputs)

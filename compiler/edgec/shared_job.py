@@ -7,6 +7,7 @@ own session for the artifact and its own last words, so that one that fails or i
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import select
@@ -60,7 +61,7 @@ class SharedJob:
                 final = job.relayed(stdout, progress)
         if self._stop.is_set():
             raise CancelledError
-        if final is None:
+        if final is None or "progress" in final:
             self._child.wait()
         job.settle(final, self._child.returncode or 0, self._words)
 
@@ -148,6 +149,7 @@ def main(parent: int) -> None:
     from edgec.upstream.imports import import_compiler
 
     guard.die_with_parent(parent)
+    faulthandler.enable()
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     tell = job.teller(channel)

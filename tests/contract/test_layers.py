@@ -22,7 +22,10 @@ LAYERS = (
     {"registry"},
     {"sources", "datasets", "recipes", "delegates", "metrics", "tasks", "rewrites", "kinds"},
     {"runtime", "store", "targets", "upstream"},
-    {"artifacts", "protocols", "diagnostics", "codes", "resources", "versions", "reads", "marks", "cores", "__init__"},
+    {
+        *("artifacts", "protocols", "diagnostics", "codes", "resources", "versions", "reads", "marks", "cores", "last_words"),
+        "__init__",
+    },
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 STRANGERS = {"stages", "checks", "sources", "datasets", "recipes", "delegates", "metrics", "tasks", "rewrites", "kinds"}

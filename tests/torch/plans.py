@@ -177,6 +177,12 @@ class Exits(Linear):
         os._exit(3)
 
 
+class Crashes(Linear):
+    def forward(self, x):
+        import ctypes
+        ctypes.string_at(0)
+
+
 class Sleeps(Linear):
     def forward(self, x):
         import time

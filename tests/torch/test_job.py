@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -85,7 +86,15 @@ def test_a_child_that_ends_without_an_answer_is_told_with_its_last_words(tiny_pr
         job.run(net("Exits"), project(tiny_project), tmp_path)
     finding = caught.value.diagnostics[0]
     assert (finding.code, finding.exit_code) == ("job-died", 4)
-    assert "exit code 3: last words" in finding.message
+    assert "exit code 3 before its first step was done: last words" in finding.message
+
+
+def test_a_crash_in_native_code_names_the_models_own_line(tiny_project, tmp_path):
+    with pytest.raises(Failure) as caught:
+        job.run(net("Crashes"), project(tiny_project), tmp_path)
+    (finding,) = caught.value.diagnostics
+    assert finding.code == "job-died" and "SIGSEGV" in finding.message
+    assert re.search(r"nets\.py:\d+, in forward$", finding.message)
 
 
 def test_setting_stop_ends_a_job_from_another_thread(tiny_project, tmp_path):

@@ -2,13 +2,18 @@
 
 import functools
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
+from materials import prepared, samples
 from plans import tensor
 from recipe_nets import lowered, net, write
 
 from edgec.artifacts.manifest import Choice
 from edgec.diagnostics import Failure
+from edgec.stages.quantize import quantize
 
 
 @pytest.fixture(scope="session")
@@ -188,3 +193,38 @@ def test_multiply_accumulates_are_counted_by_kind():
     work = multiply_accumulates(Mixed(), (torch.zeros(1, 4, 8, 8),))
     rows = 8 * 6
     assert work == {"convolution": 8 * 6 * 6 * 2 * 9, "linear": rows * 5 * 7, "other": rows * rows * 7}
+
+
+class Embeds(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table, self.layer = torch.nn.Embedding(4, 8), torch.nn.Linear(8, 2)
+
+    def forward(self, ids):
+        return self.layer(self.table(ids).mean(1))
+
+
+def calibrated_with(*rows):
+    inputs = (tensor("ids", 1, 3, dtype="int64"),)
+    data = samples(np.array(rows, np.int64), name="ids")
+    program, material, _, _ = prepared(Embeds(), inputs, calibration=data)
+    plan = SimpleNamespace(recipe=Choice(name="int8"), delegates=(Choice(name="xnnpack"),), inputs=inputs)
+    return quantize(plan, program, material, data)
+
+
+def test_a_calibration_sample_that_the_model_cannot_take_is_named():
+    with pytest.raises(Failure) as caught:
+        calibrated_with([0, 1, 2], [3, 2, 1], [0, 9, 0])
+    (finding,) = caught.value.diagnostics
+    assert finding.code == "model-not-loaded"
+    assert finding.message == "the model fails on the sample '2': IndexError: index out of range in self"
+
+
+def test_what_fails_beside_the_samples_is_the_recipes(monkeypatch):
+    def broken(*args, **options):
+        raise RuntimeError("no conversion")
+
+    monkeypatch.setattr("torchao.quantization.pt2e.quantize_pt2e.convert_pt2e", broken)
+    with pytest.raises(Failure) as caught:
+        calibrated_with([0, 1, 2], [3, 2, 1])
+    assert caught.value.diagnostics[0].code == "quantize-failed"

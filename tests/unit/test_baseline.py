@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from edgec import baseline, pipeline, workshop
-from edgec.artifacts.manifest import Choice
+from edgec.artifacts.manifest import Choice, Search
 from edgec.artifacts.settings import Settings
 from edgec.diagnostics import Diagnostic, Failure
 
@@ -59,6 +59,13 @@ def test_no_gain_is_a_warning_with_the_two_figures(plan, monkeypatch):
     assert "int8 takes 3.1 ms at the median and fp32 2.9 ms" in found.message
     assert f"{plan.threads} threads" in found.message
     assert "14.00 MB in fp32, 3.70 MB in int8" in found.hint
+
+
+def test_it_stands_where_the_recipe_came_from(plan, monkeypatch):
+    assert told(plan, monkeypatch, (0.0031, 0.0029))[0][0].where.route == ("quantization",)
+    for route in (("search",), ("quantization", "search")):
+        candidate = replace(plan, search=Search(recipes=(), delegates=(), objective="latency", route=route))
+        assert told(candidate, monkeypatch, (0.0031, 0.0029))[0][0].where.route == route
 
 
 def test_a_gain_says_nothing(plan, monkeypatch):

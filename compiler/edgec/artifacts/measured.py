@@ -54,21 +54,30 @@ class Verdict:
     figure: Figure | None
 
 
-def written(value: float, unit: str) -> str:
-    """Return a figure as people write it: ``97.8 %``, ``2.13 ms``, ``1.05 MB``, ``412 fps``, or three digits and the unit."""
+def written(value: float, unit: str, more: int = 0) -> str:
+    """Return a figure as people write it: ``97.8 %``, ``2.13 ms``, ``1.05 MB``, ``412 fps``, or four digits and the unit.
+
+    ``more`` digits are shown than people commonly want.
+    """
     if unit == "share":
-        return f"{100 * value:.2f} %"
+        return f"{100 * value:.{2 + more}f} %"
     if unit == "points":
-        return f"{100 * value:+.2f} pp"
+        return f"{100 * value:+.{2 + more}f} pp"
     if unit == "s":
-        return f"{1000 * value:.3g} ms" if value < 1 else f"{value:.3g} s"
+        return f"{1000 * value:.{3 + more}g} ms" if value < 1 else f"{value:.{3 + more}g} s"
     if unit == "bytes":
         for size, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
             if value >= size:
-                return f"{value / size:.2f} {name}"
-        return f"{value:.0f} bytes"
+                return f"{value / size:.{2 + more}f} {name}"
+        return f"{value:.{more}f} bytes"
     if unit == "Hz":
-        return f"{value:.3g} fps" if value < 1000 else f"{value:.0f} fps"
+        return f"{value:.{3 + more}g} fps" if value < 1000 else f"{value:.{more}f} fps"
     if unit == "instructions":
-        return f"{value / 1e6:.1f} M instructions"
-    return f"{value:.4g} {unit}".rstrip()
+        return f"{value / 1e6:.{1 + more}f} M instructions"
+    return f"{value:.{4 + more}g} {unit}".rstrip()
+
+
+def told_apart(value: float, other: float, unit: str) -> str:
+    """Return ``value`` as ``written`` does, with as many digits more as it takes to look unlike ``other``."""
+    alike = (more for more in range(12) if written(value, unit, more) != written(other, unit, more))
+    return written(value, unit, next(alike, 0))

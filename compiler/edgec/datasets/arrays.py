@@ -45,6 +45,23 @@ def plain(truth: Any) -> Any:
     return truth if truth.ndim else truth.item()
 
 
+def refuse_unfit(dtype: Any, shape: Sequence[int], entry: Input, shown: str) -> None:
+    """Raise Failure ``data-mismatch`` where an array's dtype or shape [N, ...] is none that the input takes."""
+    import numpy as np
+
+    if dtype != np.dtype(entry.dtype) and not np.can_cast(dtype, entry.dtype, "safe"):
+        message = f"{shown}: {entry.name!r} is {dtype}, the input is {entry.dtype}"
+        raise Failure(wrong("data-mismatch", message, hint=f"save it with .astype({entry.dtype!r})"))
+    axes = entry.shape[1:]
+    fits = len(shape) == len(entry.shape) and all(
+        axis.minimum <= size <= axis.maximum for axis, size in zip(axes, shape[1:], strict=False)
+    )
+    if not fits:
+        wanted = ", ".join(["N", *(f"{a.minimum}" if a.fixed else f"{a.minimum}..{a.maximum}" for a in axes)])
+        message = f"{shown}: {entry.name!r} has shape {list(shape)}, the input wants [{wanted}]"
+        raise Failure(wrong("data-mismatch", message, hint="the first axis counts the samples"))
+
+
 def fitted(array: NDArray[Any], entry: Input, shown: str) -> NDArray[Any]:
     """Return ``array`` as [N, *shape without the batch axis] of the input's dtype, made contiguous.
 
@@ -52,22 +69,18 @@ def fitted(array: NDArray[Any], entry: Input, shown: str) -> NDArray[Any]:
     """
     import numpy as np
 
-    wanted = np.dtype(entry.dtype)
-    if array.dtype != wanted and not np.can_cast(array.dtype, wanted, "safe"):
-        message = f"{shown}: {entry.name!r} is {array.dtype}, the input is {entry.dtype}"
-        raise Failure(wrong("data-mismatch", message, hint=f"save it with .astype({entry.dtype!r})"))
-    axes = entry.shape[1:]
-    fits = array.ndim == len(entry.shape) and all(
-        axis.minimum <= size <= axis.maximum for axis, size in zip(axes, array.shape[1:], strict=False)
-    )
-    if not fits:
-        shape = ", ".join(["N", *(f"{a.minimum}" if a.fixed else f"{a.minimum}..{a.maximum}" for a in axes)])
-        message = f"{shown}: {entry.name!r} has shape {list(array.shape)}, the input wants [{shape}]"
-        raise Failure(wrong("data-mismatch", message, hint="the first axis counts the samples"))
+    refuse_unfit(array.dtype, array.shape, entry, shown)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         row = int(np.argwhere(~np.isfinite(array))[0][0])
         raise Failure(wrong("data-not-finite", f"{shown}: sample {row} of {entry.name!r} holds NaN or infinity"))
-    return np.ascontiguousarray(array, wanted)
+    return np.ascontiguousarray(array, entry.dtype)
+
+
+def refuse_no_truths(dtype: Any, shape: Sequence[int], labels: Sequence[str], shown: str) -> None:
+    """Raise Failure ``data-labels`` where an array's dtype or shape is none of truths."""
+    one_each = len(shape) == 1 and dtype.kind in "iufUb"
+    if not (one_each or (not labels and len(shape) > 1 and dtype.kind in "iuf")):
+        raise Failure(wrong("data-labels", f"{shown}: label is {dtype}{list(shape)}, one value a sample is due"))
 
 
 def class_indices(array: NDArray[Any], labels: Sequence[str], shown: str) -> NDArray[Any]:
@@ -78,11 +91,7 @@ def class_indices(array: NDArray[Any], labels: Sequence[str], shown: str) -> NDA
     """
     import numpy as np
 
-    one_each = array.ndim == 1 and array.dtype.kind in "iufUb"
-    if not (one_each or (not labels and array.ndim > 1 and array.dtype.kind in "iuf")):
-        raise Failure(
-            wrong("data-labels", f"{shown}: label is {array.dtype}{list(array.shape)}, one value a sample is due")
-        )
+    refuse_no_truths(array.dtype, array.shape, labels, shown)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         row = int(np.argwhere(~np.isfinite(array))[0][0])
         raise Failure(wrong("data-not-finite", f"{shown}: the label of sample {row} is NaN or infinite"))

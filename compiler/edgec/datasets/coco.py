@@ -90,6 +90,7 @@ def samples(
     image = inputs[0].image
     assert image is not None  # check() saw to it
     return Pictures(
+        root=project.root,
         folder=_folder(options, project),
         annotations=str(options["annotations"]),
         pictures=(chosen := tuple(_chosen(_annotations(options, project, labels).pictures, options))),
@@ -103,6 +104,7 @@ def samples(
 class Pictures(Sequence[Sample]):
     """Samples named by their file; the truth of each is ``edgec.artifacts.boxes.packed``, ``most`` boxes long."""
 
+    root: Path
     folder: Path
     annotations: str
     pictures: tuple[Picture, ...]
@@ -124,14 +126,14 @@ class Pictures(Sequence[Sample]):
         import numpy as np
 
         picture = self.pictures[index]
-        decoded = decode(self.folder / picture.file, picture.file)
+        path = self.folder / picture.file
+        decoded = decode(path, path.relative_to(self.root).as_posix())
         if decoded.size != (picture.width, picture.height):
             given, there = f"{picture.width} x {picture.height}", f"{decoded.width} x {decoded.height}"
             message = f"{self.annotations}: image {picture.id} ({picture.file}) is given as {given} pixels, and is {there}"
             raise Failure(wrong("data-mismatch", message, hint="its boxes would lie elsewhere", route=("annotations",)))
         pixels = np.array(fit(decoded, self.image.width, self.image.height, self.image.fit), dtype=np.float32)
-        tensors, path = {self.input: pixels[np.newaxis]}, self.folder / picture.file
-        return Sample(id=picture.file, tensors=tensors, label=self._truth(picture), picture=path)
+        return Sample(id=picture.file, tensors={self.input: pixels[np.newaxis]}, label=self._truth(picture), picture=path)
 
     def _truth(self, picture: Picture) -> Any:
         return packed(Truth(size=(picture.width, picture.height), boxes=picture.boxes), self.most)

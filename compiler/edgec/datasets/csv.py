@@ -80,6 +80,7 @@ def samples(
     paths = _pictures(header, rows, options, project)
     column = header.index("path")
     return Pictures(
+        root=project.root,
         paths=tuple(paths[row] for row in chosen),
         names=tuple(rows[row][column] for row in chosen),
         labels=tuple(None if truth is None else plain(truth[row]) for row in chosen),

@@ -82,6 +82,7 @@ def samples(
     assert image is not None  # check() saw to it
     folder = _folder(options, project)
     return Pictures(
+        root=project.root,
         paths=tuple(Path(path) for path, _ in pictures),
         names=tuple(Path(path).relative_to(folder).as_posix() for path, _ in pictures),
         labels=tuple(labels.index(name) if name is not None and name in labels else None for _, name in pictures),

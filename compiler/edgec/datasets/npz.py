@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Input, Options
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
-from edgec.datasets.arrays import Rows, class_indices, fitted, strata, wrong
+from edgec.datasets.arrays import Rows, class_indices, fitted, refuse_no_truths, refuse_unfit, strata, wrong
 from edgec.datasets.choose import choose
 from edgec.diagnostics import Diagnostic, Failure, nearest
 from edgec.store.files import collected, located
@@ -48,8 +50,11 @@ OPTIONS: Json = {
 def check(
     options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
 ) -> list[Diagnostic]:
-    """Return a missing or broken file, and arrays that are missing or not inputs; their content is not read."""
-    return collected(lambda: _known_keys(options, project, inputs))
+    """Return a missing or broken file, and arrays that are missing, not inputs, or of another type, shape or length.
+
+    Of all arrays but the labels the headers alone are read.
+    """
+    return collected(lambda: _refuse_unfit(options, project, inputs, labels))
 
 
 def files(options: Options, project: Project) -> list[Path]:
@@ -65,12 +70,8 @@ def samples(
     arrays = _arrays(options, project, _known_keys(options, project, inputs))
     tensors = {entry.name: fitted(arrays[entry.name], entry, shown) for entry in inputs}
     truth = class_indices(arrays["label"], labels, shown) if "label" in arrays else None
-    counts = {name: len(array) for name, array in {**tensors, **({} if truth is None else {"label": truth})}.items()}
-    if len(set(counts.values())) > 1:
-        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
-        raise Failure(wrong("data-mismatch", f"{shown}: the arrays hold different numbers of samples: {listed}"))
-    if not (total := next(iter(counts.values()))):
-        raise Failure(wrong("data-empty", f"{shown} holds no sample"))
+    held = tensors if truth is None else {**tensors, "label": truth}
+    total = _counted({name: len(array) for name, array in held.items()}, shown)
     rows = choose(range(total), strata(truth, total), options.get("samples"))
     return Rows(name=Path(shown).name, tensors=tensors, labels=truth, rows=rows)
 
@@ -98,13 +99,62 @@ def _known_keys(options: Options, project: Project, inputs: Sequence[Input]) -> 
     return [*names, *(["label"] if "label" in keys else [])]
 
 
+def _refuse_unfit(options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str]) -> None:
+    """Raise Failure ``data-…`` for what the arrays' headers, and the labels if they are one a sample, tell."""
+    shown, headers = str(options["path"]), _headers(options, project, _known_keys(options, project, inputs))
+    for entry in inputs:
+        refuse_unfit(*headers[entry.name], entry, shown)
+    if "label" in headers:
+        refuse_no_truths(*headers["label"], labels, shown)
+        if len(headers["label"][1]) == 1:
+            class_indices(_arrays(options, project, ["label"])["label"], labels, shown)
+    _counted({name: shape[0] if shape else 1 for name, (_, shape) in headers.items()}, shown)
+
+
+def _counted(counts: dict[str, int], shown: str) -> int:
+    """Return how many samples there are. Raises Failure ``data-mismatch`` where arrays differ, ``data-empty`` for none."""
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise Failure(wrong("data-mismatch", f"{shown}: the arrays hold different numbers of samples: {listed}"))
+    if not (total := next(iter(counts.values()))):
+        raise Failure(wrong("data-empty", f"{shown} holds no sample"))
+    return total
+
+
+def _headers(options: Options, project: Project, keys: list[str]) -> dict[str, tuple[Any, tuple[int, ...]]]:
+    """The dtype and the shape of each array, as its header has them."""
+    from numpy.lib import format as npy
+
+    found = {}
+    with _readable(str(options["path"])), zipfile.ZipFile(_path(options, project)) as archive:
+        members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+        for key in keys:
+            with archive.open(members[key]) as member:
+                version = npy.read_magic(member)  # type: ignore[no-untyped-call]
+                read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+                shape, _, dtype = read(member)  # type: ignore[no-untyped-call]
+            if dtype.hasobject:
+                raise ValueError(OBJECTS)
+            found[key] = dtype, shape
+    return found
+
+
 def _arrays(options: Options, project: Project, keys: list[str]) -> dict[str, NDArray[Any]]:
     import numpy as np
 
-    shown = str(options["path"])
+    with _readable(str(options["path"])), np.load(_path(options, project), allow_pickle=False) as archive:
+        return {key: archive[key] for key in keys}
+
+
+OBJECTS = "it holds Python objects"
+
+
+@contextmanager
+def _readable(shown: str) -> Iterator[None]:
+    """Raise Failure ``data-unreadable`` for what zipfile and numpy raise of a broken file."""
     try:
-        with np.load(_path(options, project), allow_pickle=False) as archive:
-            return {key: archive[key] for key in keys}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError, MemoryError) as error:
-        reason = "it holds Python objects" if "allow_pickle" in str(error) else str(error)
+        yield
+    # RuntimeError is an encrypted member's.
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError) as error:
+        reason = OBJECTS if "allow_pickle" in str(error) else str(error) or type(error).__name__
         raise Failure(wrong("data-unreadable", f"{shown} cannot be read: {reason}")) from None

@@ -14,8 +14,12 @@ from edgec.datasets.pixels import pixels
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures(Sequence[Sample]):
-    """``names`` are the samples' ids; ``input`` is the image input's name; ``labels`` are class indices or None."""
+    """``names`` are the samples' ids; ``input`` is the image input's name; ``labels`` are class indices or None.
 
+    A picture that cannot be read is named as its path below ``root``, the project's.
+    """
+
+    root: Path
     paths: tuple[Path, ...]
     names: tuple[str, ...]
     labels: tuple[int | None, ...]
@@ -29,11 +33,15 @@ class Pictures(Sequence[Sample]):
         """Return each sample's id and truth; no picture is decoded."""
         return list(zip(self.names, self.labels, strict=True))
 
+    def shown(self, index: int) -> str:
+        """Return what a message calls a picture."""
+        return self.paths[index].relative_to(self.root).as_posix()
+
     def __getitem__(self, index: Any) -> Any:
         """Return one Sample ({input: float32 [1, height, width, 3] in 0..255}), or a tuple of them for a slice."""
         if isinstance(index, slice):
             return tuple(self[i] for i in range(*index.indices(len(self))))
         import numpy as np
 
-        array = pixels(self.paths[index], self.image, self.names[index])[np.newaxis].astype(np.float32)
+        array = pixels(self.paths[index], self.image, self.shown(index))[np.newaxis].astype(np.float32)
         return Sample(id=self.names[index], tensors={self.input: array}, label=self.labels[index], picture=self.paths[index])

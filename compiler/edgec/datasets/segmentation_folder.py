@@ -99,7 +99,7 @@ class Masked(Sequence[Sample]):
     def mask(self, index: int) -> Any:
         """Return one mask at its own size, checked against its picture and the labels."""
         mask = read_mask(self.masks[index], self.names[index])
-        size = picture_size(self.pictures.paths[index], self.pictures.names[index])
+        size = picture_size(self.pictures.paths[index], self.pictures.shown(index))
         check_mask(mask, size, self.classes, self.ignore, self.names[index])
         return mask
 
@@ -142,6 +142,7 @@ def _masked(options: Options, project: Project, inputs: Sequence[Input], labels:
     pairs = _pairs(options, project)
     images, masks = (_folder(options, project, key) for key in ("images", "masks"))
     pictures = Pictures(
+        root=project.root,
         paths=tuple(picture for picture, _ in pairs),
         names=tuple(picture.relative_to(images).as_posix() for picture, _ in pairs),
         labels=(None,) * len(pairs),

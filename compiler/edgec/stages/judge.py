@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from edgec.artifacts.benched import SHORT_LOAD
 from edgec.artifacts.manifest import Budget
-from edgec.artifacts.measured import SAMPLES_FOR, Evidence, Figure, Measured, Status, Verdict, written
+from edgec.artifacts.measured import SAMPLES_FOR, Evidence, Figure, Measured, Status, Verdict, told_apart, written
 from edgec.artifacts.plan import Plan
-from edgec.artifacts.quantity import span
+from edgec.artifacts.quantity import span, stated
 from edgec.artifacts.slices import TOLD, condensed, notes, standing
 from edgec.diagnostics import Diagnostic, Location
 from edgec.metrics.interval import hours_for_rate, samples_for_drop, samples_for_share
@@ -115,7 +115,9 @@ def _limit(budget: Budget, figure: Figure) -> tuple[Status, str]:
         return "inconclusive", f"{value} over {_samples(figure.samples)}; {needed} are needed"
     fits = figure.value >= budget.limit if budget.sense == "min" else figure.value <= budget.limit
     side = "at least" if budget.sense == "min" else "at most"
-    return ("met" if fits else "missed"), f"{value}, {side} {budget.text} asked"
+    if fits:
+        return "met", f"{value}, {side} {budget.text} asked"
+    return "missed", f"{told_apart(figure.value, budget.limit, figure.unit)}, {side} {budget.text} asked"
 
 
 def _paired(budget: Budget, figure: Figure) -> tuple[Status, str]:
@@ -240,26 +242,20 @@ def _short(plan: Plan, verdict: Verdict, strict: bool, message: str, hint: str |
 
 
 def _way_out(verdict: Verdict) -> str | None:
-    """The smallest change of the limit that this figure would meet; None where there is no figure."""
+    """The smallest change of the limit that this figure would meet, as a manifest has it; None where there is none."""
     if verdict.status == "inconclusive":
         rate = verdict.figure is not None and "events" in verdict.figure.detail
         return "give longer recordings" if rate else "measure on more samples"
-    limit = smallest_relaxation(verdict)
-    return f"the smallest relaxation that would be met is {written(*limit)}" if limit else None
+    value, unit = smallest_relaxation(verdict) or (math.inf, "")
+    if not math.isfinite(value):
+        return None
+    return f"the smallest relaxation that would be met is {stated(value, unit, up=verdict.budget.sense != 'min')}"
 
 
 def smallest_relaxation(verdict: Verdict) -> tuple[float, str] | None:
     """Return the limit, with its unit, that a missed budget would have met with this figure; None without a figure."""
     if verdict.figure is None:
         return None
-    figure = verdict.figure
-    if figure.interval and _is_rate(verdict.budget, figure):
-        return _rounded_up(figure.interval[1]), figure.unit
-    value = figure.interval[1] if verdict.budget.sense in PAIRED and figure.interval else figure.value
-    return value, figure.unit
-
-
-def _rounded_up(value: float) -> float:
-    """Return the next larger number of three digits, so that the limit is met as it is written."""
-    step = 10.0 ** (math.floor(math.log10(value)) - 2)
-    return float(f"{math.ceil(value / step) * step:.6g}")
+    figure, budget = verdict.figure, verdict.budget
+    by_interval = budget.sense in PAIRED or _is_rate(budget, figure)
+    return (figure.interval[1] if by_interval and figure.interval else figure.value), figure.unit

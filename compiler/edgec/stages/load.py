@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from edgec.artifacts.manifest import Dimension, Image, Input, truth_names
@@ -199,12 +199,21 @@ def _data(plan: Plan, project: Project, role: str) -> Sequence[Sample]:
     if data is None:
         return ()
     dataset, names = plugin("datasets", data.format), truth_names(plan.task.options, role)
-    found: Sequence[Sample] = dataset.samples(data.options, project, plan.inputs, plan.labels, names)
+    try:
+        found: Sequence[Sample] = dataset.samples(data.options, project, plan.inputs, plan.labels, names)
+    except Failure as failure:
+        raise Failure(*(_at_data(item, plan, role) for item in failure.diagnostics)) from failure
     if plugin("tasks", plan.task.name).NUMERIC and found and isinstance(found[0].label, str):
         message = f"the {role} data's labels are words ({found[0].label!r}), and the task {plan.task.name} takes numbers"
         where = Location(file=plan.manifest, route=("data", role))
         raise Failure(Diagnostic(code="data-labels", message=message, where=where))
     return found
+
+
+def _at_data(item: Diagnostic, plan: Plan, role: str) -> Diagnostic:
+    """A data set's finding at its place in the manifest, unless it has one in another file."""
+    where = item.where or Location(file="")
+    return item if where.file else replace(item, where=replace(where, file=plan.manifest, route=("data", role, *where.route)))
 
 
 def _outputs(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from edgec.artifacts.plan import Plan
 from edgec.artifacts.samples import Sample
 from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.registry import plugin
-from edgec.runtime.inference import batches
+from edgec.runtime.inference import answers, batches
 from edgec.upstream.quantizer_patterns import quantizer_patterns_when_needed
 from edgec.upstream.shared_pads import pads_that_share
 from edgec.upstream.weight_observers import weights_observed_once
@@ -166,11 +167,18 @@ def _changes_first(name: str) -> bool:
     return name == "__setitem__" or name.startswith("__i") or (name.endswith("_") and not name.endswith("__"))
 
 
-def quantize(plan: Plan, program: Any, material: Material) -> Any:
-    """Return the ExportedProgram to lower.
+def quantize(plan: Plan, program: Any, material: Material, calibration: Sequence[Sample] = ()) -> Any:
+    """Return the ExportedProgram to lower; ``calibration`` are the samples that the material's passes go through.
 
-    Raises Failure ``calibration-…`` where the recipe calibrates and the data cannot serve, else ``quantize-failed``.
+    Raises Failure ``calibration-…`` where the recipe calibrates and the data cannot serve, ``model-not-loaded`` where the
+    model itself fails on a sample, else ``quantize-failed``.
     """
+    fed: list[Sequence[Sample]] = []
+    material = replace(
+        material,
+        calibration=_watched(material.calibration, calibration, fed),
+        training_pass=_watched(material.training_pass, material.training, fed),
+    )
     recipe, delegate = plugin("recipes", plan.recipe.name), plugin("delegates", plan.delegates[0].name)
     try:
         with quantizer_patterns_when_needed(), weights_observed_once(), pads_that_share():
@@ -179,9 +187,25 @@ def quantize(plan: Plan, program: Any, material: Material) -> Any:
         raise
     # PT2E raises AssertionError, RuntimeError and more from deep inside a pass.
     except Exception as error:
+        for samples in fed[:1]:
+            answers(material.model, samples, plan.inputs)
         message = f"the recipe {plan.recipe.name} does not work on this model: {first_line(error)}"
         hint = delegate.remedy(plan.delegates[0].options) if hasattr(delegate, "remedy") else None
         raise Failure(Diagnostic(code="quantize-failed", message=message, hint=hint)) from error
+
+
+def _watched(
+    begin: Callable[..., Iterable[tuple[Any, ...]]], samples: Sequence[Sample], fed: list[Sequence[Sample]]
+) -> Callable[..., Iterator[tuple[Any, ...]]]:
+    """Return what begins the same pass over ``samples``; ``fed`` holds them while one of its batches is worked on."""
+
+    def watched(*args: Any) -> Iterator[tuple[Any, ...]]:
+        for batch in begin(*args):
+            fed.append(samples)
+            yield batch
+            fed.clear()
+
+    return watched
 
 
 def checked(

@@ -152,8 +152,10 @@ def test_a_link_in_a_circle_or_to_a_name_too_long_is_refused_as_a_dangling_one(l
 def test_a_corrupt_picture_is_named_when_it_is_read(project: Project) -> None:
     (project.folder / "data" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\nnot")
     samples = image_folder.samples({"path": "data"}, project, [image_input()], LABELS)
-    with pytest.raises(Failure, match=r"a\.png cannot be read"):
+    with pytest.raises(Failure, match=r"^data/a\.png cannot be read") as caught:
         samples[0]
+    where = caught.value.diagnostics[0].where
+    assert where is not None and where.file == "data/a.png", "as it is named in the project"
 
 
 def test_only_one_image_input_is_fed(project: Project) -> None:

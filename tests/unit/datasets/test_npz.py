@@ -75,6 +75,7 @@ def test_a_dynamic_axis_takes_any_size_between_its_bounds(project: Project) -> N
         ({"x": PLAIN.astype(np.complex64)}, "data-mismatch", "complex64"),
         ({"x": PLAIN[:, :3]}, "data-mismatch", "[3, 3], the input wants [N, 4]"),
         ({"x": PLAIN[0]}, "data-mismatch", "[4], the input wants [N, 4]"),
+        ({"x": np.float32(1)}, "data-mismatch", "[], the input wants [N, 4]"),
         ({"x": PLAIN[:0]}, "data-empty", "no sample"),
         ({"x": np.where(PLAIN == 5, np.float32(np.nan), PLAIN)}, "data-not-finite", "sample 1 of 'x'"),
         ({"x": np.where(PLAIN == 9, np.float32(-np.inf), PLAIN)}, "data-not-finite", "sample 2 of 'x'"),
@@ -91,21 +92,31 @@ def test_what_is_wrong_is_named(project: Project, arrays: dict[str, object], cod
     found = finding(project, [X], ("a", "b"), **arrays)
     assert (found.code, found.exit_code) == (code, 3)
     assert words in found.message
+    told = npz.check({"path": "d.npz"}, project, [X], ("a", "b"))
+    assert told == ([] if code == "data-not-finite" else [found]), "the headers and the labels tell it before anything is built"
+
+
+def test_the_check_reads_no_input_whole(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez(project.folder / "d.npz", x=PLAIN, label=np.zeros((3, 2)))
+    monkeypatch.setattr(npz, "_arrays", lambda options, project, keys: pytest.fail(f"read {keys}"))
+    assert npz.check({"path": "d.npz"}, project, [X], ()) == []
 
 
 def test_a_near_miss_is_suggested(project: Project) -> None:
     assert finding(project, [tensor("image", 1, 4)], imgae=PLAIN).hint == "did you mean 'imgae'?"
 
 
-def test_broken_files_are_refused(project: Project) -> None:
+@pytest.mark.parametrize("compressed", [False, True])
+def test_broken_files_are_refused(project: Project, compressed: bool) -> None:
     path = project.folder / "d.npz"
     assert npz.check({"path": "d.npz"}, project, [X], ())[0].code == "data-missing"
     path.write_bytes(b"no zip at all")
     assert npz.check({"path": "d.npz"}, project, [X], ())[0].code == "data-unreadable"
-    np.savez(path, x=np.random.default_rng(0).random((64, 4), np.float32))
+    (np.savez_compressed if compressed else np.savez)(path, x=np.random.default_rng(0).random((64, 4), np.float32))
     content = path.read_bytes()
     for position in range(0, len(content), 23):
         path.write_bytes(content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :])
+        assert all(found.code.startswith("data-") for found in npz.check({"path": "d.npz"}, project, [X], ()))
         try:
             npz.samples({"path": "d.npz"}, project, [X], ())
         except Failure as failure:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from edgec.artifacts.manifest import Budget, Slice
-from edgec.artifacts.measured import Figure, Measured, written
+from edgec.artifacts.measured import Figure, Measured
+from edgec.artifacts.quantity import stated
 from edgec.artifacts.slices import condensed, notes, spelled_out, standing
 from edgec.metrics.interval import discordance, hours_for_rate, paired_drop, poisson_interval, share_interval
 from edgec.stages.judge import judge, rounded, samples_needed, shortfalls, smallest_relaxation
@@ -205,4 +206,4 @@ def test_a_limit_of_no_event_is_about_the_data():
 def test_a_missed_rate_is_relaxed_to_the_end_of_its_interval():
     verdict = one(rate_budget(60), rate_figure(20, 6))
     limit, unit = smallest_relaxation(verdict)
-    assert one(rate_budget(float(written(limit, unit))), rate_figure(20, 6)).status == "met", "as it is written"
+    assert one(rate_budget(float(stated(limit, unit, up=True))), rate_figure(20, 6)).status == "met", "as it is written"

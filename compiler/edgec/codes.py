@@ -98,6 +98,7 @@ CODES: dict[str, Code] = {
     "training-diverged": Code(4, "Fine-tuning came to a loss, or to weights, that are NaN or infinite.", "Lower `learning_rate`, and look at the training data for samples unlike the rest."),
     "training-unfit": Code(4, "The training data cannot serve the loss that the recipe learns by: labels missing, no class index, or more classes than the model has.", "Label the data, or take a loss that learns from the float32 model (`distillation`, `mse`)."),
     "module-unknown": Code(4, "No submodule of the model has a name or a type that the recipe was given.", "Take the nearest name that the message offers; names are those of the model's own `named_modules()`."),
+    "output-left-out": Code(4, "The model gives something beside tensors, such as a number, which the artifact does not have (a note, not an error).", "Let its forward return it as a tensor where the device should have it."),
     "job-died": Code(4, "The lowering process ended without an answer.", "The message holds the step done last, and its last words or the line of Python that crashed; run again, and report it with `edgec doctor` if it repeats."),
     # 5: budgets
     "budget-missed": Code(5, "A budget is missed, so there is no release.", "The report under out/rejected/ says what would be feasible."),

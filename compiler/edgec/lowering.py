@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgec.artifacts.lowered import Boundary, Lowered
+from edgec.artifacts.lowered import LEFT_OUT, Boundary, Lowered
 from edgec.artifacts.material import Material
 from edgec.artifacts.measured import Measured, Status
 from edgec.artifacts.plan import Plan
@@ -87,7 +87,7 @@ def _lowering(step: _Step, graph: Exported, decided: Mapping[str, str]) -> Lower
         if rewriting.changed:
             program, points["rewritten"] = rewriting.program, rewriting.answers
             size = batch_size(program.module(check_guards=False), model.parity, plan.inputs)
-    noted: dict[str, str] = {}
+    noted = {LEFT_OUT: ", ".join(model.loaded.left_out)} if model.loaded.left_out else {}
     with timed("quantize", progress):
         material = _material(step, size, graph.dynamic, noted)
         quantized = quantize(plan, program, material, model.loaded.calibration)

@@ -228,6 +228,7 @@ def _bundled(
     from edgec.search import findings
     from edgec.stages.front import write_front
     from edgec.stages.judge import overfull, shortfalls
+    from edgec.stages.omitted import omissions
     from edgec.stages.render import render
     from edgec.stages.write import digests_of, write
     from edgec.trials import settled
@@ -239,7 +240,7 @@ def _bundled(
     if bundle_kind(plan.target.kind).RUNNER:
         runner = shop.runner(plan.target, lowered.backends, lowered.kernels)
     short = (*findings(searched), *shortfalls(plan, trial.verdicts, settings.strict), *pointless(trial, shop))
-    short += overfull(plan, measured, settings.strict)
+    short += (*overfull(plan, measured, settings.strict), *omissions(plan, lowered))
     rejected = any(diagnostic.severity == "error" for diagnostic in short)
     bundle = render(
         *(plan, lowered, folder, runner, measured, trial.verdicts, rejected, searched, trial.evaluated), cache=shop.cache

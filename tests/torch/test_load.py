@@ -99,3 +99,15 @@ def test_damaged_weights_stay_refused(loaded, value, learnt):
         loaded(model)
     (finding,) = caught.value.diagnostics
     assert finding.code == "non-finite" and f"{'bias' if learnt else 'given'!r} hold 1 value" in finding.message
+
+
+class Mixture(nn.Linear):
+    def forward(self, x):
+        return {"scores": super().forward(x), "loss": None, "scale": 3.0, "parts": (x.sum(), "words")}
+
+
+def test_what_is_no_tensor_is_named_and_left_out(loaded):
+    found = loaded(Mixture(4, 2))
+    assert found.outputs == ("scores", "parts_output0")
+    assert found.left_out == ("scale (float)", "parts_output1 (str)")
+    assert loaded(nn.Linear(4, 2)).left_out == ()

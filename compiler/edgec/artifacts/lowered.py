@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from edgec.artifacts.profile import Profile
 from edgec.artifacts.target import Target
 
+LEFT_OUT = "left out"
+"""The name in ``Lowered.resolved`` of what the model gives that is no tensor."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tensor:

@@ -30,7 +30,8 @@ FLOAT = "give the model in float32: the manifest's `quantization` makes it small
 class Loaded:
     """``model`` takes the artifact's inputs and gives a tuple of tensors named ``outputs``; it is in evaluation mode.
 
-    ``integers`` says which outputs hold integers or truth values: decisions, not measures.
+    ``integers`` says which outputs hold integers or truth values: decisions, not measures. ``left_out`` names what else the
+    model gives, which is no tensor and which the artifact does not have.
     ``weights_sha256`` is over its tensors, ``weights_file_sha256`` the file's that they came from, else "".
     ``example`` and ``dynamic`` are what ``torch.export`` wants; ``calibration``, ``evaluation`` and ``training`` are empty
     where the manifest names no such data.
@@ -39,6 +40,7 @@ class Loaded:
     model: torch.nn.Module
     outputs: tuple[str, ...]
     integers: tuple[bool, ...]
+    left_out: tuple[str, ...]
     example: tuple[torch.Tensor, ...]
     dynamic: Any
     calibration: Sequence[Sample]
@@ -66,11 +68,12 @@ def load(plan: Plan, project: Project) -> Loaded:
         quieten_residuals(model, next(iter(batches(samples[:1], plan.inputs, 1))))
         reestimate_batch_norm(model, batches(samples, plan.inputs, 32))
     _refuse_non_finite(bare)
-    outputs, integers = _outputs(plan, bare, model, example)
+    outputs, integers, left_out = _outputs(plan, bare, model, example)
     return Loaded(
         model=model,
         outputs=outputs,
         integers=integers,
+        left_out=left_out,
         example=example,
         dynamic=dynamic_shapes(plan.inputs),
         calibration=calibration,
@@ -155,10 +158,22 @@ def normalisation(image: Image) -> tuple[list[float], list[float]]:
 def tensors(outputs: Any) -> list[tuple[str, torch.Tensor]]:
     """Return every tensor inside ``outputs`` (a tensor, or tuples, lists, dicts of them), named by its path."""
     import torch
+
+    return [(name, leaf) for name, leaf in _leaves(outputs) if isinstance(leaf, torch.Tensor)]
+
+
+def _others(outputs: Any) -> list[str]:
+    """Return the name and type of what ``outputs`` holds beside tensors; None says that there is nothing."""
+    import torch
+
+    others = [(name, leaf) for name, leaf in _leaves(outputs) if leaf is not None and not isinstance(leaf, torch.Tensor)]
+    return [f"{name} ({type(leaf).__name__})" for name, leaf in others]
+
+
+def _leaves(outputs: Any) -> list[tuple[str, Any]]:
     from torch.utils import _pytree as pytree
 
-    leaves, _ = pytree.tree_flatten_with_path(outputs)
-    return [(_name(path), leaf) for path, leaf in leaves if isinstance(leaf, torch.Tensor)]
+    return [(_name(path), leaf) for path, leaf in pytree.tree_flatten_with_path(outputs)[0]]
 
 
 def _name(path: tuple[Any, ...]) -> str:
@@ -218,14 +233,21 @@ def _at_data(item: Diagnostic, plan: Plan, role: str) -> Diagnostic:
 
 def _outputs(
     plan: Plan, bare: torch.nn.Module, model: Any, example: tuple[Any, ...]
-) -> tuple[tuple[str, ...], tuple[bool, ...]]:
-    """Run the model once: names by the structure that it gives, and which are integers. Outputs that do not fit are refused."""
+) -> tuple[tuple[str, ...], tuple[bool, ...], tuple[str, ...]]:
+    """Run the model once: names by the structure that it gives, which are integers, and what is no tensor.
+
+    Outputs that do not fit are refused.
+    """
     import torch
 
     names: list[str] = []
-    handle = bare.register_forward_hook(
-        lambda _module, _inputs, outputs: names.extend(name for name, _ in tensors(outputs))
-    )
+    others: list[str] = []
+
+    def look(_module: Any, _inputs: Any, outputs: Any) -> None:
+        names.extend(name for name, _ in tensors(outputs))
+        others.extend(_others(outputs))
+
+    handle = bare.register_forward_hook(look)
     try:
         with torch.no_grad():
             found = model(*example)
@@ -252,7 +274,8 @@ def _outputs(
         if any(item.shape and not item.shape[0].fixed for item in plan.inputs):
             hint += "; of a first axis that varies, as a batch's does, the task takes 1"
         raise Failure(Diagnostic(code="does-not-fit", message=why, where=where, hint=hint))
-    return unique(names), tuple(not (output.is_floating_point() or output.is_complex()) for output in found)
+    integers = tuple(not (output.is_floating_point() or output.is_complex()) for output in found)
+    return unique(names), integers, tuple(others)
 
 
 def unique(names: Sequence[str]) -> tuple[str, ...]:

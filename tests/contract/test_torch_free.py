@@ -62,8 +62,9 @@ def test_no_torch(arguments: list[str], tmp_path: Path) -> None:
     assert not loaded(*arguments, folder=tmp_path) & TORCH
 
 
-def test_validate_loads_nothing_slow(tmp_path: Path) -> None:
-    assert not loaded("validate", str(CAMERA), folder=tmp_path) & SLOW
+@pytest.mark.parametrize("name", ["camera", "vibration"])
+def test_validate_loads_nothing_slow(name: str, tmp_path: Path) -> None:
+    assert not loaded("validate", str(CAMERA.with_stem(name)), folder=tmp_path) & SLOW
 
 
 def test_the_rules_of_a_manifest_load_no_runtime_pack() -> None:

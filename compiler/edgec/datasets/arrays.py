@@ -52,14 +52,17 @@ def refuse_unfit(dtype: Any, shape: Sequence[int], entry: Input, shown: str) -> 
     if dtype != np.dtype(entry.dtype) and not np.can_cast(dtype, entry.dtype, "safe"):
         message = f"{shown}: {entry.name!r} is {dtype}, the input is {entry.dtype}"
         raise Failure(wrong("data-mismatch", message, hint=f"save it with .astype({entry.dtype!r})"))
-    axes = entry.shape[1:]
-    fits = len(shape) == len(entry.shape) and all(
-        axis.minimum <= size <= axis.maximum for axis, size in zip(axes, shape[1:], strict=False)
-    )
-    if not fits:
+    if not fits(shape, entry):
+        axes = entry.shape[1:]
         wanted = ", ".join(["N", *(f"{a.minimum}" if a.fixed else f"{a.minimum}..{a.maximum}" for a in axes)])
         message = f"{shown}: {entry.name!r} has shape {list(shape)}, the input wants [{wanted}]"
         raise Failure(wrong("data-mismatch", message, hint="the first axis counts the samples"))
+
+
+def fits(shape: Sequence[int], entry: Input) -> bool:
+    """Whether an array of ``shape`` [N, ...] holds samples of the input's."""
+    sizes = zip(entry.shape[1:], shape[1:], strict=False)
+    return len(shape) == len(entry.shape) and all(axis.minimum <= size <= axis.maximum for axis, size in sizes)
 
 
 def fitted(array: NDArray[Any], entry: Input, shown: str) -> NDArray[Any]:

@@ -1,5 +1,6 @@
 """Arrays in .npz files against the manifest's inputs."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +122,54 @@ def test_broken_files_are_refused(project: Project, compressed: bool) -> None:
             npz.samples({"path": "d.npz"}, project, [X], ())
         except Failure as failure:
             assert failure.diagnostics[0].code.startswith("data-")
+
+
+HEADERS = {
+    "unbalanced": b"(" * 3000,
+    "too large": b"{'descr': '<f4', 'fortran_order': False, 'shape': (" + b"1" + b"0" * 22 + b", 4)}\n",
+    "a truth value": b"{'descr': '<f4', 'fortran_order': False, 'shape': (True, 4)}\n",
+    "Python 2": b"{'descr': '<f4', 'fortran_order': False, 'shape': (3L, 4L)}\n",
+    "no mapping": b"12\n",
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+@pytest.mark.parametrize("version", [1, 9])
+def test_an_odd_header_is_told_and_no_bug(name: str, version: int, project: Project, recwarn: pytest.WarningsRecorder) -> None:
+    header = HEADERS[name]
+    content = b"\x93NUMPY" + bytes([version, 0]) + len(header).to_bytes(2, "little") + header + PLAIN.tobytes()
+    with zipfile.ZipFile(project.folder / "d.npz", "w") as archive:
+        archive.writestr("x.npy", content)
+    assert all(found.code.startswith("data-") for found in npz.check({"path": "d.npz"}, project, [X], ()))
+    try:
+        npz.samples({"path": "d.npz"}, project, [X], ())
+    except Failure as failure:
+        assert {found.code for found in failure.diagnostics} == {"data-unreadable"}
+    assert version == 9 or not [item for item in recwarn if issubclass(item.category, UserWarning)] or name == "Python 2"
+
+
+def test_a_member_that_is_no_array_is_told(project: Project) -> None:
+    with zipfile.ZipFile(project.folder / "d.npz", "w") as archive:
+        archive.writestr("x.npy", b"no array at all")
+    assert npz.check({"path": "d.npz"}, project, [X], ())[0].code == "data-unreadable"
+    with pytest.raises(Failure) as caught:
+        npz.samples({"path": "d.npz"}, project, [X], ())
+    assert caught.value.diagnostics[0].code == "data-unreadable"
+
+
+@pytest.mark.parametrize(
+    ("array", "label", "plain"),
+    [
+        (PLAIN, np.array([0, 1, 1]), True),
+        (PLAIN, np.array([0, 1, 1], np.uint8), True),
+        (PLAIN.astype(np.uint8), np.array([0, 1, 1]), True),
+        (np.asfortranarray(PLAIN), np.array([0, 1, 1]), False),
+        (PLAIN.astype(">f4"), np.array([0, 1, 1]), False),
+        (PLAIN, np.array(["a", "b", "b"]), False),
+        (PLAIN, np.array([0, 1, 2]), False),
+        (PLAIN, np.array([0, 1]), False),
+    ],
+)
+def test_what_is_plain_needs_no_numpy(array: np.ndarray, label: np.ndarray, plain: bool, project: Project) -> None:
+    np.savez(project.folder / "d.npz", x=array, label=label)
+    assert npz._is_plain(project.folder / "d.npz", ["x", "label"], [X], ("a", "b")) == plain

@@ -286,10 +286,12 @@ def test_a_result_goes_through_what_is_no_regular_file(folder: Path, tmp_path: P
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
-@pytest.mark.parametrize("redirected", ["| cat", "> $0.json && cat $0.json"])
+@pytest.mark.parametrize("redirected", ["| cat", ">> $0.json && cat $0.json"])
 def test_a_result_may_be_named_dev_stdout(redirected: str, folder: Path, tmp_path: Path, shell: tuple[str, ...]) -> None:
     script = f'"$1" --out /dev/stdout {redirected}'
+    (tmp_path / "result.json").write_text("\n")
     code, out, err = call(*shell, "-c", script, tmp_path / "result", folder / "verify.sh")
+    assert (tmp_path / "result.json").read_text().startswith("\n"), "what was there stays"
     assert (code, json.loads(out)["status"]) == (0, "passed"), err
 
 

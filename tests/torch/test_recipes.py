@@ -13,7 +13,7 @@ from recipe_nets import lowered, net, write
 
 from edgec.artifacts.manifest import Choice
 from edgec.diagnostics import Failure
-from edgec.stages.quantize import quantize
+from edgec.stages.quantize import _watched, quantize
 
 
 @pytest.fixture(scope="session")
@@ -228,3 +228,11 @@ def test_what_fails_beside_the_samples_is_the_recipes(monkeypatch):
     with pytest.raises(Failure) as caught:
         calibrated_with([0, 1, 2], [3, 2, 1])
     assert caught.value.diagnostics[0].code == "quantize-failed"
+
+
+def test_the_batch_that_is_worked_on_is_known():
+    fed, seen = [], []
+    begin = _watched(lambda: iter([(np.zeros((2, 1)),), (np.zeros((1, 1)),)]), ["a", "b", "c"], fed)
+    for _ in begin():
+        seen.append([samples[index] for samples, batch in fed for index in batch])
+    assert seen == [["a", "b"], ["c"]] and fed == []

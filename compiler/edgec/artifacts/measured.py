@@ -64,20 +64,32 @@ def written(value: float, unit: str, more: int = 0) -> str:
     if unit == "points":
         return f"{100 * value:+.{2 + more}f} pp"
     if unit == "s":
-        return f"{1000 * value:.{3 + more}g} ms" if value < 1 else f"{value:.{3 + more}g} s"
+        return f"{_digits(1000 * value, 3 + more)} ms" if value < 1 else f"{_digits(value, 3 + more)} s"
     if unit == "bytes":
         for size, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
             if value >= size:
                 return f"{value / size:.{2 + more}f} {name}"
         return f"{value:.{more}f} bytes"
     if unit == "Hz":
-        return f"{value:.{3 + more}g} fps" if value < 1000 else f"{value:.{more}f} fps"
+        return f"{_digits(value, 3 + more)} fps" if value < 1000 else f"{value:.{more}f} fps"
     if unit == "instructions":
         return f"{value / 1e6:.{1 + more}f} M instructions"
     return f"{value:.{4 + more}g} {unit}".rstrip()
 
 
+def _digits(value: float, count: int) -> str:
+    """``count`` digits, but never an exponent for what is just below 1,000."""
+    text = f"{value:.{count}g}"
+    return f"{value:.0f}" if "e+" in text else text
+
+
 def told_apart(value: float, other: float, unit: str) -> str:
     """Return ``value`` as ``written`` does, with as many digits more as it takes to look unlike ``other``."""
-    alike = (more for more in range(12) if written(value, unit, more) != written(other, unit, more))
-    return written(value, unit, next(alike, 0))
+    apart = (more for more in range(12) if _read(written(value, unit, more)) != _read(written(other, unit, more)))
+    return written(value, unit, next(apart, 0))
+
+
+def _read(text: str) -> float:
+    """The number that ``written`` wrote, as a person reads it."""
+    number, _, unit = text.partition(" ")
+    return float(number) * (1000.0 if unit == "s" else 1.0)

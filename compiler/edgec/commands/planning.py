@@ -52,12 +52,12 @@ def plans(paths: tuple[Path, ...], settings: Settings, count: bool = False) -> P
     from edgec.store.trust import broken
 
     passed, diagnostics, documents = fronts(paths or (Path("manifests"),), settings.root, offline=settings.offline)
+    if passed:
+        _refuse_unknown(settings.targets, passed)
     distrusted, wrong = broken((checked.project for checked in passed), settings.policy)
     passed = [checked for checked in passed if checked.project.root not in distrusted]
     if settings.since is not None:
         passed = _changed(passed, settings.since, settings.policy)
-    if passed:
-        _refuse_unknown(settings.targets, passed)
     work, failed = planned(passed, settings)
     cache = Cache(folder=settings.cache) if settings.cache else None
     if count and cache:

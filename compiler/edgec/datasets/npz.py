@@ -125,7 +125,7 @@ def _refuse_unfit(options: Options, project: Project, inputs: Sequence[Input], l
 
 
 def _is_plain(path: Path, keys: list[str], inputs: Sequence[Input], labels: Sequence[str]) -> bool:
-    """Whether the arrays are of the inputs' very types and shapes, and each label a whole number, of a class where there are some: as most are.
+    """Whether the arrays fit the inputs, and labels are whole numbers, of classes where there are some: as most are.
 
     Found without NumPy, whose import is most of what `validate` would take. Whatever else there is, NumPy looks at.
     """

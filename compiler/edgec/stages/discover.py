@@ -79,13 +79,15 @@ def named_twice(checked: Sequence[Checked]) -> tuple[list[Checked], list[Diagnos
     first: dict[str, Checked] = {}
     found: list[Diagnostic] = []
     alike: set[str] = set()
+    told: set[str] = set()
     for item in checked:
         for name, message, route in _names(item):
             other = first.setdefault(name, item)
             if other is not item:
-                found.append(_twice(other, item, message, route))
+                if item.document.path not in told:
+                    found.append(_twice(other, item, message, route))
+                told.add(item.document.path)
                 alike |= {other.document.path, item.document.path}
-                break
     return [item for item in checked if item.document.path not in alike], found
 
 

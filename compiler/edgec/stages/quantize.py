@@ -173,7 +173,7 @@ def quantize(plan: Plan, program: Any, material: Material, calibration: Sequence
     Raises Failure ``calibration-…`` where the recipe calibrates and the data cannot serve, ``model-not-loaded`` where the
     model itself fails on a sample, else ``quantize-failed``.
     """
-    fed: list[Sequence[Sample]] = []
+    fed: list[tuple[Sequence[Sample], range]] = []
     material = replace(
         material,
         calibration=_watched(material.calibration, calibration, fed),
@@ -187,23 +187,25 @@ def quantize(plan: Plan, program: Any, material: Material, calibration: Sequence
         raise
     # PT2E raises AssertionError, RuntimeError and more from deep inside a pass.
     except Exception as error:
-        for samples in fed[:1]:
-            answers(material.model, samples, plan.inputs)
+        for samples, batch in fed:
+            answers(material.model, [samples[index] for index in batch], plan.inputs)
         message = f"the recipe {plan.recipe.name} does not work on this model: {first_line(error)}"
         hint = delegate.remedy(plan.delegates[0].options) if hasattr(delegate, "remedy") else None
         raise Failure(Diagnostic(code="quantize-failed", message=message, hint=hint)) from error
 
 
 def _watched(
-    begin: Callable[..., Iterable[tuple[Any, ...]]], samples: Sequence[Sample], fed: list[Sequence[Sample]]
+    begin: Callable[..., Iterable[tuple[Any, ...]]], samples: Sequence[Sample], fed: list[tuple[Sequence[Sample], range]]
 ) -> Callable[..., Iterator[tuple[Any, ...]]]:
-    """Return what begins the same pass over ``samples``; ``fed`` holds them while one of its batches is worked on."""
+    """Return what begins the same pass over ``samples``, in order; ``fed`` holds the batch of them that is worked on."""
 
     def watched(*args: Any) -> Iterator[tuple[Any, ...]]:
+        start = 0
         for batch in begin(*args):
-            fed.append(samples)
+            fed[:] = [(samples, range(start, start + len(batch[0])))]
+            start += len(batch[0])
             yield batch
-            fed.clear()
+        fed.clear()
 
     return watched
 

@@ -116,7 +116,7 @@ def _refuse_other(bundle: Bundle, base: Path) -> None:
     try:
         record = json.loads((base / f"{stem(bundle)}.measurements.json").read_bytes())
         found = [record[key] for key in ("name", "version", "target")]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return
     if found != [bundle.name, bundle.version, bundle.target]:
         message = f"{base / stem(bundle)}.tar.gz is the bundle of {found[0]} {found[1]} for {found[2]}"

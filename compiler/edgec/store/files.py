@@ -77,6 +77,9 @@ def sha256_of(path: Path) -> str:
             piece = os.read(descriptor, PIECE)
             digest.update(piece)
         return digest.hexdigest()
+    except OSError as error:
+        error.filename = str(path)  # which a descriptor does not tell
+        raise
     finally:
         os.close(descriptor)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -38,7 +39,9 @@ def changed_since(revision: str, folder: Path) -> frozenset[Path]:
 def _top(folder: Path) -> Path:
     found, said = _asked(folder, "rev-parse", "--show-toplevel")
     if not found and "dubious ownership" in said:
-        hint = f"trust that repository: git config --global --add safe.directory {shlex.quote(str(folder))}"
+        named = re.search(r"repository at '(.+)'", said)
+        place = shlex.quote(named[1] if named else str(folder))
+        hint = f"trust that repository: git config --global --add safe.directory {place}"
         _refuse(_because(f"git reads no repository of another owner around {folder}", said), hint)
     if not found:
         _refuse(_because(f"git finds no git repository around {folder}", said))

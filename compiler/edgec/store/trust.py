@@ -44,6 +44,8 @@ def broken(projects: Iterable[Project], policy: Path | None = None) -> tuple[Set
 def _wrong(where: Project | Path) -> tuple[Diagnostic, ...]:
     try:
         path = where if isinstance(where, Path) else default_policy(where)
+        if path and not path.is_file():
+            raise invalid(path, "it is no file, and is read more than once")
         if path:
             read_policy(path)
     except Failure as failure:

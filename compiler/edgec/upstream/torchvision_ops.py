@@ -13,7 +13,6 @@ import contextlib
 import functools
 import importlib
 import importlib.util
-import unittest.mock
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -73,6 +72,8 @@ def serving(url: str, state: Mapping[str, Any]) -> Iterator[None]:
     state dict, and some choose arguments by the weights (input size, auxiliary heads), so they cannot be bypassed.
     Goes away when torchvision's ``WeightsEnum.get_state_dict`` takes ``weights_only`` and a full sha256.
     """
+    from unittest import mock  # brings asyncio
+
     import torchvision.models._api as api
 
     def served(asked: str, *args: object, **keywords: object) -> Mapping[str, Any]:
@@ -80,5 +81,5 @@ def serving(url: str, state: Mapping[str, Any]) -> Iterator[None]:
             raise ValueError(f"torchvision asked for {asked}, which the manifest does not name")
         return state
 
-    with unittest.mock.patch.object(api, "load_state_dict_from_url", served):
+    with mock.patch.object(api, "load_state_dict_from_url", served):
         yield

@@ -85,6 +85,17 @@ def test_two_manifests_with_one_tarball_are_an_error(tmp_path: Path) -> None:
     assert "trial-1.0.0-rc-linux-x86_64.tar.gz" in found.message and found.where and found.where.file.endswith("b.yaml")
 
 
+def test_all_that_share_a_tarball_are_left_out(tmp_path: Path) -> None:
+    target = "{name: 1-t, base: linux-x86_64}"
+    (tmp_path / "a.yaml").write_text(SMALLEST)
+    (tmp_path / "b.yaml").write_text(SMALLEST.replace("[linux-x86_64]", f"[{target}]"))
+    (tmp_path / "c.yaml").write_text(
+        SMALLEST.replace("1.0.0", "1.0.0-1").replace("[linux-x86_64]", "[{name: t, base: linux-x86_64}]")
+    )
+    passed, diagnostics, _ = fronts([tmp_path])
+    assert passed == [] and [found.code for found in diagnostics] == ["name-twice", "name-twice"]
+
+
 def test_one_bad_manifest_does_not_hide_the_others(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(SMALLEST + "x: 1\n")
     (tmp_path / "b.yaml").write_text(SMALLEST)

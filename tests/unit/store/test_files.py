@@ -63,6 +63,12 @@ def test_a_file_that_many_ask_for_is_read_once_while_nothing_has_touched_it(
     assert sha256_once(path) == sha256_of(path) == hashlib.sha256(b"y").hexdigest()
 
 
+def test_a_folder_is_named_where_it_is_no_file(project: Project) -> None:
+    with pytest.raises(IsADirectoryError) as caught:
+        sha256_of(project.folder)
+    assert caught.value.filename == str(project.folder)
+
+
 def test_digests(project: Project) -> None:
     path = project.folder / "model.pt"
     for content in (b"", bytes(files.PIECE), bytes(files.PIECE + 1)):

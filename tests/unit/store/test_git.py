@@ -114,7 +114,11 @@ def test_a_repository_of_another_owner_is_told_with_what_to_do(repository, monke
         changed_since("HEAD", repository)
     (finding,) = refused.value.diagnostics
     assert finding.code == "since-unknown" and "no git repository" not in finding.message
-    assert f"git config --global --add safe.directory {repository}" in finding.hint
+    assert finding.hint.endswith(f"git config --global --add safe.directory {repository}")
+    (repository / "sub").mkdir()
+    with pytest.raises(Failure) as refused:
+        changed_since("HEAD", repository / "sub")
+    assert refused.value.diagnostics[0].hint == finding.hint, "git asks for the top"
 
 
 def test_gits_own_reason_is_told(repository):

@@ -117,4 +117,6 @@ def test_each_broken_policy_is_told_of_once(tmp_path: Path, monkeypatch: pytest.
     roots, wrong = broken(projects, tmp_path / "bad" / "edgec.toml")
     assert len(roots) == 3 and len(wrong) == 1 and len(read) == 3
     assert broken(projects, tmp_path / "good" / "edgec.toml") == (set(), ())
+    os.mkfifo(tmp_path / "pipe")
+    assert broken(projects, tmp_path / "pipe")[1][0].code == "policy-invalid", "a pipe is empty when it is read again"
     assert len(broken([], tmp_path / "bad" / "edgec.toml")[1]) == 1

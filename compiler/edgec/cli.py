@@ -18,7 +18,7 @@ import click
 
 from edgec import __version__
 from edgec.commands.options import PROSE, output, put, silence
-from edgec.diagnostics import Diagnostic, Failure
+from edgec.diagnostics import Failure
 
 OBJECTS = 100_000
 """New ones after which Python's collector looks for cycles; at its own 700 it takes 7 % of a build that lowers nothing."""
@@ -99,8 +99,9 @@ class Verbs(click.Group):
         except OSError as error:
             if error.errno not in ENVIRONMENT or output(ctx).format in PROSE:
                 raise
-            code = "disk-full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "not-writable"
-            output(ctx).findings([Diagnostic(code=code, message=_refused(error))], {})
+            from edgec.store.atomic import environment_failure
+
+            output(ctx).findings([environment_failure(error, "go on")], {})
             return 8
 
 
@@ -203,13 +204,10 @@ def _is_unheard(error: OSError) -> bool:
 
 
 def _environment(error: OSError) -> int:
-    put(sys.stderr, f"edgec: {_refused(error)}\n")
-    return 8
-
-
-def _refused(error: OSError) -> str:
     what = "standard output is closed" if _is_unheard(error) else ENVIRONMENT.get(error.errno or 0, error.strerror)
-    return f"{what}: {error.filename}" if error.filename else str(what)
+    where = f": {error.filename}" if error.filename else ""
+    put(sys.stderr, f"edgec: {what}{where}\n")
+    return 8
 
 
 def _bug(error: Exception) -> int:

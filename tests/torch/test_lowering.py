@@ -196,12 +196,12 @@ def test_outputs_of_one_name_are_told_apart():
 
     class Twice(torch.nn.Module):
         def forward(self, x):
-            return {"a/b": x, "a b": x + 1, "a_b_2": x + 2}
+            return {"a/b": x, "a b": x + 1, "a_b_2": x + 2, "count": 3}
 
     inputs = (tensor("x", 1, 2),)
     bare = Twice()
-    found, integers = _outputs(plan(net("Twice"), inputs), bare, deployed(bare, inputs), example_inputs(inputs))
-    assert (found, integers) == (("a_b", "a_b_2", "a_b_2_2"), (False, False, False))
+    found, integers, others = _outputs(plan(net("Twice"), inputs), bare, deployed(bare, inputs), example_inputs(inputs))
+    assert (found, integers, others) == (("a_b", "a_b_2", "a_b_2_2"), (False, False, False), ("count (int)",))
 
 
 @pytest.mark.parametrize(

@@ -279,6 +279,9 @@ def test_a_result_goes_through_what_is_no_regular_file(folder: Path, tmp_path: P
     (tmp_path / "into").symlink_to(folder / "model.pte")
     assert call(*shell, folder / "verify.sh", "--out", tmp_path / "into")[0] == 2
     assert (tmp_path / "link").is_symlink() and json.loads((tmp_path / "there.json").read_text())["status"] == "passed"
+    (tmp_path / "output").symlink_to("/dev/stdout")
+    code, out, _ = call(*shell, folder / "verify.sh", "--out", tmp_path / "output")
+    assert (code, json.loads(out)["status"]) == (0, "passed")
     os.mkfifo(tmp_path / "pipe")
     with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE) as reader:
         assert call(*shell, folder / "verify.sh", "--out", tmp_path / "pipe")[0] == 0

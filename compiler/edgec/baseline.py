@@ -76,7 +76,7 @@ def pointless(trial: Trial, shop: Workshop) -> tuple[Diagnostic, ...]:
             code="pointless-quantization",
             severity="note" if settings.strict and not settings.baseline else "warning",
             message=message,
-            where=Location(file=plan.manifest, route=plan.search.route if plan.search else ("quantization",)),
+            where=Location(file=plan.manifest, route=plan.recipe_route),
             hint=f"take fp32, unless its file is too large: {smaller[0]} in fp32, {smaller[1]} in {lowered.recipe}",
         ),
     )

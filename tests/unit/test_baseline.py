@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from edgec import baseline, pipeline, workshop
-from edgec.artifacts.manifest import Choice, Search
+from edgec.artifacts.manifest import Choice
 from edgec.artifacts.settings import Settings
 from edgec.diagnostics import Diagnostic, Failure
 
@@ -63,8 +63,8 @@ def test_no_gain_is_a_warning_with_the_two_figures(plan, monkeypatch):
 
 def test_it_stands_where_the_recipe_came_from(plan, monkeypatch):
     assert told(plan, monkeypatch, (0.0031, 0.0029))[0][0].where.route == ("quantization",)
-    for route in (("search",), ("quantization", "search")):
-        candidate = replace(plan, search=Search(recipes=(), delegates=(), objective="latency", route=route))
+    for route in (("search",), ("search", "recipes", 1), ("targets", 0, "quantization")):
+        candidate = replace(plan, recipe_route=route)
         assert told(candidate, monkeypatch, (0.0031, 0.0029))[0][0].where.route == route
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from edgec.artifacts.document import Route
 from edgec.artifacts.manifest import Budget, Choice, Data, Input, Search
 from edgec.artifacts.project import Project
 from edgec.artifacts.target import Target
@@ -14,6 +15,8 @@ from edgec.artifacts.target import Target
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """``manifest`` is the manifest's path as the user named it, for messages; it enters no artifact.
+
+    ``recipe_route`` and ``delegates_route`` are where in it the two were written, for messages too.
 
     ``files`` maps each input path (relative to the root, POSIX) to its sha256; no path in a Plan is absolute.
 
@@ -47,6 +50,8 @@ class Plan:
     notes: tuple[str, ...]
     lowering_key: str
     search: Search | None = None
+    recipe_route: Route = ("quantization",)
+    delegates_route: Route = ("delegate",)
     target_files: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -110,6 +110,7 @@ def _build(paths: tuple[Path, ...], settings: Settings, asked: Question | None) 
     skipped = asked.skipped if asked else ()
     with reads.noted(*skipped) as planning:
         found = plans(paths, settings)
+        _refuse_samples(found, settings)
         if settings.locked:
             found = _locked(found, settings)
     refused = settings.strict and exit_code(found.diagnostics, strict=True) != 0
@@ -158,6 +159,17 @@ def _keep(
     inputs = {f"{project.root}/{name}" for plan, project in found.work for name in (*plan.files, *plan.target_files)}
     inputs |= {plan.manifest for plan, _ in found.work}
     asked.keep(planning | building, inputs, bundles, *_texts(found, outcomes, diagnostics, 0))
+
+
+def _refuse_samples(found: Planned, settings: Settings) -> None:
+    """Raise UsageError where bundles would be written among the samples of a data set, and be samples the next time."""
+    for plan, project in found.work:
+        out = (settings.out or project.root / "out").resolve()
+        for data in plan.data:
+            path = data.options.get("path")
+            if path and out.is_relative_to((project.folder / str(path)).resolve()):
+                what = f"{settings.out or 'out'} lies in the {data.role} data {path} of {plan.manifest}"
+                raise click.UsageError(f"{what}: bundles there would be taken for samples; name another folder with --out")
 
 
 def _outs(found: Planned, settings: Settings) -> Iterator[str]:

@@ -77,16 +77,24 @@ def _asked(text: str) -> Asked:
         raise ValueError(f"{text!r}: a limit is missing after the colon")
     relative = limit.endswith("%") and kind not in POINTS
     found = _limit(text, limit, kind, relative)
-    plain = bool(found) and kind in POINTS and not limit.endswith("%")
-    if plain and (kind != "accuracy" or _is_share(name)):
+    points = bool(found) and kind in POINTS
+    plain = points and not limit.endswith("%")
+    share = _is_share(name) if kind == "accuracy" else True
+    if plain and share:
         raise ValueError(f"{text!r}: {name} is a share, and {limit} has no unit; {_allowed(kind, points=True)}")
+    if points and not plain and share is False:
+        raise ValueError(f"{text!r}: {_no_share(name)}")
     return Asked(text=text, figure=name, kind=kind, limit=found, relative=relative, plain=plain)
 
 
-def _is_share(figure: str) -> bool:
-    """Whether a figure of accuracy is known to be a share by its name alone."""
+def _is_share(figure: str) -> bool | None:
+    """Whether a figure of accuracy is a share, by its name alone; None where that does not say."""
     metric = figure.partition(".")[2].partition("[")[0].removesuffix(".drop")
-    return metric in names("metrics") and bool(plugin("metrics", metric).SHARE)
+    return bool(plugin("metrics", metric).SHARE) if metric in names("metrics") else None
+
+
+def _no_share(name: str) -> str:
+    return f"{name} is no share, so it has no percentage points; write the limit as a plain number, like {name}:0.5"
 
 
 def _meant(near: str | None, known: Sequence[str]) -> str:
@@ -160,6 +168,8 @@ def _figure(item: Asked, name: str, figure: FigureChange | None, strict: bool) -
         return _unknown(item, f"no figure {name} on either side")
     if item.plain and figure.unit in ("share", "points"):
         return _unknown(item, f"{name} is a share, and the limit has no unit; {_allowed(item.kind, points=True)}")
+    if item.kind == "accuracy" and item.limit and item.text.endswith("%") and figure.unit not in ("share", "points"):
+        return _unknown(item, _no_share(name))
     if figure.change is None or figure.old is None:
         return _unknown(item, f"{name}: {figure.note}")
     if item.relative and figure.relative is None:

@@ -101,7 +101,7 @@ def absent(plan: Plan) -> Diagnostic | None:
     """Return the error that the plan's source, a delegate or a metric cannot be had here, or None; imports none."""
     delegates = [choice.name for choice in plan.delegates]
     needed: list[tuple[Kind, str, Route]] = [("sources", plan.model.name, ("model", "source"))]
-    needed += [("delegates", name, ("delegate",)) for name in delegates]
+    needed += [("delegates", name, plan.delegates_route) for name in delegates]
     needed += [("metrics", name, ("budgets", "accuracy") if asked else ("task",)) for name, asked in _metrics(plan).items()]
     for kind, name, route in needed:
         module = plugin(kind, name)
@@ -133,6 +133,8 @@ def _resolved(common: Plan, manifest: Manifest, setting: Setting) -> Plan:
         threads=choice.threads or manifest.threads or target.threads,
         budgets=spelled_out(_merged(manifest.budgets, choice.budgets or ()), common.labels),
         search=manifest.search if setting.searched else None,
+        recipe_route=setting.recipe_route,
+        delegates_route=setting.delegates_route,
         target_files={name: common.target_files[name] for name in choice.files},
     )
     return replace(resolved, notes=_notes(resolved, manifest), lowering_key=lowering_key(resolved))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,9 @@ def _loaded(path: Path) -> dict[str, Any]:
 
 
 def invalid(path: Path, why: str) -> Failure:
-    """Return the failure ``policy-invalid`` of the policy file ``path``."""
-    where = Location(file=path.name)
-    return Failure(Diagnostic(code="policy-invalid", message=f"{path.name}: {why}", where=where))
+    """Return the failure ``policy-invalid`` of the policy file ``path``, which it names from the current folder."""
+    try:
+        shown = min(os.path.relpath(path), str(path), key=len)
+    except OSError:  # the current folder is gone
+        shown = str(path)
+    return Failure(Diagnostic(code="policy-invalid", message=f"{path.name}: {why}", where=Location(file=shown)))

@@ -109,6 +109,7 @@ def test_several_are_named_in_one_option_or_in_many() -> None:
         ("flips:0.01", "in percentage points"),
         ("classes:1", "in percentage points"),
         ("delegation:1", "in percentage points"),
+        ("accuracy.sqnr:1%", "accuracy.sqnr is no share, .* a plain number, like accuracy.sqnr:0.5"),
         ("accuracy.top1:1", "accuracy.top1 is a share, .* in percentage points$"),
         ("accuracy.top1[folder night]:0.5", "in percentage points"),
         ("accuracy.miou.drop:1", "in percentage points"),
@@ -150,6 +151,7 @@ def test_a_plain_number_is_held_against_metrics_that_are_no_shares(found) -> Non
     assert threshold.held == "unknown" and "accuracy.top1 is a share" in threshold.reason and "0.5%" in threshold.reason
     sides = [Reading(name="accuracy.sqnr", value=value, unit="dB", evidence="host") for value in (30.0, 29.0)]
     loss = FigureChange(name="accuracy.sqnr", unit="dB", old=sides[0], new=sides[1], change=-1.0, relative=-1 / 30)
-    given = asked(["accuracy:0.5", "accuracy.sqnr:0.5", "accuracy.sqnr:1.5"])
-    states = [threshold.held for threshold in held(given, replace(found, figures=(loss,)))]
-    assert states == ["crossed", "crossed", "kept"]
+    given = asked(["accuracy:0.5", "accuracy.sqnr:0.5", "accuracy.sqnr:1.5", "accuracy.sqnr:0%", "accuracy:1%"])
+    thresholds = held(given, replace(found, figures=(loss,)))
+    assert [threshold.held for threshold in thresholds] == ["crossed", "crossed", "kept", "crossed", "unknown"]
+    assert "accuracy.sqnr is no share" in thresholds[-1].reason

@@ -37,7 +37,7 @@ $(VENV)/.test-tools: $(VENV)/.installed
 	touch $@
 
 test: lint $(VENV)/.test-tools ## lint and every test but the slow sweeps
-	$(BIN)/python -m pytest -m 'not slow' $(WORKERS)
+	$(BIN)/python -m pytest -m 'not slow' $(WORKERS) --durations 25 --durations-min 10
 
 test-fast: $(VENV)/.installed ## the tests that import no torch: a minute or two
 	$(BIN)/python -m pytest $(WORKERS) tests/unit tests/cases tests/contract

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from edgec.runtime.build import compile_command
+from edgec.runtime.build import compile_command, link_command
 from edgec.runtime.packs import runtime_pack
 from edgec.runtime.toolchain import toolchain
 from edgec.store.cache import default_folder
@@ -46,8 +46,11 @@ def build(hardware: dict[str, str], folder: Path) -> Path:
         (folder / "lib" / library).symlink_to(pack.libraries / library)
     executable = folder / "bin" / "forward_loop"
     tools = toolchain(hardware["architecture"], hardware["glibc"])
-    command = compile_command(LIBRARIES, pack, tools, HERE / "forward_loop.cpp", executable)
-    subprocess.run(command, check=True, cwd=folder, env={**os.environ, "ZIG_LOCAL_CACHE_DIR": str(folder / "zig")})
+    compiled = folder / "forward_loop.o"
+    compiling = compile_command(pack, tools, HERE / "forward_loop.cpp", compiled)
+    linking = link_command(LIBRARIES, pack, tools, compiled, executable)
+    for command in (compiling, linking):
+        subprocess.run(command, check=True, cwd=folder, env={**os.environ, "ZIG_LOCAL_CACHE_DIR": str(folder / "zig")})
     return executable
 
 

@@ -22,7 +22,7 @@ from edgec.store.files import sha256_of
 
 TIME_LIMIT_SECONDS = 600
 RUN_PATH = "$ORIGIN/../lib"
-UNIT = "runner.cpp"
+UNIT, OBJECT = "runner.cpp", "runner.o"
 PORTABLE = "executorch/runtime/core/portable_type/c10"
 FLAGS = (
     *("-std=c++17", "-O2", "-g0", "-fPIE", "-pthread", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections"),
@@ -46,6 +46,20 @@ OLDEST_GLIBC = CEILINGS[0][0]
 """The runtime's libraries need it, whatever the model."""
 
 
+def compiled_key(
+    architecture: str, glibc: str, wheel_sha256: str, toolchain: Toolchain, made_of: Mapping[str, Json] | None = None
+) -> str:
+    """Return the sha256 of everything that the object file of the runner's sources depends on: all but the libraries."""
+    parts = {
+        **(recipe() if made_of is None else made_of),
+        "architecture": architecture,
+        "glibc": glibc,
+        "pack": wheel_sha256,
+        "toolchain": dict(toolchain.identity),
+    }
+    return _digest(parts)
+
+
 def runner_key(
     architecture: str,
     glibc: str,
@@ -55,14 +69,11 @@ def runner_key(
     made_of: Mapping[str, Json] | None = None,
 ) -> str:
     """Return the sha256 of everything that the runner's bytes depend on; ``made_of`` is ``recipe()``, where it is at hand."""
-    parts = {
-        **(recipe() if made_of is None else made_of),
-        "architecture": architecture,
-        "glibc": glibc,
-        "libraries": list(libraries),
-        "pack": wheel_sha256,
-        "toolchain": dict(toolchain.identity),
-    }
+    compiled = compiled_key(architecture, glibc, wheel_sha256, toolchain, made_of)
+    return _digest({"compiled": compiled, "libraries": list(libraries)})
+
+
+def _digest(parts: Json) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -74,7 +85,21 @@ def recipe() -> dict[str, Json]:
     }
 
 
-def build_runner(
+def compile_runner(pack: Pack, toolchain: Toolchain, workdir: Path, stop: threading.Event | None = None) -> Path:
+    """Compile the runner's sources in ``workdir`` and return the object file, the same for every set of libraries.
+
+    Raises Failure ``runner-not-built`` with the compiler's first error. Setting ``stop`` ends the compiler.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    unit, compiled = workdir / UNIT, workdir / OBJECT
+    # One translation unit: the standard library's and the runtime's headers are parsed once, not in every file.
+    unit.write_text("".join(f'#include "{path.name}"\n' for path in _files() if path.suffix == ".cpp"))
+    run_compiler(compile_command(pack, toolchain, unit, compiled), workdir, stop)
+    return compiled
+
+
+def link_runner(
+    compiled: Path,
     architecture: str,
     glibc: str,
     libraries: tuple[str, ...],
@@ -83,16 +108,14 @@ def build_runner(
     workdir: Path,
     stop: threading.Event | None = None,
 ) -> Runner:
-    """Compile, link and strip the runner in ``workdir`` and return it with the libraries that go beside it.
+    """Link and strip the runner in ``workdir`` and return it with the libraries that go beside it.
 
-    Raises Failure ``runner-not-built`` with the compiler's first error, or when the result needs a newer system than
-    glibc ``glibc`` and the libstdc++ of its time. Setting ``stop`` ends the compiler.
+    Raises Failure ``runner-not-built`` with the linker's first error, or when the result needs a newer system than
+    glibc ``glibc`` and the libstdc++ of its time. Setting ``stop`` ends the linker.
     """
     workdir.mkdir(parents=True, exist_ok=True)
-    executable, unit = workdir / "edgec-run", workdir / UNIT
-    # One translation unit: the standard library's and the runtime's headers are parsed once, not in every file.
-    unit.write_text("".join(f'#include "{path.name}"\n' for path in _files() if path.suffix == ".cpp"))
-    run_compiler(compile_command(libraries, pack, toolchain, unit, executable), workdir, stop)
+    executable = workdir / "edgec-run"
+    run_compiler(link_command(libraries, pack, toolchain, compiled, executable), workdir, stop)
     shared = tuple(pack.libraries / name for name in libraries)
     wrong = [line for path in (executable, *shared) for line in above_floor(path, architecture, glibc)]
     if wrong or read_needs(executable).run_path != RUN_PATH:
@@ -101,20 +124,24 @@ def build_runner(
     return Runner(executable=executable, libraries=shared, toolchain=dict(toolchain.identity))
 
 
-def compile_command(
-    libraries: tuple[str, ...], pack: Pack, toolchain: Toolchain, unit: Path, executable: Path
-) -> list[str]:
-    """Return the one command that compiles ``unit`` and links ``executable``."""
+def compile_command(pack: Pack, toolchain: Toolchain, unit: Path, compiled: Path) -> list[str]:
+    """Return the command that compiles ``unit`` to the object file ``compiled``."""
     sources = _sources()
     includes = [f"-I{sources}", f"-I{sources / 'shim'}", *(f"-I{folder}" for folder in toolchain.headers)]
     includes += [f"-isystem{toolchain.stb.parent}", f"-isystem{pack.include}", f"-isystem{pack.include / PORTABLE}"]
     places = ((unit.parent, "build"), (sources, "runner"), (pack.include, "include"))
     maps = [f"-ffile-prefix-map={place}={name}" for place, name in places]
+    return [*toolchain.command, "-nostdinc++", *FLAGS, *includes, *maps, "-c", str(unit), "-o", str(compiled)]
+
+
+def link_command(
+    libraries: tuple[str, ...], pack: Pack, toolchain: Toolchain, compiled: Path, executable: Path
+) -> list[str]:
+    """Return the command that links ``compiled`` with these libraries."""
     # A delegate or kernel library registers itself when it is loaded; nothing in the runner names it.
     shared = ["-Wl,--no-as-needed", *(str(pack.libraries / name) for name in libraries)]
     system_libraries = [str(path) for path in toolchain.libraries]
-    return [*toolchain.command, "-nostdinc++", *FLAGS, *includes, *maps, str(unit), *LINK, *shared, *system_libraries,
-            "-o", str(executable)]  # fmt: skip
+    return [*toolchain.command, "-pthread", str(compiled), *LINK, *shared, *system_libraries, "-o", str(executable)]
 
 
 def above_floor(path: Path, architecture: str, glibc: str) -> list[str]:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from edgec.artifacts.bundle import Runner
 from edgec.artifacts.target import Target
-from edgec.runtime.build import build_runner, runner_key
+from edgec.runtime.build import OBJECT, compile_runner, compiled_key, link_runner, runner_key
 from edgec.runtime.identity import known_toolchain
 from edgec.runtime.libraries import libraries_for
 from edgec.runtime.openvino import BACKEND, openvino_libraries
-from edgec.runtime.packs import PINNED, pinned_sha256, runtime_pack
+from edgec.runtime.packs import PINNED, Pack, pinned_sha256, runtime_pack
+from edgec.runtime.toolchain import Toolchain
 from edgec.store.cache import Cache, index
 
 
@@ -44,11 +45,28 @@ def runner_for(
         if entry is None:
             with cache.lock("runtime", target.architecture):
                 pack = runtime_pack(target.architecture, cache.folder, offline)
+            compiled = _compiled(target, pack, tools, cache, stop)
             with tempfile.TemporaryDirectory(prefix="edgec-runner-") as name:
-                built = build_runner(target.architecture, target.glibc, libraries, pack, tools, Path(name), stop)
+                built = link_runner(
+                    compiled, target.architecture, target.glibc, libraries, pack, tools, Path(name), stop
+                )
                 entry = _keep(built, cache, key)
     checked = {pack.libraries / name: PINNED[target.architecture].libraries[name] for name in libraries}
     return _runner(entry, checked | beside)
+
+
+def _compiled(target: Target, pack: Pack, tools: Toolchain, cache: Cache, stop: threading.Event | None) -> Path:
+    """The object file of the runner's sources: artifacts that need other libraries share it."""
+    key = compiled_key(target.architecture, target.glibc, pinned_sha256(target.architecture), tools)
+    with cache.lock("compiled", key):
+        entry = cache.read("compiled", key)
+        if entry is None:
+            with tempfile.TemporaryDirectory(prefix="edgec-runner-") as name:
+                folder = Path(name) / "kept"
+                folder.mkdir()
+                shutil.copy(compile_runner(pack, tools, Path(name), stop), folder)
+                entry = cache.write("compiled", key, folder)
+    return entry / OBJECT
 
 
 def _keep(built: Runner, cache: Cache, key: str) -> Path:

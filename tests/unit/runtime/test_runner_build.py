@@ -119,6 +119,17 @@ def test_the_key_changes_with_every_input():
     assert len({key, *others}) == 6
 
 
+def test_what_is_compiled_is_the_same_for_all_libraries():
+    key = build.compiled_key("aarch64", "2.27", "wheel", TOOLS)
+    others = [
+        build.compiled_key("x86_64", "2.27", "wheel", TOOLS),
+        build.compiled_key("aarch64", "2.31", "wheel", TOOLS),
+        build.compiled_key("aarch64", "2.27", "another", TOOLS),
+        build.compiled_key("aarch64", "2.27", "wheel", dataclasses.replace(TOOLS, identity={"ziglang": "2"})),
+    ]
+    assert len({key, *others}) == 5
+
+
 def test_the_key_digests_the_sources(monkeypatch, tmp_path):
     monkeypatch.setattr(build, "_sources", lambda: tmp_path)
     (tmp_path / "main.cpp").write_text("int main() {}")

@@ -15,7 +15,7 @@ def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
     """Return one finding for each pair of budgets that contradict each other or of which one is idle."""
     found = []
     for group in budget_lists(manifest):
-        found += _twice(group) + _idle(group) + _idle_drops(group)
+        found += _twice(group) + _other_options(group) + _idle(group) + _idle_drops(group)
     return found
 
 
@@ -29,6 +29,21 @@ def _twice(group: tuple[Budget, ...]) -> list[Diagnostic]:
         if key in first:
             found.append(_contradict(f"{budget.name} is limited twice", budget, first[key]))
         first.setdefault(key, budget)
+    return found
+
+
+def _other_options(group: tuple[Budget, ...]) -> list[Diagnostic]:
+    """A metric is one figure: asked for with other options it would be another one of the same name."""
+    first: dict[str, Budget] = {}
+    found = []
+    for budget in group:
+        if budget.kind != "accuracy" or budget.sense == "max_flips":
+            continue
+        other = first.setdefault(budget.statistic, budget)
+        if other.options != budget.options:
+            message = f"{budget.name} asks for {budget.statistic} with other options than {other.name}"
+            hint = f"{budget.statistic} is measured once: give it the same options wherever it is limited"
+            found.append(replace(_contradict(message, budget, other), hint=hint))
     return found
 
 

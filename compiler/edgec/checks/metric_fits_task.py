@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgec.artifacts.document import Route
-from edgec.artifacts.manifest import Budget, Manifest
+from edgec.artifacts.document import Json, Route
+from edgec.artifacts.manifest import Budget, Choice, Manifest, Options
 from edgec.artifacts.project import Project
 from edgec.checks.places import at, budgets
 from edgec.diagnostics import Diagnostic
@@ -17,7 +17,7 @@ def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
     found = []
     for budget in budgets(manifest):
         if budget.kind == "accuracy":
-            found += _misfit(budget, manifest.task.name, task)
+            found += _misfit(budget, manifest.task.name, task) or _other_rules(budget, manifest.task)
     return list(dict.fromkeys(found))
 
 
@@ -30,6 +30,37 @@ def _undecided(budget: Budget, task: str) -> Diagnostic:
     message = f"the task {task!r} takes no decision that could differ from fp32's"
     hint = "limit a metric of the task with `min`, `max` or `max_drop`"
     return Diagnostic(code="does-not-fit", message=message, where=at(*budget.route, on="key"), hint=hint)
+
+
+def _other_rules(budget: Budget, task: Choice) -> list[Diagnostic]:
+    """What a metric goes by is the task's own where it is the same thing: the runner goes by the task's."""
+    metric = plugin("metrics", budget.statistic)
+    shared: dict[str, bool] = getattr(metric, "OF_TASK", {})
+    rules: Options = {**_defaults(task), **task.options}
+    given = {key: budget.options[key] for key in shared if key in budget.options}
+    lacking = [key for key, needed in shared.items() if needed and key not in given and key not in rules]
+    found = [
+        Diagnostic(
+            code="does-not-fit",
+            message=f"{budget.statistic} needs a {key}, and neither the task {task.name!r} nor the metric has one",
+            where=at(*_written(budget), "metric"),
+            hint=f"give the task its {key}: the runner goes by it too",
+        )
+        for key in lacking
+    ]
+    for key, value in given.items():
+        if key in rules and rules[key] != value:
+            message = f"{budget.statistic} goes by {key} {value:g}, and the task {task.name!r} by {rules[key]:g}"
+            where = at(*_written(budget), "metric", "options", key)
+            hint = f"leave {key} out here: it is the task's, which the runner goes by"
+            found.append(Diagnostic(code="does-not-fit", message=message, where=where, hint=hint))
+    return found
+
+
+def _defaults(task: Choice) -> dict[str, Json]:
+    properties: dict[str, Json] = plugin("tasks", task.name).OPTIONS.get("properties", {})
+    # A task without any option goes by none of its defaults: an alarm needs a threshold first.
+    return {key: item["default"] for key, item in properties.items() if "default" in item} if task.options else {}
 
 
 def _misfit(budget: Budget, task: str, plugged: Task) -> list[Diagnostic]:

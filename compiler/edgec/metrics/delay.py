@@ -17,15 +17,13 @@ OPTIONS: Json = {
     "type": "object",
     "title": "delay",
     "additionalProperties": False,
-    "required": ["threshold"],
     "properties": {
-        "threshold": {"type": "number", "title": "Threshold", "description": "As the task's.", "examples": [1.5]},
+        "threshold": {"type": "number", "title": "Threshold", "description": "The task's.", "examples": [1.5]},
         "after": {
             "type": "integer",
             "minimum": 1,
             "title": "After",
-            "description": "As the task's: how many scores in a row.",
-            "default": 1,
+            "description": "The task's: how many scores in a row. Default: the task's, or 1.",
         },
     },
 }
@@ -35,6 +33,7 @@ SHARE = False
 HIGHER_IS_BETTER = False
 NEEDS_LABELS = True
 PAIRED = False
+OF_TASK = {"threshold": True, "after": False}
 
 
 def value(evaluation: Evaluation, options: Options) -> float:
@@ -43,11 +42,12 @@ def value(evaluation: Evaluation, options: Options) -> float:
     0 is an alarm at the first sample of a fault.
     """
     found, faulty = scored(evaluation)
-    after = options.get("after", 1)
+    rules = {**evaluation.task, **options}
+    threshold, after = rules["threshold"], rules.get("after", 1)
     delays: list[int] = []
     above, begun, told = 0, -1, False
     for index, (score, fault) in enumerate(zip(found, faulty, strict=True)):
-        above = above + 1 if score >= options["threshold"] else 0
+        above = above + 1 if score >= threshold else 0
         if fault and begun < 0:
             begun, told = index, False
             above = min(above, 1)  # what was before the fault did not announce it

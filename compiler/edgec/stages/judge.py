@@ -64,7 +64,7 @@ def _verdict(budget: Budget, measured: Measured, planned: str = "", later: str =
         return settled
     figure = measured.get(figure_name(budget))
     if figure is None and budget.slice:
-        reason = f"no evaluation sample is in this slice; {FEWEST_SAMPLES} are needed"
+        reason = f"no evaluation sample that {budget.statistic} could judge is in this slice; {FEWEST_SAMPLES} are needed"
         return Verdict(budget=budget, status="inconclusive", reason=reason, figure=None)
     if figure is None and budget.kind in DETERMINED:
         raise LookupError(f"no figure for {budget.name}, which every build can measure")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Interval: TypeAlias = "tuple[float, float]"
+Scores: TypeAlias = "tuple[NDArray[Any], NDArray[Any]]"
 
 
 SAMPLES = 256
@@ -94,7 +95,7 @@ def evaluation_figures(plan: Plan, evaluation: Evaluation) -> list[Figure]:
     task = plugin("tasks", plan.task.name)
     image = plan.inputs[0].image if plan.inputs else None
     everything = replace(evaluation, task=plan.task.options, classes=plan.labels, image=image, hop=_hop(plan))
-    evaluation = everything.of_classes() if task.DECIDES == "sample" else everything
+    evaluation = everything.of_classes() if plan.labels or task.DECIDES == "sample" else everything
     asked = [budget for budget in plan.budgets if budget.kind == "accuracy"]
     budgeted = {budget.statistic: budget.options for budget in asked if budget.sense != "max_flips"}
     usual = [name for name in ("agreement", "sqnr") if name in task.METRICS]
@@ -117,8 +118,12 @@ def _hop(plan: Plan) -> float | None:
 
 
 def _slice_figures(plan: Plan, evaluation: Evaluation) -> list[Figure]:
-    """Return the figures that budgets on slices need; none for a slice without a sample."""
+    """Return the figures that budgets on slices need; none for a slice in which the metric finds nothing to judge.
+
+    A sample's score is the one that it has in the whole data, where its nearest neighbour, for one, may be in another slice.
+    """
     figures: dict[str, Figure] = {}
+    scored: dict[str, Scores] = {}
     for budget in plan.budgets:
         part = budget.slice
         if part is None:
@@ -126,11 +131,27 @@ def _slice_figures(plan: Plan, evaluation: Evaluation) -> list[Figure]:
         positions = members(part, evaluation.ids, evaluation.labels, plan.labels)
         if not positions.size:
             continue
-        of, flips = evaluation.at(positions), budget.sense == "max_flips"
-        for figure in [_flips(of)] if flips else _metric_figures(budget.statistic, budget.options, of):
+        name, flips = budget.statistic, budget.sense == "max_flips"
+        if not flips and plugin("metrics", name).PAIRED and name not in scored:
+            scored[name] = _scores(name, budget.options, evaluation)
+        if flips:
+            found = [_flips(evaluation.at(positions))]
+        elif name in scored:
+            found = _paired_figures(name, *(scores[positions] for scores in scored[name]))
+        else:
+            found = _figures_or_none(name, budget.options, evaluation.at(positions))
+        for figure in found:
             name = f"{figure.name}[{part.by} {part.name}]"
             figures[name] = replace(figure, name=name)
     return list(figures.values())
+
+
+def _figures_or_none(name: str, options: Options, evaluation: Evaluation) -> list[Figure]:
+    """The figures of a slice, none where it holds nothing that the metric could be right or wrong about."""
+    try:
+        return _metric_figures(name, options, evaluation)
+    except Failure:  # what is wrong with the truth of all samples is told of all samples
+        return []
 
 
 def _flips(evaluation: Evaluation) -> Figure:
@@ -174,20 +195,9 @@ def evaluation_of(arrays: Mapping[str, NDArray[Any]]) -> Evaluation:
 
 def _metric_figures(name: str, options: Options, evaluation: Evaluation) -> list[Figure]:
     metric = plugin("metrics", name)
-    unit = "share" if metric.SHARE else getattr(metric, "UNIT", "")
-    points = "points" if metric.SHARE else unit
-
-    def figure(part: str, value: float, unit: str, interval: Interval | None = None, **detail: Json) -> Figure:
-        return Figure(
-            name=f"accuracy.{name}{part}",
-            value=value,
-            unit=unit,
-            evidence="host",
-            samples=len(evaluation.ids),
-            interval=interval,
-            detail=detail,
-        )
-
+    count = len(evaluation.ids)
+    if metric.PAIRED:
+        return _paired_figures(name, *_scores(name, options, evaluation))
     value = metric.value(evaluation, options)
     if getattr(metric, "RESAMPLED", False):
         before, better = metric.value(replace(evaluation, outputs=evaluation.reference), options), metric.HIGHER_IS_BETTER
@@ -195,29 +205,57 @@ def _metric_figures(name: str, options: Options, evaluation: Evaluation) -> list
         detail = metric.detail(evaluation, options) if hasattr(metric, "detail") else {}
         difference = sampled[1] - sampled[0] if better else sampled[0] - sampled[1]
         return [
-            figure("", value, unit, percentiles(sampled[0]), **detail),
-            figure(".fp32", before, unit, percentiles(sampled[1])),
-            figure(
+            _figure(name, "", value, count, percentiles(sampled[0]), **detail),
+            _figure(name, ".fp32", before, count, percentiles(sampled[1])),
+            _figure(
+                name,
                 ".drop",
                 before - value if better else value - before,
-                points,
+                count,
                 percentiles(difference),
-                deviation=float(difference.std() * len(evaluation.ids) ** 0.5),  # of one sample, did they add up
+                deviation=float(difference.std() * count**0.5),  # of one sample, did they add up
             ),
         ]
-    if not metric.PAIRED:
-        spread = getattr(metric, "interval", None)
-        detail = metric.detail(evaluation, options) if hasattr(metric, "detail") else {}
-        return [figure("", value, unit, spread(evaluation, options) if spread else None, **detail)]
-    actual = metric.scores(evaluation.outputs, evaluation, options)
-    before = metric.scores(evaluation.reference, evaluation, options)
+    spread = getattr(metric, "interval", None)
+    detail = metric.detail(evaluation, options) if hasattr(metric, "detail") else {}
+    return [_figure(name, "", value, count, spread(evaluation, options) if spread else None, **detail)]
+
+
+def _scores(name: str, options: Options, evaluation: Evaluation) -> Scores:
+    """Each sample's score by a metric that is a mean of such: the artifact's and eager fp32's."""
+    metric = plugin("metrics", name)
+    return (
+        metric.scores(evaluation.outputs, evaluation, options),
+        metric.scores(evaluation.reference, evaluation, options),
+    )
+
+
+def _paired_figures(name: str, actual: NDArray[Any], before: NDArray[Any]) -> list[Figure]:
+    metric, count = plugin("metrics", name), len(actual)
     better, worse = (before, actual) if metric.HIGHER_IS_BETTER else (actual, before)
     drop, spread = paired_drop(better, worse)
     return [
-        figure("", value, unit, share_interval(actual) if metric.SHARE else None),
-        figure(".fp32", float(before.mean()), unit),
-        figure(".drop", drop, points, spread, **discordance(better, worse)),
+        _figure(name, "", float(actual.mean()), count, share_interval(actual) if metric.SHARE else None),
+        _figure(name, ".fp32", float(before.mean()), count),
+        _figure(name, ".drop", drop, count, spread, **discordance(better, worse)),
     ]
+
+
+def _figure(
+    metric: str, part: str, value: float, samples: int, interval: Interval | None = None, **detail: Json
+) -> Figure:
+    """One figure of a metric; ``part`` is empty, ``.fp32`` or ``.drop``, which of a share is in percentage points."""
+    share = plugin("metrics", metric).SHARE
+    unit = ("points" if part == ".drop" else "share") if share else getattr(plugin("metrics", metric), "UNIT", "")
+    return Figure(
+        name=f"accuracy.{metric}{part}",
+        value=value,
+        unit=unit,
+        evidence="host",
+        samples=samples,
+        interval=interval,
+        detail=detail,
+    )
 
 
 def asked(plan: Plan, sustained: bool = False) -> Asked:

@@ -24,7 +24,7 @@ def remember(plan: Plan, measured: Measured, evaluation: Evaluation) -> Evaluate
     data = plan.dataset("evaluation")
     assert data is not None, "what was evaluated has data"
     chooses = plugin("tasks", plan.task.name).DECIDES == "sample"
-    if chooses:
+    if plan.labels or chooses:
         evaluation = evaluation.of_classes()
     labels = evaluation.labels if chooses and evaluation.labels is not None and evaluation.labels.ndim == 1 else None
     return Evaluated(

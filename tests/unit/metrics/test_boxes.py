@@ -173,7 +173,7 @@ def test_a_build_that_would_measure_it_is_refused_before_it_begins(monkeypatch):
     data = Data(role="evaluation", format="coco", options={})
     plan = SimpleNamespace(
         manifest="m.yaml", model=Choice(name="python"), delegates=(Choice(name="xnnpack"),), task=Choice(name="detection"),
-        budgets=(), dataset=lambda role: data,
+        budgets=(), dataset=lambda role: data, delegates_route=("delegate",),
     )  # fmt: skip
     refusal = absent(plan)
     assert refusal is not None

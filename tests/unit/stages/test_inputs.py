@@ -60,6 +60,8 @@ OF_A_PLAN: dict[str, tuple[str, Any]] = {
     "notes": (NEITHER, ("other",)),  # told by the plan, held by no bundle
     "lowering_key": (NEITHER, ""),  # made from the others
     "search": (BUNDLE, Search(recipes=(), delegates=())),
+    "recipe_route": (NEITHER, ("targets", 0, "quantization")),  # for messages
+    "delegates_route": (NEITHER, ("targets", 0, "delegate")),
     "target_files": (BUNDLE, {"boards/mine.yaml": "9" * 64}),
 }
 

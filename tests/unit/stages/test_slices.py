@@ -13,7 +13,7 @@ from edgec.artifacts.manifest import Budget, Choice, Slice
 from edgec.artifacts.measured import Figure, Measured
 from edgec.artifacts.outcome import Outcome
 from edgec.artifacts.records import _budget, verdict_record
-from edgec.artifacts.samples import Evaluation
+from edgec.artifacts.samples import NO_CLASS, Evaluation
 from edgec.artifacts.slices import condensed, folders, members, notes, recorded_standing, standing, within
 from edgec.output.outcomes import _block
 from edgec.stages.judge import figure_name, judge
@@ -172,3 +172,45 @@ def test_the_table_holds_the_worst_and_counts_the_rest(tmp_path: Path):
     assert "accuracy.top1.min by class: 10 missed, 12 met more" in text
     shown, rest = condensed([standing(verdict) for verdict in outcome.verdicts])
     assert notes([standing(verdict) for verdict in outcome.verdicts], rest) and len(shown) == 8
+
+
+def test_a_score_in_a_slice_is_the_one_in_the_whole_data():
+    """The nearest other vector of every b is an a: among the b's alone every neighbour would be right."""
+    vectors = np.eye(4, dtype=np.float32)[np.arange(80) % 4]
+    found = Evaluation(
+        ids=tuple(f"{index}.png" for index in range(80)), outputs=(vectors,), reference=(vectors,),
+        labels=np.arange(80) % 8 // 4,
+    )  # fmt: skip
+    task = Choice(name="embedding", options={"labels": ["a", "b"]})
+    asked = plan(budget("min", Slice(by="class", name="b"), statistic="recall1"))
+    asked = SimpleNamespace(**{**vars(asked), "task": task, "labels": ("a", "b")})
+    figures = {figure.name: figure for figure in evaluation_figures(asked, found)}
+    part = figures["accuracy.recall1[class b]"]
+    assert (part.samples, part.value) == (40, 0.0)
+    assert figures["accuracy.recall1"].value < 0.5
+
+
+def test_a_slice_that_a_metric_can_say_nothing_of_is_inconclusive():
+    found = Evaluation(
+        ids=tuple(f"{'night' if index < 40 else 'day'}/{index}.wav" for index in range(80)),
+        outputs=(np.linspace(0, 1, 80, dtype=np.float32)[:, None],),
+        reference=(np.linspace(0, 1, 80, dtype=np.float32)[:, None],),
+        labels=(np.arange(80) > 60).astype(np.int64),
+    )
+    asked = plan(budget("min", NIGHT, statistic="auc"), budget("min", Slice(by="folder", name="day"), statistic="auc"))
+    asked = SimpleNamespace(**{**vars(asked), "task": Choice(name="anomaly"), "labels": ()})
+    measured = Measured(figures=tuple(evaluation_figures(asked, found)))
+    night, day = judge(asked, measured)
+    assert (night.status, day.status) == ("inconclusive", "met")
+    assert "no evaluation sample that auc could judge" in night.reason
+
+
+@pytest.mark.parametrize("task", ["classification", "embedding"])
+def test_windows_of_recordings_count_for_no_other_metric(task):
+    given = evaluation()
+    labels = np.where(np.arange(60) < 30, NO_CLASS, given.labels)
+    asked = SimpleNamespace(**{**vars(plan(budget("min"))), "task": Choice(name=task, options=TASK.options)})
+    if task == "embedding":
+        asked.budgets = (budget("min", statistic="recall1"),)
+    figures = evaluation_figures(asked, Evaluation(**{**vars(given), "labels": labels}))
+    assert {figure.samples for figure in figures} == {30}

@@ -189,14 +189,14 @@ class Metric(Plugin, Protocol):
 class Task(Plugin, Protocol):
     """What the outputs mean. METRICS are those that make sense for it; the first is the default.
 
-    LABELLED: its data may carry the truth. NUMERIC: that truth is a number or an array of numbers, not a class.
+    TRUTH is the kind of truth of a sample that they are compared with: a ``class``, a ``number`` or an array of them,
+    ``boxes``, a ``mask``; ``""`` where there is none.
     DECIDES says what the arg-max over the classes of the first output decides: the class of the ``sample``, or of each
     ``place`` in it; ``""`` where there is no such decision.
     """
 
     METRICS: tuple[str, ...]
-    LABELLED: bool
-    NUMERIC: bool
+    TRUTH: str
     DECIDES: str
 
     def check(self, options: Options, project: Project) -> list[Diagnostic]:

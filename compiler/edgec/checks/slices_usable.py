@@ -52,7 +52,7 @@ def _one(budget: Budget, task: str, labels: Sequence[str], known: Identities | N
         return [Diagnostic(code="does-not-fit", message=message, where=at(*route, "by"), hint="slice by folder")]
     if name is not None and name not in labels:
         return [_empty(f"the task has no class {name!r}", (*route, "classes"), name, labels, "labels")]
-    if plugin("tasks", task).NUMERIC:
+    if plugin("tasks", task).TRUTH != "class":
         message = f"a sample of the task {task!r} is of no one class that it could be sliced by"
         return [Diagnostic(code="does-not-fit", message=message, where=at(*route, "by"), hint="slice by folder")]
     truths = {truth for _, truth in known or ()}

@@ -71,7 +71,12 @@ class Source(Plugin, Protocol):
 
 
 class Dataset(Plugin, Protocol):
-    """A format of data on disk. OPTIONS describes the keys of a ``data`` entry beside ``format``."""
+    """A format of data on disk. OPTIONS describes the keys of a ``data`` entry beside ``format``.
+
+    TRUTHS are the kinds of truth that a sample may have (``Task.TRUTH``).
+    """
+
+    TRUTHS: tuple[str, ...]
 
     def check(
         self, options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
@@ -80,6 +85,9 @@ class Dataset(Plugin, Protocol):
 
     def files(self, options: Options, project: Project) -> list[Path]:
         """Return every file that ``samples`` reads, sorted, as absolute paths."""
+
+    def labelled(self, options: Options, project: Project, labels: Sequence[str]) -> bool:
+        """Return whether samples have a truth, at no more cost than names and headers. Raises Failure ``data-…``."""
 
     def samples(
         self, options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()

@@ -71,7 +71,12 @@ class Source(Plugin, Protocol):
 
 
 class Dataset(Plugin, Protocol):
-    """A format of data on disk. OPTIONS describes the keys of a ``data`` entry beside ``format``."""
+    """A format of data on disk. OPTIONS describes the keys of a ``data`` entry beside ``format``.
+
+    TRUTHS are the kinds of truth that a sample may have (``Task.TRUTH``).
+    """
+
+    TRUTHS: tuple[str, ...]
 
     def check(
         self, options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
@@ -80,6 +85,9 @@ class Dataset(Plugin, Protocol):
 
     def files(self, options: Options, project: Project) -> list[Path]:
         """Return every file that ``samples`` reads, sorted, as absolute paths."""
+
+    def labelled(self, options: Options, project: Project, labels: Sequence[str]) -> bool:
+        """Return whether samples have a truth, at no more cost than names and headers. Raises Failure ``data-…``."""
 
     def samples(
         self, options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
@@ -190,14 +198,14 @@ class Metric(Plugin, Protocol):
 class Task(Plugin, Protocol):
     """What the outputs mean. METRICS are those that make sense for it; the first is the default.
 
-    LABELLED: its data may carry the truth. NUMERIC: that truth is a number or an array of numbers, not a class.
+    TRUTH is the kind of truth of a sample that they are compared with: a ``class``, a ``number`` or an array of them,
+    ``boxes``, a ``mask``; ``""`` where there is none.
     DECIDES says what the arg-max over the classes of the first output decides: the class of the ``sample``, or of each
     ``place`` in it; ``""`` where there is no such decision.
     """
 
     METRICS: tuple[str, ...]
-    LABELLED: bool
-    NUMERIC: bool
+    TRUTH: str
     DECIDES: str
 
     def check(self, options: Options, project: Project) -> list[Diagnostic]:

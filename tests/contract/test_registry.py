@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from edgec import protocols
+from edgec.checks import truth_fits
 from edgec.registry import REGISTRY, Kind, names, plugin
 from edgec.targets.table import TARGETS
 
@@ -68,5 +69,7 @@ def test_what_plugins_name_is_registered() -> None:
         assert set(plugin("delegates", name).RECIPES) <= set(names("recipes"))
     for name in names("tasks"):
         assert set(plugin("tasks", name).METRICS) <= set(names("metrics"))
+    given = {kind for name in names("datasets") for kind in plugin("datasets", name).TRUTHS}
+    assert given == {plugin("tasks", name).TRUTH for name in names("tasks")} - {""} == set(truth_fits.WORDS)
     for row in TARGETS.values():
         assert set(row.delegates) <= set(names("delegates"))

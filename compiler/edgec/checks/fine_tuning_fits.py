@@ -28,7 +28,7 @@ def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
 def _one(manifest: Manifest, setting: Setting, loss: str) -> list[Diagnostic]:
     task = plugin("tasks", manifest.task.name)
     learns_classes = loss == "cross-entropy" and task.DECIDES != "sample"
-    if not learns_classes and not (loss == "distillation" and task.NUMERIC):
+    if not learns_classes and not (loss == "distillation" and task.TRUTH not in ("", "class")):
         return []
     message = f"the loss {loss!r} is about classes, and the task {manifest.task.name!r} has none"
     return [Diagnostic(code="does-not-fit", message=message, where=at(*setting.recipe_route), hint=OTHERS)]

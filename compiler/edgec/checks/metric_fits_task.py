@@ -66,7 +66,7 @@ def _defaults(task: Choice) -> dict[str, Json]:
 def _misfit(budget: Budget, task: str, plugged: Task) -> list[Diagnostic]:
     name, metrics = budget.statistic, plugged.METRICS
     metric = plugin("metrics", name)
-    if name not in metrics or (metric.NEEDS_LABELS and not plugged.LABELLED):
+    if name not in metrics or (metric.NEEDS_LABELS and not plugged.TRUTH):
         message = f"the metric {name!r} does not fit the task {task!r}"
         hint = f"metrics of {task}: {', '.join(metrics)}"
         return [Diagnostic(code="does-not-fit", message=message, where=at(*_written(budget), "metric"), hint=hint)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from edgec.artifacts.manifest import Budget, Manifest
+from edgec.artifacts.manifest import Budget, Data, Manifest
 from edgec.artifacts.project import Project
 from edgec.artifacts.slices import folders, within
 from edgec.checks.places import at, budgets
@@ -17,29 +17,31 @@ Identities = Sequence[tuple[str, Any]]
 
 def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
     """Return one finding for each slice that the task or the evaluation data does not have."""
+    data = manifest.dataset("evaluation")
     sliced = {(*budget.route[:-1], budget.slice.name): budget for budget in budgets(manifest) if budget.slice}
     if not sliced:
         return []
     try:
         labels: tuple[str, ...] = plugin("tasks", manifest.task.name).labels(manifest.task.options, project)
-        known = _identities(manifest, project, labels)
+        known = _identities(data, manifest, project, labels) if data else None
     except Failure:
         return []  # other rules say what is wrong with the task or the data
-    return [finding for budget in sliced.values() for finding in _one(budget, manifest.task.name, labels, known)]
+    classes = known if data and "class" in plugin("datasets", data.format).TRUTHS else None
+    return [finding for budget in sliced.values() for finding in _one(budget, manifest.task.name, labels, known, classes)]
 
 
-def _identities(manifest: Manifest, project: Project, labels: Sequence[str]) -> Identities | None:
-    """The id and truth of every evaluation sample; None where there is no evaluation data, as another rule says."""
-    data = manifest.dataset("evaluation")
-    if data is None:
-        return None
+def _identities(data: Data, manifest: Manifest, project: Project, labels: Sequence[str]) -> Identities:
+    """The id and truth of every evaluation sample."""
     found: Identities = (
         plugin("datasets", data.format).samples(data.options, project, manifest.inputs, labels).identities()
     )
     return found
 
 
-def _one(budget: Budget, task: str, labels: Sequence[str], known: Identities | None) -> list[Diagnostic]:
+def _one(
+    budget: Budget, task: str, labels: Sequence[str], known: Identities | None, classes: Identities | None
+) -> list[Diagnostic]:
+    """What is wrong with one slice; ``classes`` are the ``known`` samples, None where no format of classes gives them."""
     assert budget.slice is not None
     route, name = budget.route[:-1], budget.slice.name
     if budget.sense != "max_flips" and getattr(plugin("metrics", budget.statistic), "RECORDINGS", False):
@@ -52,14 +54,11 @@ def _one(budget: Budget, task: str, labels: Sequence[str], known: Identities | N
         return [Diagnostic(code="does-not-fit", message=message, where=at(*route, "by"), hint="slice by folder")]
     if name is not None and name not in labels:
         return [_empty(f"the task has no class {name!r}", (*route, "classes"), name, labels, "labels")]
-    if plugin("tasks", task).NUMERIC:
+    if plugin("tasks", task).TRUTH != "class":
         message = f"a sample of the task {task!r} is of no one class that it could be sliced by"
         return [Diagnostic(code="does-not-fit", message=message, where=at(*route, "by"), hint="slice by folder")]
-    truths = {truth for _, truth in known or ()}
-    if known is not None and truths <= {None}:
-        message = "slices by class need to know each sample's class, and the evaluation data has no labels"
-        return [Diagnostic(code="needs-data", message=message, where=at(*route, "by"), hint="add labels to the data")]
-    if name is not None and known is not None and labels.index(name) not in truths:
+    truths = {truth for _, truth in classes or ()} - {None}
+    if name is not None and truths and labels.index(name) not in truths:  # without truths another rule says what is wrong
         present = [label for index, label in enumerate(labels) if index in truths]
         message = f"no evaluation sample is of the class {name!r}"
         return [_empty(message, (*route, "classes"), name, present, "classes with samples")]

@@ -21,6 +21,7 @@ from edgec.store.files import located
 
 SUMMARY = "a folder of WAV or FLAC files, one folder a class"
 NEEDS: tuple[str, ...] = ()
+TRUTHS = ("class",)
 OPTIONS: Json = {
     "type": "object",
     "additionalProperties": False,
@@ -130,6 +131,11 @@ def check(
 def files(options: Options, project: Project) -> list[Path]:
     """Return every file that ``samples`` reads, sorted, as absolute paths."""
     return sorted({*(path for path, _ in _classed(options, project)), *_recordings(options, project)})
+
+
+def labelled(options: Options, project: Project, labels: Sequence[str]) -> bool:
+    """Return whether files lie in folders of classes that the task has; their names alone are read."""
+    return bool(labels) and any(name is not None for _, name in _classed(options, project))
 
 
 def samples(

@@ -23,6 +23,7 @@ from edgec.store.files import located
 
 SUMMARY = "pictures with boxes, in the format of COCO"
 NEEDS: tuple[str, ...] = ()
+TRUTHS = ("boxes",)
 OPTIONS: Json = {
     "type": "object",
     "additionalProperties": False,
@@ -78,6 +79,11 @@ def files(options: Options, project: Project) -> list[Path]:
     folder = _folder(options, project)
     chosen = _chosen(_annotations(options, project, ()).pictures, options)
     return sorted({_file(options, project), *(folder / picture.file for picture in chosen)})
+
+
+def labelled(options: Options, project: Project, labels: Sequence[str]) -> bool:
+    """Return True: a picture without boxes is known to be empty."""
+    return True
 
 
 def samples(

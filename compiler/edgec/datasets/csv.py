@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "a CSV table: one row a sample, or a list of pictures with labels"
 NEEDS: tuple[str, ...] = ()
+TRUTHS = ("class", "number")
 OPTIONS: Json = {
     "type": "object",
     "additionalProperties": False,
@@ -61,6 +62,11 @@ def files(options: Options, project: Project) -> list[Path]:
     header, rows = _table(options, project)
     table = _path(options, project)
     return sorted({table, *(_pictures(header, rows, options, project) if "path" in header else [])})
+
+
+def labelled(options: Options, project: Project, labels: Sequence[str]) -> bool:
+    """Return whether the table has a column ``label``, or several ``label.NAME``."""
+    return bool(_truth_columns(_table(options, project)[0]))
 
 
 def samples(

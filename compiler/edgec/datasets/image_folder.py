@@ -21,6 +21,7 @@ from edgec.store.files import located
 
 SUMMARY = "a folder of PNG or JPEG pictures, one folder a class"
 NEEDS: tuple[str, ...] = ()
+TRUTHS = ("class",)
 OPTIONS: Json = {
     "type": "object",
     "additionalProperties": False,
@@ -68,6 +69,11 @@ def check(
 def files(options: Options, project: Project) -> list[Path]:
     """Return every picture that ``samples`` reads, sorted, as absolute paths."""
     return [Path(path) for path in sorted({path for path, _ in _pictures(options, project)})]
+
+
+def labelled(options: Options, project: Project, labels: Sequence[str]) -> bool:
+    """Return whether pictures lie in folders of classes that the task has; their names alone are read."""
+    return bool(labels) and any(name is not None for _, name in _pictures(options, project))
 
 
 def samples(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "arrays in a NumPy .npz file, named like the inputs"
 NEEDS: tuple[str, ...] = ()
+TRUTHS = ("class", "number")
 OPTIONS: Json = {
     "type": "object",
     "additionalProperties": False,
@@ -72,6 +73,11 @@ def files(options: Options, project: Project) -> list[Path]:
     return [_path(options, project)]
 
 
+def labelled(options: Options, project: Project, labels: Sequence[str]) -> bool:
+    """Return whether the file holds an array ``label``; the zip's directory alone is read."""
+    return "label" in _keys(options, project)
+
+
 def samples(
     options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
 ) -> Sequence[Sample]:
@@ -90,14 +96,18 @@ def _path(options: Options, project: Project) -> Path:
     return located(project, str(options["path"]), ("path",), code="data-missing")
 
 
-def _known_keys(options: Options, project: Project, inputs: Sequence[Input]) -> list[str]:
-    """The arrays to read: one an input, and ``label`` if it is there. Read from the zip's directory alone."""
-    path, shown = _path(options, project), str(options["path"])
+def _keys(options: Options, project: Project) -> list[str]:
+    """The names of the arrays, from the zip's directory alone. Raises Failure ``data-unreadable``."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            keys = [name.removesuffix(".npy") for name in archive.namelist()]
+        with zipfile.ZipFile(_path(options, project)) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
     except (zipfile.BadZipFile, OSError) as error:
-        raise Failure(wrong("data-unreadable", f"{shown} is not an .npz file: {error}")) from None
+        raise Failure(wrong("data-unreadable", f"{options['path']} is not an .npz file: {error}")) from None
+
+
+def _known_keys(options: Options, project: Project, inputs: Sequence[Input]) -> list[str]:
+    """The arrays to read: one an input, and ``label`` if it is there. Raises Failure ``data-mismatch`` for another."""
+    keys, shown = _keys(options, project), str(options["path"])
     names = [entry.name for entry in inputs]
     if missing := [name for name in names if name not in keys]:
         close = nearest(missing[0], keys)

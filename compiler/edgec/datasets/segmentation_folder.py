@@ -22,6 +22,7 @@ from edgec.store.files import located
 
 SUMMARY = "pictures, and masks (PNG) with a class index for each of their pixels"
 NEEDS: tuple[str, ...] = ()
+TRUTHS = ("mask",)
 OPTIONS: Json = {
     "type": "object",
     "additionalProperties": False,
@@ -125,6 +126,11 @@ def check(
 def files(options: Options, project: Project) -> list[Path]:
     """Return every picture and mask that ``samples`` reads, sorted, as absolute paths."""
     return sorted(path for pair in _pairs(options, project) for path in pair)
+
+
+def labelled(options: Options, project: Project, labels: Sequence[str]) -> bool:
+    """Return True: every picture has a mask."""
+    return True
 
 
 def samples(

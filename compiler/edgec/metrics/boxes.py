@@ -75,7 +75,10 @@ def truths(evaluation: Evaluation) -> list[Truth]:
     """Return each sample's boxes. Raises Failure ``data-labels`` where the truths are none, or all pictures are empty."""
     if evaluation.labels is None or evaluation.labels.ndim != 3:
         raise _unfit("the evaluation data's truths are no boxes")
-    found = [unpacked(array) for array in evaluation.labels]
+    try:
+        found = [unpacked(array) for array in evaluation.labels]
+    except ValueError as error:
+        raise _unfit(f"the evaluation data's truths are no boxes: {error}") from None
     if not any(not box.crowd for truth in found for box in truth.boxes):
         raise _unfit("the evaluation data holds no box: nothing tells how well they are found")
     return found

@@ -27,5 +27,5 @@ def value(evaluation: Evaluation, options: Options) -> float:
 
 
 def scores(outputs: tuple[NDArray[Any], ...], evaluation: Evaluation, options: Options) -> NDArray[Any]:
-    """Return 1.0 or 0.0 a sample. Raises ValueError where the evaluation has no labels."""
+    """Return 1.0 or 0.0 a sample. Raises as ``hits.classes`` does."""
     return hits(outputs, evaluation)

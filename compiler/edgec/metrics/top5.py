@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.samples import Evaluation
+from edgec.metrics.hits import classes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,10 +27,8 @@ def value(evaluation: Evaluation, options: Options) -> float:
 
 
 def scores(outputs: tuple[NDArray[Any], ...], evaluation: Evaluation, options: Options) -> NDArray[Any]:
-    """Return 1.0 or 0.0 a sample; equal scores rank by class index. Raises ValueError where there are no labels."""
-    if evaluation.labels is None:
-        raise ValueError("top5 compares with labels, and this data has none")
-    count = len(evaluation.labels)
-    best = (-outputs[0].reshape(count, -1)).argsort(axis=1, kind="stable")[:, :5]
-    hits: NDArray[Any] = (best == evaluation.labels[:, None]).any(axis=1).astype("float64")
+    """Return 1.0 or 0.0 a sample; equal scores rank by class index. Raises as ``hits.classes`` does."""
+    labels = classes(evaluation)
+    best = (-outputs[0].reshape(len(labels), -1)).argsort(axis=1, kind="stable")[:, :5]
+    hits: NDArray[Any] = (best == labels[:, None]).any(axis=1).astype("float64")
     return hits

@@ -36,6 +36,7 @@ from edgec.checks import (
     target_twice,
     target_within_means,
     task_usable,
+    truth_fits,
 )
 from edgec.diagnostics import Diagnostic, Failure, Location
 
@@ -65,6 +66,7 @@ RULES: tuple[Rule, ...] = (
     source_usable.check,
     task_usable.check,
     data_usable.check,
+    truth_fits.check,
     fine_tuning_fits.check,
     slices_usable.check,
     code_runs.check,

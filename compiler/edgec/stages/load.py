@@ -218,7 +218,7 @@ def _data(plan: Plan, project: Project, role: str) -> Sequence[Sample]:
         found: Sequence[Sample] = dataset.samples(data.options, project, plan.inputs, plan.labels, names)
     except Failure as failure:
         raise Failure(*(_at_data(item, plan, role) for item in failure.diagnostics)) from failure
-    if plugin("tasks", plan.task.name).NUMERIC and found and isinstance(found[0].label, str):
+    if plugin("tasks", plan.task.name).TRUTH not in ("", "class") and found and isinstance(found[0].label, str):
         message = f"the {role} data's labels are words ({found[0].label!r}), and the task {plan.task.name} takes numbers"
         where = Location(file=plan.manifest, route=("data", role))
         raise Failure(Diagnostic(code="data-labels", message=message, where=where))

@@ -13,8 +13,7 @@ from edgec.diagnostics import Diagnostic, Location
 SUMMARY = "how far an input is from what is normal, with alarms"
 NEEDS: tuple[str, ...] = ()
 METRICS = ("auc", "delay", "sqnr", "max-abs-error")
-LABELLED = True
-NUMERIC = True
+TRUTH = "number"
 DECIDES = ""
 OPTIONS: Json = {
     "type": "object",

@@ -15,8 +15,7 @@ from edgec.tasks.label_names import LABELS, label_names
 SUMMARY = "which one of several classes an input belongs to"
 NEEDS: tuple[str, ...] = ()
 METRICS = ("top1", "top5", "agreement", "sqnr", "max-abs-error")
-LABELLED = True
-NUMERIC = False
+TRUTH = "class"
 DECIDES = "sample"
 OPTIONS: Json = {
     "type": "object",

@@ -14,8 +14,7 @@ from edgec.tasks.label_names import LABELS, label_names
 SUMMARY = "boxes around what a picture shows, each with a class and a score"
 NEEDS: tuple[str, ...] = ()
 METRICS = ("map50", "map", "sqnr", "max-abs-error")
-LABELLED = True
-NUMERIC = True
+TRUTH = "boxes"
 DECIDES = ""
 SIZE: Json = {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}, "minItems": 2, "maxItems": 2}
 OPTIONS: Json = {

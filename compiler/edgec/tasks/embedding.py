@@ -15,8 +15,7 @@ from edgec.tasks.label_names import LABELS, label_names
 SUMMARY = "a vector that lies near those of inputs like it"
 NEEDS: tuple[str, ...] = ()
 METRICS = ("cosine", "recall1", "sqnr", "max-abs-error")
-LABELLED = True
-NUMERIC = False
+TRUTH = "class"
 DECIDES = ""
 OPTIONS: Json = {
     "type": "object",

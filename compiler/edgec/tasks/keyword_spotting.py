@@ -14,8 +14,7 @@ from edgec.tasks.label_names import LABELS, label_names
 SUMMARY = "which keyword is said in a stream of sound, if any"
 NEEDS: tuple[str, ...] = ()
 METRICS = ("accuracy", "far-per-hour", "agreement", "sqnr", "max-abs-error")
-LABELLED = True
-NUMERIC = False
+TRUTH = "class"
 DECIDES = "sample"
 OPTIONS: Json = {
     "type": "object",

@@ -13,8 +13,7 @@ from edgec.diagnostics import Diagnostic, Location
 SUMMARY = "one or several measured quantities"
 NEEDS: tuple[str, ...] = ()
 METRICS = ("mae", "rmse", "r2", "max-abs-error", "sqnr")
-LABELLED = True
-NUMERIC = True
+TRUTH = "number"
 DECIDES = ""
 WORDS: Json = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 64}, "minItems": 1, "maxItems": 256}
 OPTIONS: Json = {

@@ -14,8 +14,7 @@ from edgec.tasks.label_names import LABELS, label_names
 SUMMARY = "which one of several classes each pixel belongs to"
 NEEDS: tuple[str, ...] = ()
 METRICS = ("miou", "agreement", "sqnr", "max-abs-error")
-LABELLED = True
-NUMERIC = True
+TRUTH = "mask"
 DECIDES = "place"
 OPTIONS: Json = {
     "type": "object",

@@ -12,8 +12,7 @@ from edgec.diagnostics import Diagnostic
 SUMMARY = "any tensors in and out, compared with the float32 model"
 NEEDS: tuple[str, ...] = ()
 METRICS = ("sqnr", "max-abs-error", "agreement")
-LABELLED = False
-NUMERIC = False
+TRUTH = ""
 DECIDES = ""
 OPTIONS: Json = {"type": "object", "additionalProperties": False, "properties": {}}
 

@@ -80,3 +80,19 @@ def test_measured_truths_are_chosen_evenly_and_not_by_class(project):
     assert [sample.id for sample in chosen] == [f"d.npz#{row}" for row in (0, 2, 4, 6, 8)]
     text = "a,b,label\n" + "".join(f"0,0,{row / 10}\n" for row in range(10))
     assert [sample.id for sample in from_csv(project, text, samples=5)] == [f"d.csv#{row}" for row in (0, 2, 4, 6, 8)]
+
+
+@pytest.mark.parametrize("header", ["a,b", "a,b,label", "a,b,label.x", "label.x,a,b,label.y"])
+def test_csv_says_whether_there_are_truths(project, header):
+    given = from_csv(project, f"{header}\n{','.join('1' * (header.count(',') + 1))}\n").identities()
+    assert csv.labelled({"path": "d.csv"}, project, ()) == any(truth is not None for _, truth in given)
+    assert csv.labelled({"path": "d.csv"}, project, ()) == ("label" in header)
+
+
+def test_npz_says_whether_there_are_truths(project):
+    from_npz(project, np.array([0.5, -2.0]))
+    assert npz.labelled({"path": "d.npz"}, project, ())
+    np.savez(project.folder / "d.npz", x=np.zeros((2, 2), np.float32))
+    assert not npz.labelled({"path": "d.npz"}, project, ())
+    (project.folder / "d.npz").write_bytes(b"no zip")
+    assert refused(npz.labelled, {"path": "d.npz"}, project, ()) == "data-unreadable"

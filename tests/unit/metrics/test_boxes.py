@@ -3,6 +3,7 @@
 import contextlib
 import io
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -190,3 +191,10 @@ def test_resamples_without_a_box_leave_the_interval_a_number():
     actual, before = map50.resampled(found, {})
     assert len(actual) == len(before) < RESAMPLES and np.isfinite(actual).all() and np.isfinite(before).all()
     assert actual.min() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("labels", [np.zeros((1, 4, 4), np.int16), np.full((1, 2, 6), 9.0), np.array([1]), None])
+def test_truths_that_are_no_boxes_are_refused(labels):
+    with pytest.raises(Failure, match="no boxes") as caught:
+        map50.value(replace(evaluation([RIGHT]), labels=labels), {})
+    assert caught.value.diagnostics[0].code == "data-labels"

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from edgec.artifacts.samples import Evaluation
-from edgec.metrics import agreement, max_abs_error, sqnr, top1, top5
+from edgec.diagnostics import Failure
+from edgec.metrics import accuracy, agreement, max_abs_error, sqnr, top1, top5
 
 
 def evaluation(outputs, reference=None, labels=None):
@@ -36,6 +37,14 @@ def test_labels_are_needed(metric):
     assert metric.NEEDS_LABELS
     with pytest.raises(ValueError, match="labels"):
         metric.value(evaluation([[1, 2]]), {})
+
+
+@pytest.mark.parametrize("labels", [np.zeros((2, 3, 6)), np.zeros((2, 2, 2), int), [0.5, 1.0], ["a", "b"]])
+@pytest.mark.parametrize("metric", [top1, top5, accuracy])
+def test_a_truth_that_is_not_one_class_a_sample_is_refused(metric, labels):
+    with pytest.raises(Failure, match="one class index") as caught:
+        metric.value(evaluation([[1, 2], [3, 4]], labels=labels), {})
+    assert caught.value.diagnostics[0].code == "data-labels"
 
 
 def test_agreement_is_with_the_reference_not_with_labels():

@@ -72,7 +72,7 @@ def samples(
         raise Failure(wrong("data-mismatch", message, hint="use format npz for several inputs"))
     header, rows = _table(options, project)
     truth = _truth(header, rows, labels, names, options)
-    chosen = choose(range(len(rows)), strata(truth, len(rows)), options.get("samples"))
+    chosen = choose(range(len(rows)), strata(truth, labels, len(rows)), options.get("samples"))
     if inputs[0].image is None:
         tensor = fitted(_numbers(header, rows, inputs[0], options), inputs[0], str(options["path"]))
         name = Path(options["path"]).name

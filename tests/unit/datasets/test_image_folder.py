@@ -1,5 +1,6 @@
 """Folders of pictures: order, balance, labels, and what is wrong with a folder."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,16 @@ def test_pictures_of_other_formats_are_named(project: Project) -> None:
         paint(project.folder / "data" / name)
     (finding,) = check(project)
     assert (finding.code, finding.severity) == ("data-unreadable", "warning") and "data/dog/1.webp" in finding.message
+
+
+def test_a_name_that_is_not_utf8_is_refused_in_words_that_are(project: Project) -> None:
+    paint(project.folder / "data" / "cat" / "0.png")
+    (project.folder / "data" / "cat" / "0.png").rename(os.fsdecode(os.fsencode(project.folder) + b"/data/cat/caf\xe9.png"))
+    (finding,) = check(project)
+    assert (finding.code, finding.message) == ("data-unreadable", r"the name of 'cat/caf\udce9.png' is not UTF-8")
+    assert finding.hint == "rename the file or its folder"
+    with pytest.raises(Failure, match="is not UTF-8"):
+        image_folder.files({"path": "data"}, project)
 
 
 def test_links_may_not_leave_the_root(project: Project, tmp_path: Path) -> None:

@@ -111,11 +111,13 @@ def test_pictures_beside_class_folders(project: Project) -> None:
     assert codes(check(project)) == [("data-labels", "error")]
 
 
-def test_pictures_of_other_formats_are_named(project: Project) -> None:
-    for name in ("cat/0.png", "dog/0.png", "dog/1.webp"):
+@pytest.mark.parametrize("suffix", ["webp", "jfif", "jpe", "ppm", "pgm"])
+def test_pictures_of_other_formats_and_names_are_named(project: Project, suffix: str) -> None:
+    for name in ("cat/0.png", "dog/0.png", f"dog/1.{suffix}"):
         paint(project.folder / "data" / name)
     (finding,) = check(project)
-    assert (finding.code, finding.severity) == ("data-unreadable", "warning") and "data/dog/1.webp" in finding.message
+    assert (finding.code, finding.severity) == ("data-unreadable", "warning")
+    assert f"none of .png, .jpg, .jpeg: 1, first 'data/dog/1.{suffix}'" in finding.message
 
 
 def test_a_name_that_is_not_utf8_is_refused_in_words_that_are(project: Project) -> None:

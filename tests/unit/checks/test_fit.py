@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgec.artifacts.project import Project
-from edgec.checks import delegate_on_target, recipe_on_delegate
+from edgec.checks import delegate_on_target, recipe_on_delegate, target_within_means
 from edgec.checks.places import rooted
 from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.registry import plugin
@@ -48,3 +48,21 @@ def test_a_plugins_findings_are_placed_below_its_node() -> None:
 
     routes = [item.where and item.where.route for item in rooted(("data", "evaluation"), fails)]
     assert routes == [("data", "evaluation", "path"), ("data", "evaluation"), ()]
+
+
+def test_a_memory_budget_that_a_targets_own_replaces_is_not_warned_of() -> None:
+    manifest = parse(read(FULL, "m.yaml"))
+    general = next(budget for budget in manifest.budgets if budget.kind == "memory")
+    huge = replace(general, limit=1e15, text="1PB")
+    manifest = replace(manifest, budgets=(huge,), targets=manifest.targets[:1])
+    (target,) = manifest.targets
+    (warning,) = target_within_means.check(manifest, PROJECT)
+    assert warning.where is not None and warning.where.route == general.route
+
+    own = replace(manifest, targets=(replace(target, budgets=(general,)),))
+    assert target_within_means.check(own, PROJECT) == []
+    kept = replace(manifest, targets=(replace(target, budgets=(replace(general, kind="size"),)),))
+    assert target_within_means.check(kept, PROJECT) == [warning]
+    larger = replace(huge, route=("targets", 0, "budgets", "memory"))
+    own = replace(manifest, targets=(replace(target, budgets=(larger,)),))
+    assert [item.where and item.where.route for item in target_within_means.check(own, PROJECT)] == [larger.route]

@@ -105,6 +105,12 @@ def test_a_class_folder_without_a_label_and_a_label_without_a_picture(project: P
     assert "'cat', 'dog'" in missing.message and not others
 
 
+def test_a_label_that_looks_the_same_is_told_to_be_in_another_normalisation(project: Project) -> None:
+    paint(project.folder / "data" / "cafe\u0301" / "0.png")
+    unknown, _ = check(project, ("caf\u00e9", "dog"))
+    assert unknown.hint is not None and unknown.hint.startswith("'caf\u00e9' only looks the same: it is in another Unicode")
+
+
 def test_pictures_beside_class_folders(project: Project) -> None:
     for name in ("cat/0.png", "dog/0.png", "stray.png"):
         paint(project.folder / "data" / name)

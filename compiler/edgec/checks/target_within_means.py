@@ -23,7 +23,8 @@ def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
         )
         if threads and threads > row.cores:
             found.append(_warning(f"{threads} threads on the {row.cores} cores of {target.name!r}", where))
-        for budget in manifest.budgets if target.budgets is None else (*manifest.budgets, *target.budgets):
+        own = [budget for budget in target.budgets or () if budget.kind == "memory"]
+        for budget in own or manifest.budgets:  # a target's own replace the manifest's of their kind
             if budget.kind == "memory" and budget.limit > row.memory:
                 message = f"a memory budget of {budget.text} limits nothing: {target.name!r} has {written(row.memory, 'bytes')}"
                 found.append(_warning(message, at(*budget.route)))

@@ -111,9 +111,12 @@ def class_indices(array: NDArray[Any], labels: Sequence[str], shown: str) -> NDA
     return array.astype(np.int64)
 
 
-def strata(truth: NDArray[Any] | None, count: int) -> list[Any]:
-    """Return what ``choose`` shares its places by: the class of each sample, one and the same where truths measure."""
-    if truth is None or truth.ndim > 1 or truth.dtype.kind == "f":
+def strata(truth: NDArray[Any] | None, labels: Sequence[str], count: int) -> list[Any]:
+    """Return what ``choose`` shares its places by: the class of each sample, one and the same where truths are numbers.
+
+    Numbers are classes only where the task has ``labels``: whole numbers may be counts or years.
+    """
+    if truth is None or truth.ndim > 1 or (not labels and truth.dtype.kind != "U"):
         return [0] * count
     found: list[Any] = truth.tolist()
     return found

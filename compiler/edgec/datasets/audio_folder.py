@@ -64,7 +64,7 @@ ENDINGS = "they end in " + ", ".join(SUFFIXES)
 MOST = 10
 """Files that cannot be read are told one by one, at most so many."""
 
-UNREAD = (".mp3", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma")
+UNREAD = (".mp3", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma", ".wave")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,8 @@ def check(
     classes = class_problems([name for _, name in found], labels, folder, project, "file")
     clips = _headers([path for path, _ in found], folder)
     long = _headers(recordings, _folder(options, project, "recordings")) if recordings else []
-    problems = _misfits([*clips, *long], inputs[0]) + _lengths(clips, long, inputs[0], options.get("fit", "exact") == "exact")
+    problems = _misfits(clips, inputs[0], "path") + _misfits(long, inputs[0], "recordings")
+    problems += _lengths(clips, long, inputs[0], options.get("fit", "exact") == "exact")
     return _strays(folder, project) + classes + problems
 
 
@@ -211,17 +212,20 @@ def _headers(paths: Sequence[Path], folder: Path) -> list[tuple[str, Header | Di
     return found
 
 
-def _misfits(heads: Sequence[tuple[str, Header | Diagnostic]], entry: Input) -> list[Diagnostic]:
-    """Files that cannot be read, or of another rate or number of channels: one finding a kind, with the first of them."""
+def _misfits(heads: Sequence[tuple[str, Header | Diagnostic]], entry: Input, key: str) -> list[Diagnostic]:
+    """Files of the folder at ``key`` that cannot be read, or of another rate or number of channels.
+
+    One finding a kind, with the first of them.
+    """
     assert entry.audio is not None
     rate, read = entry.audio.rate, [(name, head) for name, head in heads if isinstance(head, Header)]
-    found = [replace(head, where=Location(file="", route=("path",))) for _, head in heads if isinstance(head, Diagnostic)]
+    found = [replace(head, where=Location(file="", route=(key,))) for _, head in heads if isinstance(head, Diagnostic)]
     kinds = {
         f"of {rate} samples a second": [(name, f"{head.rate}") for name, head in read if head.rate != rate],
         "of one channel": [(name, f"{head.channels} channels") for name, head in read if head.channels != 1],
     }
     hint = f"convert them: sox IN -r {rate} -c 1 OUT"
-    return found[:MOST] + [_several(what, others, len(heads), hint) for what, others in kinds.items() if others]
+    return found[:MOST] + [_several(what, others, len(heads), hint, key) for what, others in kinds.items() if others]
 
 
 def _lengths(
@@ -234,23 +238,27 @@ def _lengths(
     length = entry.shape[1].maximum
     others = [(n, f"{h.frames}") for n, h in clips if exact and isinstance(h, Header) and h.frames != length]
     short = [(n, f"{h.frames}") for n, h in recordings if isinstance(h, Header) and h.frames < length]
-    found = [_several(f"{length} samples long", others, len(clips), "cut them, or write `fit: centre`")] if others else []
+    found = []
+    if others:
+        found.append(_several(f"{length} samples long", others, len(clips), "cut them, or write `fit: centre`", "path"))
     if short:
-        found.append(_several(f"at least {length} samples long", short, len(recordings), "leave these recordings out"))
+        hint = "leave these recordings out"
+        found.append(_several(f"at least {length} samples long", short, len(recordings), hint, "recordings"))
     return found
 
 
-def _several(what: str, others: Sequence[tuple[str, str]], count: int, hint: str) -> Diagnostic:
+def _several(what: str, others: Sequence[tuple[str, str]], count: int, hint: str, key: str) -> Diagnostic:
     first, has = others[0]
     message = f"{len(others)} of {count} files {'is' if len(others) == 1 else 'are'} not {what}: first {first!r} ({has})"
-    return wrong("data-mismatch", message, hint=hint)
+    return wrong("data-mismatch", message, hint=hint, route=(key,))
 
 
 def _strays(folder: Path, project: Project) -> list[Diagnostic]:
-    """Sound in a format that is not read is named, so that no data is left out in silence."""
+    """Sound whose name is not that of a format that is read is named, so that no data is left out in silence."""
     strays = [entry for entry in visible(folder) if entry.name.lower().endswith(UNREAD)]
     if not strays:
         return []
     first = project.relative(Path(strays[0].path))
-    message = f"files left out because they are neither WAV nor FLAC: {len(strays)}, first {first!r}"
-    return [wrong("data-unreadable", message, severity="warning", hint="convert them to WAV or FLAC")]
+    message = f"files left out because they end in none of {', '.join(SUFFIXES)}: {len(strays)}, first {first!r}"
+    hint = "convert them to WAV or FLAC, or rename those that are"
+    return [wrong("data-unreadable", message, severity="warning", hint=hint)]

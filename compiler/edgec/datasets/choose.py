@@ -11,7 +11,8 @@ Item = TypeVar("Item")
 def choose(items: Sequence[Item], classes: Sequence[Hashable], count: int | None) -> list[Item]:
     """Return ``count`` of ``items`` in their order: an equal share of each class, as far as it goes, evenly spaced.
 
-    ``classes`` holds each item's class. All items are returned when ``count`` is None or not fewer than there are.
+    With fewer places than classes it is one item each of classes evenly spaced. ``classes`` holds each item's class.
+    All items are returned when ``count`` is None or not fewer than there are.
     """
     if count is None or count >= len(items):
         return list(items)
@@ -25,10 +26,15 @@ def choose(items: Sequence[Item], classes: Sequence[Hashable], count: int | None
 
 
 def _shares(sizes: list[int], count: int) -> list[int]:
-    """Deal ``count`` places out one at a time, in rounds, to groups that still have members."""
+    """Deal ``count`` places out, in rounds, to groups that still have members; where not all get one, evenly spaced."""
+    if count < len(sizes):
+        served = {place * len(sizes) // count for place in range(count)}
+        return [int(group in served) for group in range(len(sizes))]
     shares = [0] * len(sizes)
-    while sum(shares) < count:
-        for group, size in enumerate(sizes):
-            if shares[group] < size and sum(shares) < count:
-                shares[group] += 1
+    waiting = list(range(len(sizes)))
+    while count:
+        for group in waiting[:count]:
+            shares[group] += 1
+        count -= len(waiting[:count])
+        waiting = [group for group in waiting if shares[group] < sizes[group]]
     return shares

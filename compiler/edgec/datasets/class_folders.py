@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,10 +34,8 @@ def class_problems(
     found = []
     for name in classes:
         if name not in labels:
-            close = nearest(name, labels)
-            hint = f"did you mean {close!r}?" if close else f"labels are {_listed(labels)}"
             message = f"the class folder {project.relative(folder / name)!r} is not among the task's labels"
-            found.append(wrong("data-labels", message, hint=hint))
+            found.append(wrong("data-labels", message, hint=_meant(name, labels)))
     if None in names:
         message = f"{names.count(None)} {noun}s lie in no class folder, beside {len(classes)} class folders"
         found.append(wrong("data-labels", message, hint=f"move each {noun} into the folder of its class"))
@@ -45,6 +44,15 @@ def class_problems(
         hint = f"add {noun}s, or accept that these are not tested"
         found.append(wrong("data-labels", message, severity="warning", hint=hint))
     return found
+
+
+def _meant(name: str, labels: Sequence[str]) -> str:
+    """What may have been meant by a name that is no label; where the two look alike, what tells them apart."""
+    for label in labels:
+        if unicodedata.normalize("NFC", label) == unicodedata.normalize("NFC", name):
+            return f"{label!r} only looks the same: it is in another Unicode normalisation; name the folder as the label"
+    close = nearest(name, labels)
+    return f"did you mean {close!r}?" if close else f"labels are {_listed(labels)}"
 
 
 def _listed(words: Sequence[str]) -> str:

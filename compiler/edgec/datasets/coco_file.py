@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from edgec.artifacts.boxes import Box
 from edgec.artifacts.document import Json
 from edgec.datasets.arrays import wrong
+from edgec.datasets.folders import is_utf8
 from edgec.diagnostics import Diagnostic, Failure, Severity, nearest
 
 TOLD = 3
@@ -120,6 +122,7 @@ def _named(entry: Json, what: str, position: int, seen: set[int | str], told: _T
 
 def _pictures(entries: Sequence[Json], told: _Told) -> Iterator[tuple[int | str, Picture]]:
     seen: set[int | str] = set()
+    owners: dict[str, int | str] = {}
     for position, entry in enumerate(entries):
         name = _named(entry, "image", position, seen, told)
         if name is None:
@@ -127,8 +130,13 @@ def _pictures(entries: Sequence[Json], told: _Told) -> Iterator[tuple[int | str,
         file, size = entry.get("file_name"), (entry.get("width"), entry.get("height"))
         if not isinstance(file, str) or not file or "\0" in file:
             told("file", "data-unreadable", f"image {name} has no file_name")
+        elif not is_utf8(file):
+            told("utf-8", "data-unreadable", f"the file_name of image {name} is not UTF-8: {file!r}", "rename the file")
         elif not all(isinstance(side, int) and not isinstance(side, bool) and 0 < side <= 1 << 20 for side in size):
             told("size", "data-unreadable", f"image {name} ({file}) has no width and height in pixels")
+        elif (owner := owners.setdefault(posixpath.normpath(file), name)) != name:
+            message = f"images {owner} and {name} have one file_name: {file}"
+            told("file-twice", "data-mismatch", message, "leave one of them out")
         else:
             yield name, Picture(id=name, file=file, width=size[0], height=size[1])
 
@@ -188,10 +196,11 @@ def _cut(bbox: Json, shown: str, picture: Picture, told: _Told) -> tuple[float, 
     if not isinstance(bbox, list) or len(bbox) != 4 or not all(map(numbers, bbox)):
         told("bbox", "data-labels", f"{shown} has no bbox of four numbers: x, y, width, height")
         return None
+    bbox = [_float(value) for value in bbox]
     if not all(map(math.isfinite, bbox)):
         told("finite", "data-not-finite", f"the bbox of {shown} holds NaN or infinity: {_numbers(bbox)}")
         return None
-    x, y, width, height = (float(value) for value in bbox)
+    x, y, width, height = bbox
     if width <= 0 or height <= 0:
         told("empty", "data-labels", f"the bbox of {shown} is empty: {_numbers(bbox)}", "leave the annotation out")
         return None
@@ -204,6 +213,14 @@ def _cut(bbox: Json, shown: str, picture: Picture, told: _Told) -> tuple[float, 
         message = f"the bbox of {shown} reaches out of the picture of {size}: {_numbers(bbox)}"
         told("beyond", "data-labels", message, "it is counted as cut off at the edge", "warning")
     return left, upper, right - left, lower - upper
+
+
+def _float(value: float) -> float:
+    """A number of JSON as a float; whole numbers too large for one, which JSON may hold, are infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _numbers(values: Sequence[float]) -> str:

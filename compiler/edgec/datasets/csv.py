@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import posixpath
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from edgec.diagnostics import Diagnostic, Failure, nearest
 from edgec.store.files import collected, located
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 SUMMARY = "a CSV table: one row a sample, or a list of pictures with labels"
@@ -78,13 +80,14 @@ def samples(
         raise Failure(wrong("data-mismatch", message, hint="use format npz for several inputs"))
     header, rows = _table(options, project)
     truth = _truth(header, rows, labels, names, options)
-    chosen = choose(range(len(rows)), strata(truth, len(rows)), options.get("samples"))
+    chosen = choose(range(len(rows)), strata(truth, labels, len(rows)), options.get("samples"))
     if inputs[0].image is None:
         tensor = fitted(_numbers(header, rows, inputs[0], options), inputs[0], str(options["path"]))
         name = Path(options["path"]).name
         return Rows(name=name, tensors={inputs[0].name: tensor}, labels=truth, rows=chosen)
     paths = _pictures(header, rows, options, project)
     column = header.index("path")
+    _refuse_twice([row[column] for row in rows], str(options["path"]))
     return Pictures(
         root=project.root,
         paths=tuple(paths[row] for row in chosen),
@@ -169,27 +172,54 @@ def _numbers(header: list[str], rows: list[list[str]], entry: Input, options: Op
         raise Failure(wrong("data-mismatch", message, hint="use format npz"))
     shape = [axis.maximum for axis in entry.shape[1:]]
     truths = _truth_columns(header)
+    if "path" in header:
+        message = f"{shown} has a column 'path', which names pictures, and {entry.name!r} is a plain tensor"
+        raise Failure(wrong("data-mismatch", message, hint="rename the column, or give the input an `image:` block"))
     columns = [index for index in range(len(header)) if index not in truths]
     if len(columns) != int(np.prod(shape)):
         message = (
             f"{shown} has {len(columns)} columns of numbers; {entry.name!r} is {[1, *shape]}"
         )
         raise Failure(wrong("data-mismatch", message))
-    values = [[_number(row[i], header[i], number, shown) for i in columns] for number, row in enumerate(rows)]
-    wide = np.array(values, np.float64)
-    with np.errstate(invalid="ignore", over="ignore"):  # infinity and unequal values are reported below and by fitted()
-        cast = wide.astype(entry.dtype)
-    if np.dtype(entry.dtype).kind in "iu" and not (cast == wide).all():
-        raise Failure(wrong("data-mismatch", f"{shown} holds values that are not {entry.dtype}"))
-    return cast.reshape(len(rows), *shape)
+    cells = [[(row[i], header[i], number) for i in columns] for number, row in enumerate(rows)]
+    if (kind := np.dtype(entry.dtype)).kind in "iu":
+        found = np.array([[_whole(*cell, shown, np.iinfo(kind)) for cell in row] for row in cells], kind)
+    else:
+        with np.errstate(over="ignore"):  # infinity is reported by fitted()
+            found = np.array([[_number(*cell, shown) for cell in row] for row in cells], np.float64).astype(kind)
+    return found.reshape(len(rows), *shape)
 
 
 def _number(word: str, column: str, row: int, shown: str) -> float:
     try:
+        if "_" in word:  # which Python takes between digits, and no table means
+            raise ValueError
         return float(word)
     except ValueError:
         message = f"{shown}: row {row}, column {column!r}: {word!r} is not a number"
         raise Failure(wrong("data-unreadable", message, hint="rows count from 0 below the header")) from None
+
+
+def _whole(word: str, column: str, row: int, shown: str, limits: np.iinfo[Any]) -> int:
+    """A number that an integer type holds, to its last digit, which a float would lose; 3.0 and 3e2 are some."""
+    number = _number(word, column, row, shown)
+    try:
+        value = int(word)
+    except ValueError:
+        value = int(number) if number.is_integer() else limits.max + 1
+    if not limits.min <= value <= limits.max:
+        message = f"{shown}: row {row}, column {column!r}: {word!r} is not {limits.dtype}"
+        raise Failure(wrong("data-mismatch", message, hint="rows count from 0 below the header"))
+    return value
+
+
+def _refuse_twice(names: Sequence[str], shown: str) -> None:
+    """Raise Failure ``data-mismatch`` for a picture of two rows: its path is the sample's name, and answers go by that."""
+    seen: dict[str, int] = {}
+    for row, name in enumerate(names):
+        if (first := seen.setdefault(posixpath.normpath(name), row)) != row:
+            message = f"{shown}: rows {first} and {row} name one picture, {name!r}"
+            raise Failure(wrong("data-mismatch", message, hint="leave one of them out; rows count from 0 below the header"))
 
 
 def _pictures(header: list[str], rows: list[list[str]], options: Options, project: Project) -> list[Path]:

@@ -26,12 +26,26 @@ def found(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def refuse_strange(entry: os.DirEntry[str], shown: str, project: Project) -> None:
-    """Raise Failure for an entry that is no file of the project: a link out of its root, or one that leads nowhere."""
+    """Raise Failure for an entry that is no file of the project: a link out of its root, or one that leads nowhere.
+
+    And for one whose name no record could hold: ``shown``, its path below the folder of data, is not UTF-8.
+    """
+    if not is_utf8(shown):
+        raise Failure(wrong("data-unreadable", f"the name of {shown!r} is not UTF-8", hint="rename the file or its folder"))
     if entry.is_symlink() and not Path(os.path.realpath(entry.path)).is_relative_to(project.root):
         message = f"{shown!r} is a symbolic link out of the project's root"
         raise Failure(wrong("path-outside-root", message, hint="copy the file into the project"))
     if not _leads(entry.is_file):
         raise Failure(wrong("data-unreadable", f"{shown!r} is not a file, or a link that leads nowhere"))
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a name can be written as UTF-8: Python stands a surrogate for each byte of a file's name that is not."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _leads(look: Callable[[], bool]) -> bool:

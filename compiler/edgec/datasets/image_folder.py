@@ -45,7 +45,7 @@ OPTIONS: Json = {
     },
 }
 
-UNREAD = (".bmp", ".gif", ".heic", ".tif", ".tiff", ".webp", ".avif")
+UNREAD = (".bmp", ".gif", ".heic", ".tif", ".tiff", ".webp", ".avif", ".jfif", ".jpe", ".ppm", ".pgm")
 
 
 def check(
@@ -119,10 +119,11 @@ def _chosen(
 
 
 def _strays(entries: Sequence[os.DirEntry[str]], project: Project) -> list[Diagnostic]:
-    """Pictures in a format that is not read are named, so that no data is left out in silence."""
+    """Pictures whose names are not those of a format that is read are named, so that no data is left out in silence."""
     strays = [entry for entry in entries if entry.name.lower().endswith(UNREAD)]
     if not strays:
         return []
     first = project.relative(Path(strays[0].path))
-    message = f"pictures left out because they are neither PNG nor JPEG: {len(strays)}, first {first!r}"
-    return [wrong("data-unreadable", message, severity="warning", hint="convert them to PNG or JPEG")]
+    message = f"pictures left out because they end in none of {', '.join(SUFFIXES)}: {len(strays)}, first {first!r}"
+    hint = "convert them to PNG or JPEG, or rename those that are"
+    return [wrong("data-unreadable", message, severity="warning", hint=hint)]

@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 IGNORED = -1
 """What stands in a mask for pixels that count for nothing."""
+GREY = 0
+"""The colour type of grey in a PNG's header (PNG specification, section 11.2.1, IHDR)."""
+STRETCHED = {2: 85, 4: 17}
+"""By what Pillow multiplies grey of so many bits, so that it fills 0 to 255."""
 
 
 def read_mask(path: Path, name: str) -> NDArray[Any]:
-    """Return the class indices [height, width] of a PNG in grey, palette or one bit.
+    """Return the class indices [height, width] of a PNG in grey or palette, of any depth.
 
     Raises Failure ``data-unreadable`` for anything else: the indices of a colour picture are anybody's guess.
     """
@@ -30,14 +34,16 @@ def read_mask(path: Path, name: str) -> NDArray[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            opened = PIL.Image.open(io.BytesIO(path.read_bytes()), formats=("PNG",))
+            content = path.read_bytes()
+            opened = PIL.Image.open(io.BytesIO(content), formats=("PNG",))
             if opened.width * opened.height > PIXEL_LIMIT:
                 raise ValueError("it has more pixels than the limit of 64 megapixels")
             if opened.mode not in ("L", "P", "1") and not opened.mode.startswith("I"):
                 raise _unreadable(name, f"it is a picture in {opened.mode}", "save a class index a pixel: grey or palette")
             opened.load()
+            bits, colour = content[24:26]
             indices: NDArray[Any] = np.asarray(opened).astype(np.int32)
-            return indices
+            return indices // STRETCHED.get(bits, 1) if colour == GREY else indices
     except PIL.UnidentifiedImageError:
         raise _unreadable(name, "it is no PNG", "masks are PNG, a class index a pixel: JPEG would change them") from None
     except (PIL.Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError) as error:

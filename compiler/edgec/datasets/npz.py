@@ -88,7 +88,7 @@ def samples(
     truth = class_indices(arrays["label"], labels, shown) if "label" in arrays else None
     held = tensors if truth is None else {**tensors, "label": truth}
     total = _counted({name: len(array) for name, array in held.items()}, shown)
-    rows = choose(range(total), strata(truth, total), options.get("samples"))
+    rows = choose(range(total), strata(truth, labels, total), options.get("samples"))
     return Rows(name=Path(shown).name, tensors=tensors, labels=truth, rows=rows)
 
 

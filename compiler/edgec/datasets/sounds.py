@@ -114,6 +114,8 @@ def _sound(form: tuple[int, ...], start: int, length: int, size: int, name: str)
     each = channels * bits // 8
     if length % each:
         raise unreadable(name, f"its sound ends within a sample: {length} bytes of {each} each")
+    if not length:
+        raise unreadable(name, "it holds no sound")
     return Header(rate=rate, channels=channels, frames=length // each, encoding=tag, bits=bits, start=start)
 
 

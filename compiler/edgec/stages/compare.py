@@ -74,7 +74,7 @@ def distinct(found: Answers) -> int:
     for row in rows:
         if len(kinds) == FULL:
             break
-        if all(row.shape != kind.shape or float(abs(row - kind).max()) > NEAR * largest for kind in kinds):
+        if all(row.shape != kind.shape or float(abs(row - kind).max(initial=0.0)) > NEAR * largest for kind in kinds):
             kinds.append(row)
     return len(kinds)
 

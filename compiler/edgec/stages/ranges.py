@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgec.artifacts.manifest import Input
 from edgec.artifacts.plan import Plan
-from edgec.artifacts.samples import Sample
+from edgec.artifacts.samples import NO_CLASS, Sample
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.registry import plugin
 
@@ -54,11 +54,18 @@ def refuse_other_range(inputs: Sequence[Input], role: str, learned: Sequence[Sam
         raise Failure(Diagnostic(code="calibration-range", message=message, hint=f"scale both alike; as it is, {lost}"))
 
 
-def _typical(name: str, samples: Sequence[Sample]) -> float:
+def _typical(name: str, samples: Any) -> float:
+    """The median over samples of a data set, which tells their labels without decoding, of the largest value of an input.
+
+    Windows of recordings are passed over, if there is anything else: in a quiet room they say nothing of how words are scaled.
+    """
     import numpy as np
 
-    count = min(LOOKED_AT, len(samples))
-    chosen = [samples[index * len(samples) // count] for index in range(count)]
+    labels = [label for _, label in samples.identities()]
+    windows = [isinstance(label, int) and label == NO_CLASS for label in labels]
+    counted = [index for index, window in enumerate(windows) if not window] or range(len(windows))
+    count = min(LOOKED_AT, len(counted))
+    chosen = [samples[counted[index * len(counted) // count]] for index in range(count)]
     return float(np.median([_largest(sample.tensors[name]) for sample in chosen if name in sample.tensors] or [0.0]))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgec.artifacts.project import Project
-from edgec.checks import delegate_on_target, recipe_on_delegate
+from edgec.checks import delegate_on_target, input_twice, recipe_on_delegate, target_within_means
 from edgec.checks.places import rooted
 from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.registry import plugin
@@ -48,3 +48,32 @@ def test_a_plugins_findings_are_placed_below_its_node() -> None:
 
     routes = [item.where and item.where.route for item in rooted(("data", "evaluation"), fails)]
     assert routes == [("data", "evaluation", "path"), ("data", "evaluation"), ()]
+
+
+def test_a_memory_budget_that_a_targets_own_replaces_is_not_warned_of() -> None:
+    manifest = parse(read(FULL, "m.yaml"))
+    general = next(budget for budget in manifest.budgets if budget.kind == "memory")
+    huge = replace(general, limit=1e15, text="1PB")
+    manifest = replace(manifest, budgets=(huge,), targets=manifest.targets[:1])
+    (target,) = manifest.targets
+    (warning,) = target_within_means.check(manifest, PROJECT)
+    assert warning.where is not None and warning.where.route == general.route
+
+    own = replace(manifest, targets=(replace(target, budgets=(general,)),))
+    assert target_within_means.check(own, PROJECT) == []
+    kept = replace(manifest, targets=(replace(target, budgets=(replace(general, kind="size"),)),))
+    assert target_within_means.check(kept, PROJECT) == [warning]
+    larger = replace(huge, route=("targets", 0, "budgets", "memory"))
+    own = replace(manifest, targets=(replace(target, budgets=(larger,)),))
+    assert [item.where and item.where.route for item in target_within_means.check(own, PROJECT)] == [larger.route]
+
+
+def test_an_input_called_label_would_be_the_truth_of_an_npz_file() -> None:
+    manifest = parse(read(FULL, "m.yaml"))
+    manifest = replace(manifest, inputs=(replace(manifest.inputs[0], name="label"),))
+    assert input_twice.check(manifest, PROJECT) == []
+    fed = replace(manifest, data=(manifest.data[0], replace(manifest.data[1], format="npz")))
+    (finding,) = input_twice.check(fed, PROJECT)
+    assert finding.code == "does-not-fit" and "'label'" in finding.message
+    assert finding.where is not None and finding.where.route == ("inputs", 0, "name")
+    assert finding.related[0][1].route == ("data", fed.data[1].role, "format")

@@ -113,6 +113,30 @@ def test_what_is_not_as_the_input_is_told_by_kind(project):
     assert refusal(lambda: samples(project)).code == "data-mismatch"
 
 
+def test_recordings_that_are_not_as_the_input_is_are_told_at_their_own_place(project):
+    write(project.root / "data" / "yes" / "a.wav", WAVE)
+    write(project.root / "talk" / "fast.wav", WAVE, rate=44100)
+    write(project.root / "talk" / "short.wav", WAVE[:9])
+    (project.root / "talk" / "text.wav").write_bytes(b"text")
+    found = check(project, ("yes",), recordings="talk")
+    assert [finding.where.route for finding in found] == [("recordings",)] * 3
+    assert "1 of 3 files is not of 16000 samples a second: first 'fast.wav' (44100)" in [item.message for item in found]
+
+
+def test_sound_that_is_named_otherwise_is_not_left_out_in_silence(project):
+    write(project.root / "data" / "yes" / "a.wav", WAVE)
+    write(project.root / "data" / "yes" / "b.wave", WAVE)
+    (found,) = check(project, ("yes",))
+    assert (found.code, found.severity) == ("data-unreadable", "warning")
+    assert found.message == "files left out because they end in none of .wav, .flac: 1, first 'data/yes/b.wave'"
+
+
+def test_a_file_without_a_sample_is_no_silence(project):
+    write(project.root / "data" / "yes" / "a.wav", WAVE[:0])
+    (found,) = check(project, ("yes",), fit="centre")
+    assert (found.code, found.message) == ("data-unreadable", "yes/a.wav cannot be read: it holds no sound")
+
+
 @pytest.mark.parametrize(
     "content, words",
     [
@@ -121,6 +145,7 @@ def test_what_is_not_as_the_input_is_told_by_kind(project):
         (wav(b"", size=0)[:20], "format is cut short"),
         (wav(b"", size=0)[:36], "ends in its header"),
         (wav(bytes(100), size=320), "cut short: 100 of 320 bytes"),
+        (wav(b""), "it holds no sound"),
         (wav(bytes(321)), "ends within a sample"),
         (wav(bytes(160), bits=8, tag=6), "A-law of 8 bits"),
         (wav(bytes(160), bits=4, tag=17), "ADPCM of 4 bits"),

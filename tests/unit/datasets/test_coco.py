@@ -92,6 +92,8 @@ def test_the_files_are_the_annotations_and_the_chosen_pictures(project: Project)
     [
         ([NAN, 0, 1, 1], "data-not-finite", "annotation 102 (1.png) holds NaN or infinity: [nan, 0, 1, 1]"),
         ([0, 0, INFINITY, 1], "data-not-finite", "annotation 102 (1.png) holds NaN or infinity: [0, 0, inf, 1]"),
+        ([10**400, 0, 1, 1], "data-not-finite", "annotation 102 (1.png) holds NaN or infinity: [inf, 0, 1, 1]"),
+        ([-(10**400), 0, 1, 1], "data-not-finite", "annotation 102 (1.png) holds NaN or infinity: [-inf, 0, 1, 1]"),
         ([20, 2, 4, 4], "data-labels", "annotation 102 (1.png) lies outside the picture of 16 x 12 pixels: [20, 2, 4, 4]"),
         ([-5, 2, 4, 4], "data-labels", "annotation 102 (1.png) lies outside the picture of 16 x 12 pixels"),
         ([3, 2, 0, 4], "data-labels", "annotation 102 (1.png) is empty: [3, 2, 0, 4]"),
@@ -178,6 +180,19 @@ def test_what_is_no_coco_file_is_refused(project: Project, text: str, words: str
 )
 def test_entries_of_images_that_are_none_are_told(project: Project, image: object) -> None:
     assert "data-unreadable" in {code for code, _ in errors(check(project, content(images=[image])))}
+
+
+def test_one_picture_of_two_images_is_refused(project: Project) -> None:
+    names = {7: "1.png", 8: "2.png", 9: "./1.png"}
+    images = [{"id": key, "file_name": name, "width": 16, "height": 12} for key, name in names.items()]
+    found = errors(check(project, content(images=images)))
+    assert found == [("data-mismatch", "boxes.json: images 7 and 9 have one file_name: ./1.png")]
+
+
+@pytest.mark.parametrize("name", ["caf\udce9.png", "\ud800.png"])
+def test_a_file_name_that_is_not_utf8_is_told(project: Project, name: str) -> None:
+    found = errors(check(project, content(images=[{"id": 9, "file_name": name, "width": 16, "height": 12}])))
+    assert found == [("data-unreadable", f"boxes.json: the file_name of image 9 is not UTF-8: {name!r}")]
 
 
 def test_no_image_at_all_is_empty(project: Project) -> None:

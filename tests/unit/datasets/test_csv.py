@@ -69,6 +69,11 @@ def test_pictures_are_listed_by_path_beside_the_table(project: Project) -> None:
         ("a\n1e40\n", tensor(1, 1), "data-not-finite", "sample 0"),
         ("a\n1.5\n", tensor(1, 1, dtype="int64"), "data-mismatch", "not int64"),
         ("a\n300\n", tensor(1, 1, dtype="uint8"), "data-mismatch", "not uint8"),
+        ("a\n9223372036854775808\n", tensor(1, 1, dtype="int64"), "data-mismatch", "'9223372036854775808' is not int64"),
+        ("a\n-1\n", tensor(1, 1, dtype="uint8"), "data-mismatch", "row 0, column 'a': '-1' is not uint8"),
+        ("a\n1_000\n", tensor(1, 1), "data-unreadable", "'1_000' is not a number"),
+        ("a\n1_000\n", tensor(1, 1, dtype="int64"), "data-unreadable", "'1_000' is not a number"),
+        ("path\n0.5\n", tensor(1, 1), "data-mismatch", "has a column 'path', which names pictures, and 'x' is a plain tensor"),
         ("a,label\n1,bird\n", tensor(1, 1), "data-labels", "'bird'"),
         ('a\n"1\n', tensor(1, 1), "data-unreadable", "not a UTF-8 CSV"),
         ("a\n1\n", tensor(1, 2, 2, 3, image=Image(width=2, height=2)), "data-mismatch", "'path'"),
@@ -78,6 +83,21 @@ def test_what_is_wrong_is_named(project: Project, text: str, entry: Input, code:
     (finding,) = check(project, text, entry, ("cat", "dog"))
     assert finding.code == code
     assert words in finding.message
+
+
+def test_whole_numbers_keep_their_last_digit(project: Project) -> None:
+    (project.folder / "d.csv").write_text("a,b,c\n9007199254740993,3.0,-2e2\n")
+    (sample,) = csv.samples({"path": "d.csv"}, project, [tensor(1, 3, dtype="int64")], ())
+    assert sample.tensors["x"].tolist() == [[9007199254740993, 3, -200]]
+
+
+def test_one_picture_of_two_rows_is_refused(project: Project) -> None:
+    for name in ("p.png", "q.png"):
+        PIL.Image.new("RGB", (4, 4)).save(project.folder / name)
+    entry = tensor(1, 4, 4, 3, image=Image(width=4, height=4))
+    assert check(project, "path\np.png\nq.png\n", entry) == []
+    (finding,) = check(project, "path\np.png\nq.png\n./p.png\n", entry)
+    assert (finding.code, finding.message) == ("data-mismatch", "d.csv: rows 0 and 2 name one picture, './p.png'")
 
 
 def test_several_inputs_and_dynamic_axes_are_refused(project: Project) -> None:

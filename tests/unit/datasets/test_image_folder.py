@@ -1,5 +1,6 @@
 """Folders of pictures: order, balance, labels, and what is wrong with a folder."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -104,17 +105,35 @@ def test_a_class_folder_without_a_label_and_a_label_without_a_picture(project: P
     assert "'cat', 'dog'" in missing.message and not others
 
 
+def test_a_label_that_looks_the_same_is_told_to_be_in_another_normalisation(project: Project) -> None:
+    paint(project.folder / "data" / "cafe\u0301" / "0.png")
+    unknown, _ = check(project, ("caf\u00e9", "dog"))
+    assert unknown.hint is not None and unknown.hint.startswith("'caf\u00e9' only looks the same: it is in another Unicode")
+
+
 def test_pictures_beside_class_folders(project: Project) -> None:
     for name in ("cat/0.png", "dog/0.png", "stray.png"):
         paint(project.folder / "data" / name)
     assert codes(check(project)) == [("data-labels", "error")]
 
 
-def test_pictures_of_other_formats_are_named(project: Project) -> None:
-    for name in ("cat/0.png", "dog/0.png", "dog/1.webp"):
+@pytest.mark.parametrize("suffix", ["webp", "jfif", "jpe", "ppm", "pgm"])
+def test_pictures_of_other_formats_and_names_are_named(project: Project, suffix: str) -> None:
+    for name in ("cat/0.png", "dog/0.png", f"dog/1.{suffix}"):
         paint(project.folder / "data" / name)
     (finding,) = check(project)
-    assert (finding.code, finding.severity) == ("data-unreadable", "warning") and "data/dog/1.webp" in finding.message
+    assert (finding.code, finding.severity) == ("data-unreadable", "warning")
+    assert f"none of .png, .jpg, .jpeg: 1, first 'data/dog/1.{suffix}'" in finding.message
+
+
+def test_a_name_that_is_not_utf8_is_refused_in_words_that_are(project: Project) -> None:
+    paint(project.folder / "data" / "cat" / "0.png")
+    (project.folder / "data" / "cat" / "0.png").rename(os.fsdecode(os.fsencode(project.folder) + b"/data/cat/caf\xe9.png"))
+    (finding,) = check(project)
+    assert (finding.code, finding.message) == ("data-unreadable", r"the name of 'cat/caf\udce9.png' is not UTF-8")
+    assert finding.hint == "rename the file or its folder"
+    with pytest.raises(Failure, match="is not UTF-8"):
+        image_folder.files({"path": "data"}, project)
 
 
 def test_links_may_not_leave_the_root(project: Project, tmp_path: Path) -> None:

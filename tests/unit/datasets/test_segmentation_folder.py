@@ -1,5 +1,7 @@
 """Pictures and masks: pairs, sizes, classes, and that a mask's pixels go where the picture's go."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +88,21 @@ def test_masks_may_be_palette_bits_or_sixteen_bits(project: Project, mode: str) 
     assert check(project) == []
     (sample,) = module.samples({"path": "data"}, project, [image_input()], LABELS)
     assert sample.label.tolist() == indices.tolist()
+
+
+def grey_png(rows: list[list[int]], bits: int) -> bytes:
+    """A PNG of grey with ``bits`` a pixel, which Pillow reads and does not write."""
+    packed = b"".join(b"\0" + int("".join(f"{value:0{bits}b}" for value in row), 2).to_bytes(3, "big") for row in rows)
+    header = struct.pack(">IIBBBBB", len(rows[0]), len(rows), bits, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(packed)), (b"IEND", b""))
+    whole = (struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(whole)
+
+
+@pytest.mark.parametrize(("bits", "values"), [(2, [0, 1, 2, 3] * 3), (4, [0, 1, 2, 3, 14, 15])])
+def test_grey_of_few_bits_is_the_index_itself(tmp_path: Path, bits: int, values: list[int]) -> None:
+    (tmp_path / "a.png").write_bytes(grey_png([values, values[::-1]], bits))
+    assert read_mask(tmp_path / "a.png", "a.png").tolist() == [values, values[::-1]]
 
 
 def test_what_lacks_its_other_half_is_named(project: Project) -> None:

@@ -96,3 +96,16 @@ def test_npz_says_whether_there_are_truths(project):
     assert not npz.labelled({"path": "d.npz"}, project, ())
     (project.folder / "d.npz").write_bytes(b"no zip")
     assert refused(npz.labelled, {"path": "d.npz"}, project, ()) == "data-unreadable"
+
+
+def test_whole_numbers_are_classes_only_where_the_task_has_labels(project):
+    years = np.repeat([1990, 1991], [8, 2])
+    assert [sample.id for sample in from_npz(project, years, samples=5)] == [f"d.npz#{row}" for row in (0, 2, 4, 6, 8)]
+    np.savez(project.folder / "d.npz", x=np.zeros((10, 2), np.float32), label=np.repeat([0, 1], [8, 2]))
+    chosen = npz.samples({"path": "d.npz", "samples": 4}, project, [X], ("no", "yes"))
+    assert [sample.id for sample in chosen] == ["d.npz#0", "d.npz#4", "d.npz#8", "d.npz#9"]
+
+
+def test_names_are_classes_also_where_the_task_has_no_labels(project):
+    chosen = from_npz(project, np.array(["a"] * 8 + ["b"] * 2), samples=4)
+    assert [sample.id for sample in chosen] == ["d.npz#0", "d.npz#4", "d.npz#8", "d.npz#9"]

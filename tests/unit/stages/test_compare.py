@@ -71,6 +71,11 @@ def test_nearly_constant_output_counts_as_constant():
     assert refusal({"eager": near, "pte": near}).code == "constant-output"
 
 
+def test_outputs_without_elements_count_as_constant():
+    empty = [(np.ones((1, 0), np.float32),) for _ in IDS]
+    assert refusal({"eager": empty, "pte": empty}).code == "constant-output"
+
+
 def test_an_artifact_that_collapses_to_two_answers_is_refused():
     first, second = answers()[:2]
     finding = refusal({"eager": answers(), "pte": [first, second] * 16})

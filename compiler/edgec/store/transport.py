@@ -20,6 +20,9 @@ from edgec.store.network import loopback, private
 if TYPE_CHECKING:
     import urllib3
 
+    Answered = tuple[urllib3.BaseHTTPResponse, str]
+    """An answer whose body is still to be read, and the URL that gave it."""
+
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 """Seconds without a byte before a connection counts as dead."""
@@ -76,19 +79,22 @@ class Session:
         self, method: str, url: str, ok: tuple[int, ...], headers: Mapping[str, str] = NONE, body: bytes | None = None
     ) -> Iterator[urllib3.BaseHTTPResponse]:
         """Give the answer while its body is still to be read, inside ``faults.connection``. Raises like ``ask``."""
-        raw = self._let_in(method, urljoin(self.base, url), headers, body)
+        raw, answered = self._let_in(method, urljoin(self.base, url), headers, body)
         try:
             if raw.status not in ok:
-                raise self._unwelcome(raw)
+                raise self._unwelcome(raw, answered)
             yield raw
         finally:
             raw.release_conn() if raw.closed else raw.close()
 
-    def _let_in(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> urllib3.BaseHTTPResponse:
-        """Ask, and where the registry wants to know who asks, say so and ask again."""
-        raw = self._followed(method, url, headers, body)
-        if raw.status != 401:
-            return raw
+    def _let_in(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answered:
+        """Ask, and where the registry wants to know who asks, say so and ask again.
+
+        Another host that it leads to is not told: it would name where the password goes.
+        """
+        raw, answered = self._followed(method, url, headers, body)
+        if raw.status != 401 or not self._own(answered):
+            return raw, answered
         challenges = raw.headers.getlist("WWW-Authenticate")
         raw.close()
         known = credentials(self.reference.host)
@@ -101,19 +107,22 @@ class Session:
         with contextlib.closing(raw), connection(self.reference):
             return Answer(status=raw.status, headers=raw.headers, body=raw.read(1 << 20))
 
-    def _followed(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> urllib3.BaseHTTPResponse:
+    def _followed(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answered:
         """Ask, and follow the redirects of a read; who asks is told to the registry's own host and to no other."""
-        if _origin(url) != _origin(self.base):
+        if not self._own(url):
             self._check_url(url)
         for _ in range(REDIRECTS + 1):
-            known = self._authorization.get(method in READS) if _origin(url) == _origin(self.base) else None
+            known = self._authorization.get(method in READS) if self._own(url) else None
             raw = self._send(method, url, {**headers, **({"Authorization": known} if known else {})}, body)
             if raw.status not in (301, 302, 303, 307, 308) or method not in READS:
-                return raw
+                return raw, url
             url = urljoin(url, raw.headers.get("Location", ""))
             raw.close()
             self._check_url(url)
         raise refused(self.reference, f"it redirects more than {REDIRECTS} times")
+
+    def _own(self, url: str) -> bool:
+        return _origin(url) == _origin(self.base)
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> urllib3.BaseHTTPResponse:
         with connection(self.reference):
@@ -124,7 +133,7 @@ class Session:
     def _check_url(self, url: str) -> None:
         """Raise Failure unless ``url`` is as safe to ask as the registry: https, and not newly in a private network."""
         parts = urlsplit(url)
-        plain = parts.scheme == "http" and self.plain_http and (loopback(parts.netloc) or _origin(url) == _origin(self.base))
+        plain = parts.scheme == "http" and self.plain_http and (loopback(parts.netloc) or self._own(url))
         if parts.scheme != "https" and not plain:
             raise refused(self.reference, f"it leads to {url!r}, which is not https")
         if parts.username or parts.password or not parts.hostname:
@@ -149,14 +158,16 @@ class Session:
             )
         return self._pools[proxy]
 
-    def _unwelcome(self, raw: urllib3.BaseHTTPResponse) -> Exception:
+    def _unwelcome(self, raw: urllib3.BaseHTTPResponse, answered: str) -> Exception:
+        own = self._own(answered)
         with connection(self.reference):
-            said = f"it answered {raw.status}{words(raw.read(1 << 16))}"
+            who = "it" if own else f"{urlsplit(answered).hostname}, where it leads,"
+            said = f"{who} answered {raw.status}{words(raw.read(1 << 16))}"
         # A blob that another pusher sends at this moment is there for HEAD a little before it is there for a manifest.
         if raw.status >= 500 or raw.status == 429 or "MANIFEST_BLOB_UNKNOWN" in said:
             pause = raw.headers.get("Retry-After", "")
             return Fault(said, float(pause) if pause.isdigit() else 0.0)
-        return refused(self.reference, said, self._who() if raw.status in (401, 403) else None)
+        return refused(self.reference, said, self._who() if own and raw.status in (401, 403) else None)
 
     def _who(self) -> str:
         known, host = credentials(self.reference.host), self.reference.host

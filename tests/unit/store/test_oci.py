@@ -359,6 +359,38 @@ def test_a_redirected_blob_is_fetched_without_the_credentials(session: Session, 
     assert stub.authorizations == ["", "Basic dTpw", ""]
 
 
+@pytest.mark.parametrize("challenge", ['Bearer realm="https://{}/token",service="s"', 'Basic realm="here"'])
+@pytest.mark.parametrize("entry", [{"auth": "dTpw"}, {"identitytoken": "mine"}])
+@pytest.mark.parametrize("upload_goes", [False, True])
+def test_another_host_that_asks_who_asks_is_told_nothing(
+    session: Session, stub: Stub, tmp_path: Path, challenge: str, entry: dict[str, str], upload_goes: bool
+) -> None:
+    """A redirect or a Location leads there, and its challenge would name where the password goes (as CVE-2020-15157)."""
+    elsewhere = f"127.0.0.1:{stub.host.partition(':')[2]}"
+    log_in(tmp_path, stub, **entry)
+    (tmp_path / "blob").write_bytes(CONTENT)
+
+    def spoil(handler: Handler) -> bool:
+        handler.body()
+        if handler.headers["Host"] == elsewhere:
+            handler.refuse(401, "UNAUTHORIZED", WWW_Authenticate=challenge.format(elsewhere))
+        elif handler.command == "HEAD":
+            handler.answer(404)
+        else:
+            handler.answer(202 if upload_goes else 307, Location=f"https://{elsewhere}/there")
+        return True
+
+    stub.spoil = spoil
+    found = refusal(
+        lambda: upload.push_blob(session, wanted(), tmp_path / "blob")
+        if upload_goes
+        else download.pull_blob(session, wanted(), tmp_path)
+    )
+    assert (found.code, found.hint) == ("registry-refused", None)
+    assert "127.0.0.1, where it leads, answered 401" in found.message
+    assert stub.asked[-1].endswith(" /there") and set(stub.authorizations) == {""}
+
+
 def test_endless_redirects_end(session: Session, stub: Stub) -> None:
     stub.spoil = lambda handler: bool(handler.answer(307, Location=handler.path)) or True
     assert "redirects more than" in refusal(lambda: oci.manifest(session, "1.0.0")).message

@@ -33,6 +33,7 @@ READS = ("GET", "HEAD")
 HEADERS = {"User-Agent": "edgec", "Accept-Encoding": "identity"}
 ENDPOINTS = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
 NONE: Mapping[str, str] = {}
+PORTS = {"https": 443, "http": 80}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,5 +192,6 @@ def plain_http_allowed(reference: Reference, plain_http: bool, anywhere: bool) -
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port of ``url``; raises ValueError for one that cannot be read, as with port 99999."""
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port
+    return parts.scheme, parts.hostname, PORTS.get(parts.scheme) if parts.port is None else parts.port

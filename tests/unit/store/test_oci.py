@@ -391,6 +391,35 @@ def test_another_host_that_asks_who_asks_is_told_nothing(
     assert stub.asked[-1].endswith(" /there") and set(stub.authorizations) == {""}
 
 
+def test_the_usual_port_is_the_same_host_said_or_not(
+    stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A registry that a proxy stands before says its port in an upload's Location, and asks who asks there too."""
+    real = Session._send
+
+    def send(self: Session, method: str, url: str, *rest: object) -> object:
+        here = url.replace(":443/", "/").replace("//registry.example/", f"//{stub.host}/")
+        return real(self, method, here, *rest)  # type: ignore[arg-type]
+
+    def spoil(handler: Handler) -> bool:
+        if handler.headers.get("Authorization") != "Basic dTpw":
+            handler.body()
+            handler.refuse(401, "UNAUTHORIZED", WWW_Authenticate='Basic realm="here"')
+            return True
+        if handler.command == "POST":
+            stub.uploads["mine"] = b""
+            handler.answer(202, Location="https://registry.example:443/v2/team/camera/blobs/uploads/mine")
+        return handler.command == "POST"
+
+    monkeypatch.setattr(Session, "_send", send)
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "config.json").write_text(json.dumps({"auths": {"registry.example": {"auth": "dTpw"}}}))
+    stub.spoil = spoil
+    with connected(replace(stub.reference(), host="registry.example")) as session:
+        assert upload.push_bytes(session, wanted(), CONTENT)
+    assert stub.blobs == {wanted().digest: CONTENT}
+
+
 def test_endless_redirects_end(session: Session, stub: Stub) -> None:
     stub.spoil = lambda handler: bool(handler.answer(307, Location=handler.path)) or True
     assert "redirects more than" in refusal(lambda: oci.manifest(session, "1.0.0")).message

@@ -67,6 +67,26 @@ def test_a_manifest_is_stored_under_its_tag_and_its_digest(session: Session, stu
     assert oci.tags(session) == ["1.0.0"]
 
 
+def pages(stub: Stub, following: Callable[[int], str]) -> None:
+    """Serve endless pages of tags, each named by its number; ``following`` names the next one."""
+
+    def spoil(handler: Handler) -> bool:
+        number = int(parse_qs(urlsplit(handler.path).query).get("last", ["0"])[0])
+        tags = json.dumps({"tags": [f"1.0.{number}"]}).encode()
+        handler.answer(200, tags, Link=f'</v2/team/camera/tags/list?last={following(number)}>; rel="next"')
+        return True
+
+    stub.spoil = spoil
+
+
+def test_tags_on_pages_are_read_to_the_end_and_no_further(session: Session, stub: Stub) -> None:
+    pages(stub, lambda number: str(min(number + 1, 2)))
+    assert oci.tags(session) == ["1.0.0", "1.0.1", "1.0.2"] and len(stub.asked) == 3
+    stub.asked.clear()
+    pages(stub, lambda number: str(number + 1))
+    assert len(oci.tags(session)) == len(stub.asked) == oci.MOST_PAGES
+
+
 def test_a_manifest_of_another_digest_is_refused(session: Session, stub: Stub) -> None:
     put = oci.put_manifest(session, b"{}", INDEX)
     stub.manifests[put.digest] = (INDEX, b"[]")

@@ -16,6 +16,7 @@ from typing import IO
 from urllib.parse import unquote, urljoin, urlsplit
 
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.store.faults import whole_number
 from edgec.store.files import sha256_of
 from edgec.store.network import private
 
@@ -147,7 +148,7 @@ def _copy(url: str, answer: http.client.HTTPResponse, handle: IO[bytes], limit: 
     if answer.status != 200:
         raise _failed(url, f"the server answered {answer.status}")
     declared = answer.headers.get("Content-Length")
-    expected = int(declared) if declared and declared.isdigit() else None
+    expected = whole_number(declared or "")
     if expected is not None and expected > limit:
         raise _failed(url, f"the file has {expected} bytes, over the limit of {limit}")
     received = 0

@@ -117,7 +117,7 @@ def tags(session: Session) -> list[str]:
             break
         try:
             found += [str(tag) for tag in json.loads(answer.body).get("tags") or []]
-        except (ValueError, AttributeError, TypeError):
+        except (ValueError, AttributeError, TypeError, RecursionError):
             raise refused(session.reference, "its list of tags is not JSON") from None
         following = re.match(r'<([^>]+)>;\s*rel="?next', answer.headers.get("Link", ""))
         url = following[1] if following else ""

@@ -14,7 +14,7 @@ from edgec.artifacts.reference import Reference
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.challenge import authorization
 from edgec.store.credentials import credentials
-from edgec.store.faults import Fault, connection, refused, words
+from edgec.store.faults import Fault, connection, refused, whole_number, words
 from edgec.store.network import loopback, private
 
 if TYPE_CHECKING:
@@ -80,13 +80,22 @@ class Session:
         self, method: str, url: str, ok: tuple[int, ...], headers: Mapping[str, str] = NONE, body: bytes | None = None
     ) -> Iterator[urllib3.BaseHTTPResponse]:
         """Give the answer while its body is still to be read, inside ``faults.connection``. Raises like ``ask``."""
-        raw, answered = self._let_in(method, urljoin(self.base, url), headers, body)
+        raw, answered = self._let_in(method, self.resolved(url), headers, body)
         try:
             if raw.status not in ok:
                 raise self._unwelcome(raw, answered)
             yield raw
         finally:
             raw.release_conn() if raw.closed else raw.close()
+
+    def resolved(self, place: str, base: str = "") -> str:
+        """Return the URL at ``place``, as an answer has it: relative to ``base`` or the repository. Raises Failure."""
+        try:
+            url = urljoin(base or self.base, place)
+            _origin(url)
+        except ValueError as error:
+            raise refused(self.reference, f"it leads to {place!r}, which is no URL: {error}") from None
+        return url
 
     def _let_in(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answered:
         """Ask, and where the registry wants to know who asks, say so and ask again.
@@ -103,6 +112,7 @@ class Session:
         return self._followed(method, url, headers, body)
 
     def _token_service(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        self.resolved(url)
         self._check_url(url)
         raw = self._send(method, url, headers, body)
         with contextlib.closing(raw), connection(self.reference):
@@ -117,8 +127,8 @@ class Session:
             raw = self._send(method, url, {**headers, **({"Authorization": known} if known else {})}, body)
             if raw.status not in (301, 302, 303, 307, 308) or method not in READS:
                 return raw, url
-            url = urljoin(url, raw.headers.get("Location", ""))
             raw.close()
+            url = self.resolved(raw.headers.get("Location", ""), url)
             self._check_url(url)
         raise refused(self.reference, f"it redirects more than {REDIRECTS} times")
 
@@ -166,8 +176,7 @@ class Session:
             said = f"{who} answered {raw.status}{words(raw.read(1 << 16))}"
         # A blob that another pusher sends at this moment is there for HEAD a little before it is there for a manifest.
         if raw.status >= 500 or raw.status == 429 or "MANIFEST_BLOB_UNKNOWN" in said:
-            pause = raw.headers.get("Retry-After", "")
-            return Fault(said, float(pause) if pause.isdigit() else 0.0)
+            return Fault(said, float(whole_number(raw.headers.get("Retry-After", "")) or 0))
         return refused(self.reference, said, self._who() if own and raw.status in (401, 403) else None)
 
     def _who(self) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from edgec.artifacts.oci import INDEX, LAYER, MANIFEST, Descriptor, describe, descriptor, digest_of
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.store import download, faults, oci, transport, upload
+from edgec.store import attached, download, faults, oci, transport, upload
 from edgec.store.transport import Session, connected
 from stub_registry import Handler, Stub, stub_registry
 
@@ -438,6 +438,66 @@ def test_the_usual_port_is_the_same_host_said_or_not(
     with connected(replace(stub.reference(), host="registry.example")) as session:
         assert upload.push_bytes(session, wanted(), CONTENT)
     assert stub.blobs == {wanted().digest: CONTENT}
+
+
+NO_URLS = ["https://[bad/x", "https://localhost:99999/x", "https://localhost:port/x"]
+
+
+@pytest.mark.parametrize("place", NO_URLS)
+def test_a_place_that_is_no_url_is_refused(session: Session, stub: Stub, tmp_path: Path, place: str) -> None:
+    answers: list[Callable[[Handler], None]] = [
+        lambda handler: handler.answer(307, Location=place),
+        lambda handler: handler.refuse(401, "UNAUTHORIZED", WWW_Authenticate=f'Bearer realm="{place}"'),
+        lambda handler: handler.answer(200, b"{}", Link=f'<{place}>; rel="next"'),
+    ]
+    for act in answers:
+        stub.spoil = first(1, act)
+        found = refusal(lambda: oci.tags(session))
+        assert found.code == "registry-refused" and f"it leads to '{place}" in found.message and "no URL" in found.message
+    stub.spoil = lambda handler: handler.command == "POST" and not handler.answer(202, Location=place)
+    found = refusal(lambda: upload.push_bytes(session, wanted(b"{}"), b"{}"))
+    assert found.code == "registry-refused" and "no URL" in found.message
+
+
+@pytest.mark.parametrize("number", ["²", "9" * 5000, "soon", "-1"])
+def test_a_header_that_is_no_number_says_nothing(session: Session, stub: Stub, number: str) -> None:
+    stub.spoil = first(2, lambda handler: handler.refuse(503, "BUSY", Retry_After=number))
+    assert oci.manifest(session, "1.0.0") is None
+    assert faults.whole_number(number) is None and faults.whole_number("07") == 7
+
+    def begun(handler: Handler) -> bool:
+        if handler.command != "POST":
+            return False
+        stub.uploads["mine"] = b""
+        handler.answer(202, Location="/v2/team/camera/blobs/uploads/mine", OCI_Chunk_Min_Length=number)
+        return True
+
+    stub.spoil = begun
+    assert upload.push_bytes(session, wanted(), CONTENT) and list(stub.blobs.values()) == [CONTENT]
+
+
+DEEP = b"[" * 60_000
+
+
+def test_json_however_deep_is_refused(session: Session, stub: Stub) -> None:
+    """The four places that read an answer without ``Stored.record``."""
+    stub.spoil = first(1, lambda handler: handler.answer(403, DEEP))
+    assert refusal(lambda: oci.manifest(session, "1.0.0")).message.endswith("it answered 403")
+    stub.spoil = first(1, lambda handler: handler.answer(200, DEEP))
+    assert refusal(lambda: oci.tags(session)).code == "registry-refused"
+    digest = "sha256:" + "0" * 64
+    stub.spoil = first(1, lambda handler: handler.answer(200, DEEP))
+    assert refusal(lambda: attached.attached(session, digest)).code == "signature-invalid"
+
+    def asks(handler: Handler) -> None:
+        if handler.path.startswith("/token"):
+            handler.answer(200, DEEP)
+        else:
+            handler.refuse(401, "UNAUTHORIZED", WWW_Authenticate=f'Bearer realm="https://{stub.host}/token"')
+
+    stub.spoil = first(2, asks)
+    found = refusal(lambda: oci.manifest(session, "1.0.0"))
+    assert found.code == "registry-refused" and "without a token" in found.message
 
 
 def test_endless_redirects_end(session: Session, stub: Stub) -> None:

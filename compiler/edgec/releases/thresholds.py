@@ -174,7 +174,7 @@ def _figure(item: Asked, name: str, figure: FigureChange | None, strict: bool) -
         return _unknown(item, f"{name}: {figure.note}")
     if item.relative and figure.relative is None:
         return _unknown(item, f"{name}: the old figure is 0, and a percentage of it is no limit")
-    scale = abs(figure.change / figure.relative) if item.relative and figure.relative else 1.0
+    scale = abs(figure.old.value) if item.relative else 1.0
     change = figure.relative if item.relative and figure.relative is not None else figure.change
     worst = change
     told = f"{name} {_told(item, figure)}"

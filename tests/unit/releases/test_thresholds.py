@@ -63,6 +63,27 @@ def test_strict_holds_the_whole_interval(found, text: str, state: str) -> None:
     assert threshold.held == state, threshold.reason
 
 
+def clocked(old: float, new: float) -> FigureChange:
+    """A latency that lay between 8 and 14 ms in both runs."""
+    sides = [
+        Reading(name="latency.p90", value=value, unit="s", evidence="host", clocked=True, interval=(0.008, 0.014))
+        for value in (old, new)
+    ]
+    change, bounds = new - old, (-0.006, 0.006)
+    return FigureChange(
+        name="latency.p90", unit="s", old=sides[0], new=sides[1], change=change, relative=change / old, interval=bounds
+    )
+
+
+def test_strict_holds_the_interval_of_a_figure_that_did_not_move(found) -> None:
+    """As a share of the old figure too: an interval in seconds is below any percentage."""
+    for figure in (clocked(0.010, 0.010), clocked(0.010, 0.010001)):
+        given = asked(["latency:10%", "latency:59%", "latency:61%", "latency:5ms"])
+        thresholds = held(given, replace(found, figures=(figure,)), strict=True)
+        assert [threshold.held for threshold in thresholds] == ["crossed", "crossed", "kept", "crossed"]
+        assert "-60.0 % to +60.0 %" in thresholds[0].reason
+
+
 def test_what_is_better_crosses_nothing(found, tmp_path: Path) -> None:
     slow = release(tmp_path / "one", evaluated(flipped(0, 2)), figures(latency(0.012), accuracy=0.98))
     fast = release(tmp_path / "two", evaluated(), figures(latency(0.010)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +83,13 @@ def test_strict_holds_the_interval_of_a_figure_that_did_not_move(found) -> None:
         thresholds = held(given, replace(found, figures=(figure,)), strict=True)
         assert [threshold.held for threshold in thresholds] == ["crossed", "crossed", "kept", "crossed"]
         assert "-60.0 % to +60.0 %" in thresholds[0].reason
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(("old", "new"), [(0.010, math.nan), (math.inf, 0.010), (0.010, math.inf), (0.010, -math.inf)])
+def test_what_is_no_finite_number_is_not_taken_for_kept(found, old: float, new: float, strict: bool) -> None:
+    thresholds = held(asked(["latency:10%", "latency:5ms"]), replace(found, figures=(clocked(old, new),)), strict)
+    assert {threshold.held for threshold in thresholds} == {"unknown"} and "finite" in thresholds[0].reason
 
 
 def test_what_is_better_crosses_nothing(found, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import IO, Protocol
 from edgec.artifacts.oci import Descriptor
 from edgec.artifacts.reference import is_reference, reference
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.store.atomic import finish, sync
 from edgec.store.download import pull_blob
 from edgec.store.faults import refused, retried, whole_number
 from edgec.store.files import sha256_of
@@ -100,10 +101,11 @@ class SharedStore:
         try:
             with os.fdopen(descriptor, "wb") as handle, path.open("rb") as source:
                 found = _copied(source, handle)
+                finish(handle)
             if found != sha256:
                 raise changed(path)
-            staged.chmod(0o644)
             staged.replace(blob)
+            sync(blob.parent)
         finally:
             staged.unlink(missing_ok=True)
 

@@ -203,12 +203,13 @@ class Cluster(AbstractContextManager["Cluster"]):
         return ""
 
     def _conditions(self, address: str, plan: Plan) -> Json:
-        """What the worker says of itself, asked once for each source of models."""
+        """What the worker says of itself, asked once for each source of models; again where it could not answer."""
         key = address, plan.model.name
         if key not in self._known:
             found = self._client.run(conditions, to_json(plan), workers=[address], on_error="return").get(address)
-            why = f"edgec does not run there: {type(found).__name__}: {found}"
-            self._known[key] = found if isinstance(found, dict) else {"error": why}
+            if not isinstance(found, dict):  # it may be starting again
+                return {"error": f"edgec does not run there: {type(found).__name__}: {found}"}
+            self._known[key] = found
         return self._known[key]
 
     def _tell_once(self, line: str) -> None:

@@ -104,3 +104,9 @@ def test_a_store_that_always_damages_is_told(
         cluster.run(plan(files={}), Project(root=tmp_path, folder=tmp_path), tmp_path / "out", lambda line: None)
     assert [found.code for found in caught.value.diagnostics] == ["store-not-shared"] and len(put) == 4
     assert "'parts/lowered.json'" in str(caught.value)
+
+
+def test_a_worker_that_could_not_answer_is_asked_again(cluster: Cluster, client: Client) -> None:
+    client.answers = [OSError("Timed out"), {"python": "3"}]
+    assert cluster._conditions(WORKER, plan()) == {"error": "edgec does not run there: OSError: Timed out"}
+    assert cluster._conditions(WORKER, plan()) == cluster._conditions(WORKER, plan()) == {"python": "3"}

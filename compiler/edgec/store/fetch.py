@@ -6,6 +6,7 @@ import errno
 import hashlib
 import http.client
 import os
+import re
 import ssl
 import tempfile
 import time
@@ -29,6 +30,7 @@ TIMEOUT = 30.0
 """Seconds without a byte before a connection counts as dead."""
 REDIRECTS = 5
 BLOCK = 1 << 20
+NAME = re.compile(r"[A-Za-z0-9._+-]{1,200}")
 HEADERS = {"User-Agent": "edgec", "Accept-Encoding": "identity"}
 
 
@@ -45,7 +47,7 @@ def fetch(url: str, sha256: str, folder: Path, *, limit: int = LIMIT, offline: b
     answer that is not 200, a body that is short or over ``limit`` bytes.
     """
     place = folder / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:16]
-    path = place / (PurePosixPath(unquote(urlsplit(url).path)).name or "file")
+    path = place / _name(url)
     if path.is_file() and _matches(path, sha256):
         return path
     if offline:
@@ -66,6 +68,12 @@ def fetch(url: str, sha256: str, folder: Path, *, limit: int = LIMIT, offline: b
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def _name(url: str) -> str:
+    """Return the last part of the URL's path where it is a usual file name: it stays below its folder, whatever a URL says."""
+    name = PurePosixPath(unquote(urlsplit(url).path)).name
+    return name if NAME.fullmatch(name) and name != ".." else "file"
 
 
 def _matches(path: Path, sha256: str) -> bool:

@@ -152,6 +152,13 @@ def test_redirects_away_from_https_are_refused(server: Server, tmp_path: Path, e
     assert len(server.seen) == 1
 
 
+@pytest.mark.parametrize("elsewhere", ["https://[bad/x", "https://localhost:99999/x"])
+def test_a_redirect_to_what_is_no_url_is_refused(server: Server, tmp_path: Path, elsewhere: str) -> None:
+    finding = refused(f"{server.url}/to/{elsewhere}", tmp_path / "cache")
+    assert (finding.code, finding.exit_code) == ("download-failed", 8) and "no URL" in finding.message
+    assert len(server.seen) == 1
+
+
 def test_redirects_from_a_public_into_a_private_network_are_refused(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,8 +226,12 @@ def test_an_unknown_authority_is_refused_at_once(
 
 
 @pytest.mark.parametrize(
-    "url", ["http://localhost/x", "file:///etc/hostname", "https://a:b@localhost/x", "https:///x", "x"]
-)
+    "url",
+    [
+        "http://localhost/x", "file:///etc/hostname", "https://a:b@localhost/x", "https:///x", "x", "https://[bad/x",
+        "https://localhost:99999/x", "https://localhost/ä",
+    ],
+)  # fmt: skip
 def test_only_https_without_credentials_is_fetched(tmp_path: Path, url: str) -> None:
     assert refused(url, tmp_path / "cache").code == "download-failed"
 

@@ -133,7 +133,7 @@ def layer(name: str, digest: str, size: int) -> Part:
 
 
 def images_of(record: Json) -> tuple[Descriptor, ...]:
-    """Return the descriptors of an index's bundles. Raises ValueError for what is no index of bundles.
+    """Return the descriptors of an index's bundles. Raises ValueError for what is no index of bundles, one for each target.
 
     The annotation tells them: mirrors older than the specification's 1.1 drop ``artifactType`` from an index.
     """
@@ -141,6 +141,12 @@ def images_of(record: Json) -> tuple[Descriptor, ...]:
     bundles = tuple(descriptor(item) for item in listed)
     if not bundles:
         raise ValueError("it is no release of edgec's: it names no bundle")
+    named = [item.annotations[TARGET] for item in bundles]
+    if twice := [name for name in dict.fromkeys(named) if named.count(name) > 1]:
+        raise ValueError(f"it is no release of edgec's: it names the target {twice[0]!r} twice")
+    digests = [item.digest for item in bundles]
+    if len(set(digests)) != len(digests):
+        raise ValueError("it is no release of edgec's: it names one bundle for two targets")
     return bundles
 
 

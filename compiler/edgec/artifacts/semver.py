@@ -17,4 +17,4 @@ def precedence(version: str) -> Precedence:
 
 def _identifier(part: str) -> tuple[bool, int, str]:
     """Numbers sort by value and below words; words sort by their ASCII bytes."""
-    return (False, int(part), "") if part.isdigit() else (True, 0, part)
+    return (False, int(part), "") if part.isascii() and part.isdigit() else (True, 0, part)

@@ -12,8 +12,9 @@ from typing import IO, Protocol
 from edgec.artifacts.oci import Descriptor
 from edgec.artifacts.reference import is_reference, reference
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.store.atomic import finish, sync
 from edgec.store.download import pull_blob
-from edgec.store.faults import refused, retried
+from edgec.store.faults import refused, retried, whole_number
 from edgec.store.files import sha256_of
 from edgec.store.transport import Session
 from edgec.store.upload import OCTETS, push_blob
@@ -71,10 +72,10 @@ class RegistryStore:
         answer = retried(where, lambda: self.session.ask("HEAD", f"blobs/sha256:{sha256}", (200, 404)))
         if answer.status == 404:
             return False
-        size = answer.headers.get("Content-Length", "")
-        if not size.isdigit():
+        size = whole_number(answer.headers.get("Content-Length", ""))
+        if size is None:
             raise refused(where, f"it does not say how long the blob sha256:{sha256} is")
-        wanted = Descriptor(media_type=OCTETS, digest=f"sha256:{sha256}", size=int(size))
+        wanted = Descriptor(media_type=OCTETS, digest=f"sha256:{sha256}", size=size)
         with tempfile.TemporaryDirectory(prefix=".fetched-", dir=path.parent) as folder:
             pull_blob(self.session, wanted, Path(folder)).rename(path)
         return True
@@ -100,10 +101,11 @@ class SharedStore:
         try:
             with os.fdopen(descriptor, "wb") as handle, path.open("rb") as source:
                 found = _copied(source, handle)
+                finish(handle)
             if found != sha256:
                 raise changed(path)
-            staged.chmod(0o644)
             staged.replace(blob)
+            sync(blob.parent)
         finally:
             staged.unlink(missing_ok=True)
 

@@ -64,18 +64,19 @@ class Cluster(AbstractContextManager["Cluster"]):
         """
         folder.mkdir(parents=True, exist_ok=True)
         answer: Json = {}
-        for again in (False, True):  # a blob that was found damaged is put once more
+        absent: list[str] = []
+        for _ in range(2):  # a blob that was found damaged, by the worker or here, is put once more
             self._put_inputs(plan, project)
             answer = self._asked(plan, project, progress)
-            if not answer.get("absent") or again:
+            absent = answer.get("absent") or self._fetch(answer.get("files", {}), folder)
+            if not absent:
                 break
-        if absent := answer.get("absent"):
+        if absent:
             raise self._not_shared(absent)
         if "failure" in answer:
             raise Failure(*(from_json(Diagnostic, item) for item in answer["failure"]))
         if "bug" in answer:
             raise RuntimeError(answer["bug"])
-        self._fetch(answer["files"], folder)
         return job.read_lowered(folder)
 
     def done(self, plan: Plan) -> None:
@@ -86,13 +87,17 @@ class Cluster(AbstractContextManager["Cluster"]):
             for name, sha256 in plan.files.items():
                 self._store.put(project.root / name, sha256)
 
-    def _fetch(self, files: Json, folder: Path) -> None:
+    def _fetch(self, files: Json, folder: Path) -> list[str]:
+        """Fetch the results and return the names of those that the store does not hold, or held damaged."""
+        absent = []
         with environment_errors(f"fetch the results from the store {self._store}"):
             for name, sha256 in files.items():
                 path = inside(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
+                path.unlink(missing_ok=True)  # of an earlier time around
                 if not self._store.fetch(sha256, path):
-                    raise self._not_shared([name])
+                    absent.append(name)
+        return absent
 
     def _not_shared(self, names: list[str]) -> Failure:
         count = f"{names[0]!r}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
@@ -198,12 +203,13 @@ class Cluster(AbstractContextManager["Cluster"]):
         return ""
 
     def _conditions(self, address: str, plan: Plan) -> Json:
-        """What the worker says of itself, asked once for each source of models."""
+        """What the worker says of itself, asked once for each source of models; again where it could not answer."""
         key = address, plan.model.name
         if key not in self._known:
             found = self._client.run(conditions, to_json(plan), workers=[address], on_error="return").get(address)
-            why = f"edgec does not run there: {type(found).__name__}: {found}"
-            self._known[key] = found if isinstance(found, dict) else {"error": why}
+            if not isinstance(found, dict):  # it may be starting again
+                return {"error": f"edgec does not run there: {type(found).__name__}: {found}"}
+            self._known[key] = found
         return self._known[key]
 
     def _tell_once(self, line: str) -> None:

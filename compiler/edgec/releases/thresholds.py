@@ -172,9 +172,12 @@ def _figure(item: Asked, name: str, figure: FigureChange | None, strict: bool) -
         return _unknown(item, _no_share(name))
     if figure.change is None or figure.old is None:
         return _unknown(item, f"{name}: {figure.note}")
+    sides = (figure.old.value, figure.change, *(figure.interval or ()))
+    if not all(map(math.isfinite, sides)):
+        return _unknown(item, f"{name}: it is not a finite number")
     if item.relative and figure.relative is None:
         return _unknown(item, f"{name}: the old figure is 0, and a percentage of it is no limit")
-    scale = abs(figure.change / figure.relative) if item.relative and figure.relative else 1.0
+    scale = abs(figure.old.value) if item.relative else 1.0
     change = figure.relative if item.relative and figure.relative is not None else figure.change
     worst = change
     told = f"{name} {_told(item, figure)}"

@@ -94,10 +94,18 @@ def _file(given: Mapping[str, Any], project: Project) -> None:
 
 
 def _url(url: str) -> list[Diagnostic]:
-    parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname and not parts.username:
-        return []
-    return [wrong(f"{url!r} is not an https URL without credentials", ("weights", "url"))]
+    route = ("weights", "url")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # 99999 is none
+    except ValueError as error:
+        return [wrong(f"{url!r} is no URL: {error}", route)]
+    if parts.scheme != "https" or not parts.hostname or parts.username or parts.password:
+        return [wrong(f"{url!r} is not an https URL without credentials", route)]
+    if not f"{parts.path}{parts.query}".isascii():
+        hint = "percent-encode what is not ASCII: %C3%A4 for ä"
+        return [wrong(f"{url!r} holds characters that no URL has", route, hint=hint)]
+    return []
 
 
 def _seed(seed: Any) -> list[Diagnostic]:

@@ -57,7 +57,7 @@ def attached(session: Session, digest: str) -> bytes | None:
         if record["artifactType"] != SIGNATURE:
             raise ValueError
         (layer,) = (descriptor(item) for item in record["layers"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         message = f"{session.reference.at(signature_tag(digest))} holds something else than a signature"
         raise Failure(Diagnostic(code="signature-invalid", message=message)) from None
     return blob(session, layer)

@@ -56,7 +56,7 @@ def _given(reference: Reference, answer: Answer) -> str:
         raise Fault(f"its token service answered {answer.status}")
     try:
         found = json.loads(answer.body) if answer.status == 200 else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         found = {}
     token = found.get("token") or found.get("access_token") if isinstance(found, dict) else None
     if not isinstance(token, str):

@@ -36,10 +36,13 @@ class Credentials:
         return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
 
 
-def config_file() -> Path:
-    """Return ``$DOCKER_CONFIG/config.json``, by default that in ``~/.docker``."""
+def config_file() -> Path | None:
+    """Return ``$DOCKER_CONFIG/config.json``, by default that in ``~/.docker``; None for a user without a home."""
     folder = os.environ.get("DOCKER_CONFIG")
-    return (Path(folder) if folder else Path("~/.docker").expanduser()) / "config.json"
+    try:
+        return (Path(folder) if folder else Path("~/.docker").expanduser()) / "config.json"
+    except RuntimeError:
+        return None
 
 
 def credentials(host: str) -> Credentials | None:
@@ -48,6 +51,8 @@ def credentials(host: str) -> Credentials | None:
     Raises Failure ``credentials-unusable``: the file or an entry cannot be read, or a helper is missing or fails.
     """
     path = config_file()
+    if path is None:
+        return None
     config = _read(path)
     names = _names(host)
     helpers = config.get("credHelpers") or {}
@@ -68,7 +73,7 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise _unusable(f"{path}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unusable(f"{path} is not JSON: {error}") from None
     tables = ("auths", "credHelpers")
     if not isinstance(config, dict) or not all(isinstance(config.get(key) or {}, dict) for key in tables):
@@ -108,20 +113,19 @@ def _asked(path: Path, helper: str, name: str) -> Credentials | None:
     if not program:
         raise _unusable(f"{path} names the credential helper {helper!r}; docker-credential-{helper} is not on PATH")
     try:
-        done = subprocess.run(
-            [program, "get"], input=name, capture_output=True, text=True, check=False, timeout=HELPER_SECONDS
-        )
+        done = subprocess.run([program, "get"], input=name.encode(), capture_output=True, check=False, timeout=HELPER_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _unusable(f"docker-credential-{helper} did not answer: {error}") from None
     if done.returncode:
-        said = (done.stdout.strip() or done.stderr.strip()).split("\n")[0]
+        said = (done.stdout.strip() or done.stderr.strip()).decode(errors="replace").split("\n")[0]
         if NOT_FOUND in said.lower():
             return None
         raise _unusable(f"docker-credential-{helper} failed: {said or f'exit code {done.returncode}'}")
     try:
         answer = json.loads(done.stdout)
         user, secret = str(answer["Username"]), str(answer["Secret"])
-    except (ValueError, KeyError, TypeError):
+        f"{user}{secret}".encode()  # half a surrogate is none of a password
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise _unusable(f"docker-credential-{helper} gave no Username and Secret") from None
     if user == TOKEN_USER:
         return Credentials(identity_token=secret)

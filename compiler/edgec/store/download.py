@@ -85,7 +85,7 @@ def _rest(session: Session, wanted: Descriptor, handle: IO[bytes], offset: int) 
     """Append the rest of a blob; a registry that knows no ranges sends it whole."""
     headers = {"Range": f"bytes={offset}-"} if offset else {}
     with session.stream("GET", f"blobs/{wanted.digest}", (200, 206, 416), headers) as raw:
-        begins = re.match(r"bytes ([0-9]+)-", raw.headers.get("Content-Range", ""))
+        begins = re.match(r"bytes ([0-9]{1,18})-", raw.headers.get("Content-Range", ""))
         if raw.status != 206 or not begins or int(begins[1]) != offset:
             os.ftruncate(handle.fileno(), 0)
             offset = 0

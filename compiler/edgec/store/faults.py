@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -64,6 +65,11 @@ def refused(reference: Reference, why: str, hint: str | None = None) -> Failure:
     return Failure(Diagnostic(code="registry-refused", message=message, hint=hint))
 
 
+def whole_number(text: str) -> int | None:
+    """Return the number that a header holds in ASCII digits, None where it holds anything else."""
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
+
+
 @contextlib.contextmanager
 def connection(reference: Reference) -> Iterator[None]:
     """Turn what urllib3 raises inside the block into a Fault; a certificate that does not verify is refused at once."""
@@ -83,7 +89,7 @@ def words(body: bytes) -> str:
     """Return what a registry says about an error (the OCI specification's JSON) in brackets, or nothing."""
     try:
         said = "; ".join(f"{error.get('code')}: {error.get('message')}" for error in json.loads(body)["errors"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ""
     return f" ({said[:300]})" if said else ""
 

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import http.client
 import os
+import re
 import ssl
 import tempfile
 import time
@@ -16,6 +17,7 @@ from typing import IO
 from urllib.parse import unquote, urljoin, urlsplit
 
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.store.faults import whole_number
 from edgec.store.files import sha256_of
 from edgec.store.network import private
 
@@ -28,6 +30,7 @@ TIMEOUT = 30.0
 """Seconds without a byte before a connection counts as dead."""
 REDIRECTS = 5
 BLOCK = 1 << 20
+NAME = re.compile(r"[A-Za-z0-9._+-]{1,200}")
 HEADERS = {"User-Agent": "edgec", "Accept-Encoding": "identity"}
 
 
@@ -44,7 +47,8 @@ def fetch(url: str, sha256: str, folder: Path, *, limit: int = LIMIT, offline: b
     answer that is not 200, a body that is short or over ``limit`` bytes.
     """
     place = folder / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:16]
-    path = place / (PurePosixPath(unquote(urlsplit(url).path)).name or "file")
+    _check_url(url, None)
+    path = place / _name(url)
     if path.is_file() and _matches(path, sha256):
         return path
     if offline:
@@ -52,7 +56,6 @@ def fetch(url: str, sha256: str, folder: Path, *, limit: int = LIMIT, offline: b
         raise Failure(
             Diagnostic(code="offline", message=message, hint=f"run once without --offline; the cache is {folder}")
         )
-    _check_url(url, None)
     temporary, handle = _staging(place)
     try:
         with handle:
@@ -65,6 +68,12 @@ def fetch(url: str, sha256: str, folder: Path, *, limit: int = LIMIT, offline: b
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def _name(url: str) -> str:
+    """Return the last part of the URL's path where it is a usual file name: it stays below its folder, whatever a URL says."""
+    name = PurePosixPath(unquote(urlsplit(url).path)).name
+    return name if NAME.fullmatch(name) and name != ".." else "file"
 
 
 def _matches(path: Path, sha256: str) -> bool:
@@ -121,9 +130,7 @@ def _download(url: str, handle: IO[bytes], limit: int) -> None:
         try:
             with _opener().open(urllib.request.Request(current, headers=HEADERS), timeout=TIMEOUT) as answer:
                 if answer.status in (301, 302, 303, 307, 308):
-                    following = urljoin(current, answer.headers.get("Location", ""))
-                    _check_url(following, current)
-                    current = following
+                    current = _following(url, current, answer.headers.get("Location", ""))
                     continue
                 return _copy(url, answer, handle, limit)
         except urllib.error.URLError as error:
@@ -147,7 +154,7 @@ def _copy(url: str, answer: http.client.HTTPResponse, handle: IO[bytes], limit: 
     if answer.status != 200:
         raise _failed(url, f"the server answered {answer.status}")
     declared = answer.headers.get("Content-Length")
-    expected = int(declared) if declared and declared.isdigit() else None
+    expected = whole_number(declared or "")
     if expected is not None and expected > limit:
         raise _failed(url, f"the file has {expected} bytes, over the limit of {limit}")
     received = 0
@@ -160,11 +167,27 @@ def _copy(url: str, answer: http.client.HTTPResponse, handle: IO[bytes], limit: 
         raise _TemporaryError(f"the connection ended after {received} of {expected} bytes")
 
 
+def _following(url: str, current: str, place: str) -> str:
+    """Return the URL that ``current`` redirects to. Raises Failure for one that may not be asked."""
+    try:
+        following = urljoin(current, place)
+    except ValueError as error:
+        raise _failed(url, f"it redirects to {place!r}, which is no URL: {error}") from None
+    _check_url(following, current)
+    return following
+
+
 def _check_url(url: str, origin: str | None) -> None:
     """Raise Failure unless ``url`` is https and, as a redirect from a public ``origin``, not in a private network."""
     shown = origin or url
-    parts = urlsplit(url)
     step = "it redirects to" if origin else "the URL is"
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # 99999 is none
+    except ValueError as error:
+        raise _failed(shown, f"{step} {url!r}, which is no URL: {error}") from None
+    if not f"{parts.path}{parts.query}".isascii():
+        raise _failed(shown, f"{step} {url!r}, which holds characters that no URL has")
     if parts.scheme != "https" or not parts.hostname:
         raise _failed(shown, f"{step} {url!r}, which is not https")
     if parts.username or parts.password:

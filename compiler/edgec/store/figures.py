@@ -17,7 +17,7 @@ def read_figures(path: Path) -> dict[str, Json]:
 def parse_figures(text: bytes, name: str) -> dict[str, Json]:
     """Return the record that ``text`` holds; ``name`` is the file's, for people. Raises Failure ``bundle-broken``."""
     try:
-        found = json.loads(text)
+        found = json.loads(text, parse_constant=_refused)
     except (ValueError, RecursionError):
         found = None
     if problem := misshapen(found, "verification"):
@@ -25,6 +25,10 @@ def parse_figures(text: bytes, name: str) -> dict[str, Json]:
         raise Failure(Diagnostic(code="bundle-broken", message=message))
     checked: dict[str, Json] = found
     return checked
+
+
+def _refused(constant: str) -> Json:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def misshapen(record: Json, schema: str) -> str | None:

@@ -12,7 +12,7 @@ def private(url: str) -> bool:
     parts = urlsplit(url)
     try:
         found = socket.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
+    except (OSError, ValueError):
         return False  # behind a proxy names may not resolve here; the proxy decides then
     return any(not ipaddress.ip_address(str(address[4][0]).partition("%")[0]).is_global for address in found)
 

@@ -21,6 +21,8 @@ ACCEPT = ", ".join((INDEX, MANIFEST, *DOCKER))
 NAMED = "Docker-Content-Digest"
 NO_CONFIG = describe(b"{}", EMPTY)
 MOST_TAGS = 10_000
+MOST_PAGES = 100
+"""Requests for a list of tags; a registry sends 50 and more tags a page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,16 +104,20 @@ def blob(session: Session, wanted: Descriptor) -> bytes:
 
 
 def tags(session: Session) -> list[str]:
-    """Return the repository's tags, sorted; none where there is no such repository. Raises Failure."""
+    """Return the repository's tags, sorted; none where there is no such repository. Raises Failure.
+
+    A list that does not end, or leads back to a page that was read, is cut there.
+    """
     found: list[str] = []
-    url = "tags/list"
-    while url and len(found) < MOST_TAGS:
+    url, seen = "tags/list", set[str]()
+    while url and url not in seen and len(seen) < MOST_PAGES and len(found) < MOST_TAGS:
+        seen.add(url)
         answer = retried(session.reference, lambda url=url: session.ask("GET", url, (200, 404)))  # type: ignore[misc]
         if answer.status == 404:
             break
         try:
             found += [str(tag) for tag in json.loads(answer.body).get("tags") or []]
-        except (ValueError, AttributeError, TypeError):
+        except (ValueError, AttributeError, TypeError, RecursionError):
             raise refused(session.reference, "its list of tags is not JSON") from None
         following = re.match(r'<([^>]+)>;\s*rel="?next', answer.headers.get("Link", ""))
         url = following[1] if following else ""

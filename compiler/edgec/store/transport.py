@@ -14,11 +14,14 @@ from edgec.artifacts.reference import Reference
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.challenge import authorization
 from edgec.store.credentials import credentials
-from edgec.store.faults import Fault, connection, refused, words
+from edgec.store.faults import Fault, connection, refused, whole_number, words
 from edgec.store.network import loopback, private
 
 if TYPE_CHECKING:
     import urllib3
+
+    Answered = tuple[urllib3.BaseHTTPResponse, str]
+    """An answer whose body is still to be read, and the URL that gave it."""
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
@@ -30,6 +33,7 @@ READS = ("GET", "HEAD")
 HEADERS = {"User-Agent": "edgec", "Accept-Encoding": "identity"}
 ENDPOINTS = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
 NONE: Mapping[str, str] = {}
+PORTS = {"https": 443, "http": 80}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,19 +80,31 @@ class Session:
         self, method: str, url: str, ok: tuple[int, ...], headers: Mapping[str, str] = NONE, body: bytes | None = None
     ) -> Iterator[urllib3.BaseHTTPResponse]:
         """Give the answer while its body is still to be read, inside ``faults.connection``. Raises like ``ask``."""
-        raw = self._let_in(method, urljoin(self.base, url), headers, body)
+        raw, answered = self._let_in(method, self.resolved(url), headers, body)
         try:
             if raw.status not in ok:
-                raise self._unwelcome(raw)
+                raise self._unwelcome(raw, answered)
             yield raw
         finally:
             raw.release_conn() if raw.closed else raw.close()
 
-    def _let_in(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> urllib3.BaseHTTPResponse:
-        """Ask, and where the registry wants to know who asks, say so and ask again."""
-        raw = self._followed(method, url, headers, body)
-        if raw.status != 401:
-            return raw
+    def resolved(self, place: str, base: str = "") -> str:
+        """Return the URL at ``place``, as an answer has it: relative to ``base`` or the repository. Raises Failure."""
+        try:
+            url = urljoin(base or self.base, place)
+            _origin(url)
+        except ValueError as error:
+            raise refused(self.reference, f"it leads to {place!r}, which is no URL: {error}") from None
+        return url
+
+    def _let_in(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answered:
+        """Ask, and where the registry wants to know who asks, say so and ask again.
+
+        Another host that it leads to is not told: it would name where the password goes.
+        """
+        raw, answered = self._followed(method, url, headers, body)
+        if raw.status != 401 or not self._own(answered):
+            return raw, answered
         challenges = raw.headers.getlist("WWW-Authenticate")
         raw.close()
         known = credentials(self.reference.host)
@@ -96,24 +112,28 @@ class Session:
         return self._followed(method, url, headers, body)
 
     def _token_service(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        self.resolved(url)
         self._check_url(url)
         raw = self._send(method, url, headers, body)
         with contextlib.closing(raw), connection(self.reference):
             return Answer(status=raw.status, headers=raw.headers, body=raw.read(1 << 20))
 
-    def _followed(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> urllib3.BaseHTTPResponse:
+    def _followed(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answered:
         """Ask, and follow the redirects of a read; who asks is told to the registry's own host and to no other."""
-        if _origin(url) != _origin(self.base):
+        if not self._own(url):
             self._check_url(url)
         for _ in range(REDIRECTS + 1):
-            known = self._authorization.get(method in READS) if _origin(url) == _origin(self.base) else None
+            known = self._authorization.get(method in READS) if self._own(url) else None
             raw = self._send(method, url, {**headers, **({"Authorization": known} if known else {})}, body)
             if raw.status not in (301, 302, 303, 307, 308) or method not in READS:
-                return raw
-            url = urljoin(url, raw.headers.get("Location", ""))
+                return raw, url
             raw.close()
+            url = self.resolved(raw.headers.get("Location", ""), url)
             self._check_url(url)
         raise refused(self.reference, f"it redirects more than {REDIRECTS} times")
+
+    def _own(self, url: str) -> bool:
+        return _origin(url) == _origin(self.base)
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> urllib3.BaseHTTPResponse:
         with connection(self.reference):
@@ -124,7 +144,7 @@ class Session:
     def _check_url(self, url: str) -> None:
         """Raise Failure unless ``url`` is as safe to ask as the registry: https, and not newly in a private network."""
         parts = urlsplit(url)
-        plain = parts.scheme == "http" and self.plain_http and (loopback(parts.netloc) or _origin(url) == _origin(self.base))
+        plain = parts.scheme == "http" and self.plain_http and (loopback(parts.netloc) or self._own(url))
         if parts.scheme != "https" and not plain:
             raise refused(self.reference, f"it leads to {url!r}, which is not https")
         if parts.username or parts.password or not parts.hostname:
@@ -149,14 +169,15 @@ class Session:
             )
         return self._pools[proxy]
 
-    def _unwelcome(self, raw: urllib3.BaseHTTPResponse) -> Exception:
+    def _unwelcome(self, raw: urllib3.BaseHTTPResponse, answered: str) -> Exception:
+        own = self._own(answered)
         with connection(self.reference):
-            said = f"it answered {raw.status}{words(raw.read(1 << 16))}"
+            who = "it" if own else f"{urlsplit(answered).hostname}, where it leads,"
+            said = f"{who} answered {raw.status}{words(raw.read(1 << 16))}"
         # A blob that another pusher sends at this moment is there for HEAD a little before it is there for a manifest.
         if raw.status >= 500 or raw.status == 429 or "MANIFEST_BLOB_UNKNOWN" in said:
-            pause = raw.headers.get("Retry-After", "")
-            return Fault(said, float(pause) if pause.isdigit() else 0.0)
-        return refused(self.reference, said, self._who() if raw.status in (401, 403) else None)
+            return Fault(said, float(whole_number(raw.headers.get("Retry-After", "")) or 0))
+        return refused(self.reference, said, self._who() if own and raw.status in (401, 403) else None)
 
     def _who(self) -> str:
         known, host = credentials(self.reference.host), self.reference.host
@@ -180,5 +201,6 @@ def plain_http_allowed(reference: Reference, plain_http: bool, anywhere: bool) -
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port of ``url``; raises ValueError for one that cannot be read, as with port 99999."""
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port
+    return parts.scheme, parts.hostname, PORTS.get(parts.scheme) if parts.port is None else parts.port

@@ -7,12 +7,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-from urllib.parse import urljoin
 
 from edgec.artifacts.oci import Descriptor
 from edgec.diagnostics import Failure
 from edgec.store.atomic import write_file
-from edgec.store.faults import Attempts, Fault, refused
+from edgec.store.faults import Attempts, Fault, refused, whole_number
 from edgec.store.oci import has_blob, mismatch
 from edgec.store.transport import Answer, Session
 
@@ -83,8 +82,7 @@ class _Lost(Exception):
 
 def _begun(session: Session) -> Upload:
     answer = session.ask("POST", "blobs/uploads/", (202,), {"Content-Length": "0"})
-    least = answer.headers.get("OCI-Chunk-Min-Length", "")
-    asked = int(least) if least.isdigit() else 0
+    asked = whole_number(answer.headers.get("OCI-Chunk-Min-Length", "")) or 0
     return Upload(url=_location(session, answer), offset=0, chunk=min(max(CHUNK, asked), LARGEST_CHUNK))
 
 
@@ -129,7 +127,7 @@ def _state(session: Session, upload: Upload) -> Upload | None:
         answer = session.ask("GET", upload.url, (204, *GONE))
     except Fault:
         return None
-    arrived = re.fullmatch(r"(?:bytes=)?0-([0-9]+)", answer.headers.get("Range", ""))
+    arrived = re.fullmatch(r"(?:bytes=)?0-([0-9]{1,18})", answer.headers.get("Range", ""))
     if answer.status != 204 or not arrived or arrived[1] == "0":  # 0-0 is what one byte and none look like
         return None
     return Upload(url=_location(session, answer, upload.url), offset=int(arrived[1]) + 1, chunk=upload.chunk)
@@ -148,4 +146,4 @@ def _location(session: Session, answer: Answer, otherwise: str = "") -> str:
     place = answer.headers.get("Location", otherwise)
     if not place:
         raise refused(session.reference, "it does not say where an upload goes")
-    return urljoin(session.base, place)
+    return session.resolved(place)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from edgec.artifacts.image import part_of
+from edgec.artifacts.image import TARGET, images_of, part_of
+from edgec.artifacts.oci import MANIFEST
 from edgec.registry import KINDS, bundle_kind
 
 
@@ -19,3 +20,17 @@ def test_the_artifact_is_in_the_model_s_layer_for_every_kind(kind):
 )  # fmt: skip
 def test_the_others_go_where_they_change(name, part):
     assert part_of(name, {"model": {"file": "model.pte"}}) == part
+
+
+def index_of(*bundles):
+    listed = [{"mediaType": MANIFEST, "digest": f"sha256:{digest * 64}", "size": 2, "annotations": {TARGET: target}}
+              for target, digest in bundles]  # fmt: skip
+    return {"manifests": listed}
+
+
+def test_an_index_names_each_target_and_each_bundle_once():
+    assert [item.annotations[TARGET] for item in images_of(index_of(("pi", "a"), ("nano", "b")))] == ["pi", "nano"]
+    with pytest.raises(ValueError, match="names the target 'pi' twice"):
+        images_of(index_of(("pi", "a"), ("nano", "b"), ("pi", "c")))
+    with pytest.raises(ValueError, match="names one bundle for two targets"):
+        images_of(index_of(("pi", "a"), ("nano", "a")))

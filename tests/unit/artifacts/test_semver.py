@@ -18,5 +18,9 @@ def test_the_order(lower: str, higher: str) -> None:
     assert precedence(lower) < precedence(higher)
 
 
+def test_only_ascii_digits_are_numbers() -> None:
+    assert precedence("1.0.0-9") < precedence("1.0.0-²")
+
+
 def test_build_metadata_does_not_count() -> None:
     assert precedence("1.0.0+5") == precedence("1.0.0") == precedence("1.0.0+a-b.9")

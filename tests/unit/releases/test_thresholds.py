@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +62,34 @@ def test_the_figure_decides(found, text: str, state: str) -> None:
 def test_strict_holds_the_whole_interval(found, text: str, state: str) -> None:
     (threshold,) = held(asked([text]), found, strict=True)
     assert threshold.held == state, threshold.reason
+
+
+def clocked(old: float, new: float) -> FigureChange:
+    """A latency that lay between 8 and 14 ms in both runs."""
+    sides = [
+        Reading(name="latency.p90", value=value, unit="s", evidence="host", clocked=True, interval=(0.008, 0.014))
+        for value in (old, new)
+    ]
+    change, bounds = new - old, (-0.006, 0.006)
+    return FigureChange(
+        name="latency.p90", unit="s", old=sides[0], new=sides[1], change=change, relative=change / old, interval=bounds
+    )
+
+
+def test_strict_holds_the_interval_of_a_figure_that_did_not_move(found) -> None:
+    """As a share of the old figure too: an interval in seconds is below any percentage."""
+    for figure in (clocked(0.010, 0.010), clocked(0.010, 0.010001)):
+        given = asked(["latency:10%", "latency:59%", "latency:61%", "latency:5ms"])
+        thresholds = held(given, replace(found, figures=(figure,)), strict=True)
+        assert [threshold.held for threshold in thresholds] == ["crossed", "crossed", "kept", "crossed"]
+        assert "-60.0 % to +60.0 %" in thresholds[0].reason
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(("old", "new"), [(0.010, math.nan), (math.inf, 0.010), (0.010, math.inf), (0.010, -math.inf)])
+def test_what_is_no_finite_number_is_not_taken_for_kept(found, old: float, new: float, strict: bool) -> None:
+    thresholds = held(asked(["latency:10%", "latency:5ms"]), replace(found, figures=(clocked(old, new),)), strict)
+    assert {threshold.held for threshold in thresholds} == {"unknown"} and "finite" in thresholds[0].reason
 
 
 def test_what_is_better_crosses_nothing(found, tmp_path: Path) -> None:

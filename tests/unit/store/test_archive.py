@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import os
 import shutil
@@ -15,7 +16,7 @@ from typing import IO, cast
 import pytest
 
 from edgec.diagnostics import Failure
-from edgec.store import archive
+from edgec.store import archive, members
 
 
 @pytest.fixture
@@ -131,3 +132,77 @@ def test_a_tarball_cut_short_is_refused_at_every_length(folder: Path, tmp_path: 
         (tmp_path / "cut.tar.gz").write_bytes(whole[:length])
         with pytest.raises(Failure):
             archive.digests(tmp_path / "cut.tar.gz")
+
+
+def header(kind: bytes, content: bytes, size: int | None = None) -> bytes:
+    """An extended header, as a foreign writer may make it."""
+    info = tarfile.TarInfo("header")
+    info.type, info.size = kind, len(content) if size is None else size
+    return info.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % tarfile.BLOCKSIZE)
+
+
+def record(key: str, value: str) -> bytes:
+    """A record of a pax header, which begins with its own length."""
+    rest = f" {key}={value}\n".encode()
+    length = next(n for n in range(len(rest), len(rest) + 20) if len(str(n)) + len(rest) == n)
+    return f"{length}".encode() + rest
+
+
+def packed(path: Path, *headers: bytes, padding: int = 1024) -> Path:
+    """A tarball of these headers, an entry top/a of one byte, and so much behind it."""
+    entry = member("top/a")[0].tobuf() + b"x".ljust(tarfile.BLOCKSIZE, b"\0")
+    path.write_bytes(gzip.compress(b"".join(headers) + entry + bytes(padding)))
+    return path
+
+
+LONG = "x" * (members.LARGEST_HEADER + 1)
+PAX = tarfile.XHDTYPE
+
+
+@pytest.mark.parametrize(
+    ("headers", "why"),
+    [
+        ([header(PAX, record("comment", LONG))], "header is longer than"),
+        ([header(tarfile.XGLTYPE, record("comment", LONG))], "header is longer than"),
+        ([header(tarfile.GNUTYPE_LONGNAME, b"top/" + LONG.encode())], "header is longer than"),
+        ([header(tarfile.GNUTYPE_LONGLINK, LONG.encode())], "header is longer than"),
+        ([header(PAX, b"", size=-1)], "header is longer than"),
+        ([header(PAX, record("path", "top/" + "x" * 5000))], "a path of 5,004 bytes"),
+        ([header(PAX, b"1" * 40_000)], "header is damaged"),
+        ([header(PAX, b"2 " * 2000 + b"=")], "header is damaged"),
+        ([header(PAX, b"99 path=top/b\n")], "header is damaged"),
+        ([header(PAX, record("size", "1" * 30))], "is no number"),
+        ([header(PAX, record("size", "²"))], "is no number"),
+        ([header(PAX, record("GNU.sparse.map", "0,1"))], "sparse file"),
+        ([header(tarfile.GNUTYPE_SPARSE, b"")], "sparse file"),
+        ([header(PAX, record("comment", "y"))] * 2000, "recursion"),
+        ([header(PAX, record("comment", "y")) + bytes(1024)], "nothing follows"),
+    ],
+)
+def test_extended_headers_are_bounded(headers: list[bytes], why: str, tmp_path: Path) -> None:
+    with pytest.raises(Failure) as caught:
+        archive.digests(packed(tmp_path / "evil.tar.gz", *headers))
+    assert why in str(caught.value) and [found.code for found in caught.value.diagnostics] == ["bundle-broken"]
+
+
+def test_what_follows_the_last_entry_is_bounded(tmp_path: Path) -> None:
+    assert list(archive.digests(packed(tmp_path / "tarball", padding=archive.MOST_PADDING))) == ["top/a"]
+    with pytest.raises(Failure, match="follow its last entry"):
+        archive.digests(packed(tmp_path / "tarball", padding=2 * archive.MOST_PADDING))
+
+
+@pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+def test_long_names_of_other_writers_are_read(form: int, tmp_path: Path) -> None:
+    names = ["top/" + "d" * 90 + "/" + "n" * 200, "top/ä" + "ö" * 60, "top/short"]
+    with tarfile.open(tmp_path / "tarball", "w:gz", format=form, pax_headers={"comment": "of the whole"}) as made:
+        for name in names:
+            made.addfile(member(name)[0], io.BytesIO(b"x"))
+    assert list(archive.digests(tmp_path / "tarball")) == names
+
+
+def test_a_pax_header_may_say_the_size(tmp_path: Path) -> None:
+    info = member("top/big")[0]
+    info.size = 0
+    entry = header(PAX, record("size", "3")) + info.tobuf() + b"big".ljust(tarfile.BLOCKSIZE, b"\0")
+    found = archive.digests(packed(tmp_path / "tarball", entry))
+    assert found == {"top/big": hashlib.sha256(b"big").hexdigest(), "top/a": hashlib.sha256(b"x").hexdigest()}

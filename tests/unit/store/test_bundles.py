@@ -91,11 +91,29 @@ def test_a_name_too_long_is_no_bundle_either(tmp_path: Path) -> None:
     assert codes(tmp_path / ("x" * 300)) == ["no-bundle"]
 
 
-def test_another_schema_is_refused(written: Written) -> None:
+def rewritten(written: Written, before: bytes, after: bytes) -> None:
+    """Change bundle.json, and list it as it is then."""
     path = written.folder / "bundle.json"
-    path.write_bytes(path.read_bytes().replace(b"edgec/bundle/v1", b"edgec/bundle/v9"))
+    path.write_bytes(path.read_bytes().replace(before, after))
     listing = written.folder / bundles.SUMS
     lines = [line for line in listing.read_text().splitlines() if not line.endswith("  bundle.json")]
     digests = {line.split("  ", 1)[1]: line.split("  ", 1)[0] for line in lines}
     listing.write_bytes(bundles.sums({**digests, "bundle.json": bundles.sha256_of(path)}))
+
+
+def test_another_schema_is_refused(written: Written) -> None:
+    rewritten(written, b"edgec/bundle/v1", b"edgec/bundle/v9")
     assert codes(written.folder) == ["bundle-broken"]
+
+
+@pytest.mark.parametrize("version", [b"latest", b"1.0", b"v1.0.0", b"1.0.0-", b"1.0.0\\n", b"1.0.0-a..b"])
+def test_a_version_that_has_no_place_in_an_order_is_refused(version: bytes, written: Written) -> None:
+    """A policy against downgrades asks for it."""
+    rewritten(written, b'"version": "1.0.0"', b'"version": "' + version + b'"')
+    assert codes(written.folder) == ["bundle-broken"]
+
+
+def test_a_version_of_every_form_is_taken(written: Written) -> None:
+    rewritten(written, b'"version": "1.0.0"', b'"version": "1.2.0-rc.1+build.7"')
+    with bundles.opened(written.folder) as found:
+        assert found.facts["version"] == "1.2.0-rc.1+build.7"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,14 @@ def test_where_the_config_lies(docker: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("DOCKER_CONFIG")
     monkeypatch.setenv("HOME", "/home/alice")
     assert str(config_file()) == "/home/alice/.docker/config.json"
+
+
+def test_a_user_without_a_home_has_no_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a container's number that no passwd file knows."""
+    monkeypatch.delenv("DOCKER_CONFIG", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    assert config_file() is None and credentials(HOST) is None
 
 
 @pytest.mark.parametrize("key", [HOST, f"https://{HOST}", f"https://{HOST}/v2/", f"http://{HOST}"])
@@ -94,11 +103,20 @@ def test_a_store_that_has_nothing_leaves_it_to_the_file(docker: Path) -> None:
         '{"credsStore": "../../bin/sh"}',
         '{"credsStore": "fails"}',
         '{"credsStore": "silent"}',
+        '{"credsStore": "latin"}',
+        '{"credsStore": "latin-fails"}',
+        '{"credsStore": "half"}',
+        '{"credsStore": "deep"}',
+        "[" * 50_000,
     ],
 )
 def test_what_cannot_be_used_is_said(docker: Path, text: str) -> None:
     helper(docker, "fails", "echo the keychain is locked >&2; exit 1")
     helper(docker, "silent", "echo '{}'")
+    helper(docker, "latin", """printf '{"Username": "alice", "Secret": "\\344"}'""")
+    helper(docker, "latin-fails", r"printf 'der Schl\344ssel fehlt'; exit 1")
+    helper(docker, "half", """printf '{"Username": "alice", "Secret": "%s"}' '\\ud800'""")
+    helper(docker, "deep", "head -c 50000 /dev/zero | tr '\\0' '['")
     (docker / "config.json").write_text(text.replace("HOST", HOST))
     with pytest.raises(Failure) as caught:
         credentials(HOST)

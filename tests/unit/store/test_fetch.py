@@ -110,6 +110,23 @@ def test_a_file_is_fetched_once_and_hashed_each_time(server: Server, tmp_path: P
     assert len(server.seen) == 2
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("a/net-1.0+cu_2.pth", "net-1.0+cu_2.pth"), ("a/n%65t.pth", "net.pth"), ("a/" + "n" * 200, "n" * 200),
+        ("a/", "a"), ("", "file"), ("a/%2e%2e", "file"), ("a/..%2f..", "file"), ("a/x%00", "file"), ("a/" + "n" * 201, "file"),
+        ("a/%ff", "file"), ("a/a%0ab", "file"), ("%2e%2e%2fx", "x"),
+    ],
+)  # fmt: skip
+def test_the_file_has_the_last_name_of_the_url_where_that_is_a_usual_one(
+    server: Server, tmp_path: Path, path: str, name: str
+) -> None:
+    found = fetch.fetch(f"{server.url}/{path}", SHA256, tmp_path / "cache")
+    assert found.name == name and found.read_bytes() == BODY
+    assert found.parent.parent == tmp_path / "cache" / "downloads"
+    assert fetch.fetch(f"{server.url}/{path}", SHA256, tmp_path / "cache", offline=True) == found
+
+
 def test_offline_uses_the_cache_and_nothing_else(server: Server, tmp_path: Path) -> None:
     finding = refused(f"{server.url}/ok/a", tmp_path / "cache", offline=True)
     assert (finding.code, finding.exit_code) == ("offline", 8) and server.seen == []
@@ -132,6 +149,13 @@ def test_redirects_are_followed_on_https(server: Server, tmp_path: Path) -> None
 def test_redirects_away_from_https_are_refused(server: Server, tmp_path: Path, elsewhere: str) -> None:
     finding = refused(f"{server.url}/to/{elsewhere}", tmp_path / "cache")
     assert (finding.code, finding.exit_code) == ("download-failed", 8) and "not https" in finding.message
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("elsewhere", ["https://[bad/x", "https://localhost:99999/x"])
+def test_a_redirect_to_what_is_no_url_is_refused(server: Server, tmp_path: Path, elsewhere: str) -> None:
+    finding = refused(f"{server.url}/to/{elsewhere}", tmp_path / "cache")
+    assert (finding.code, finding.exit_code) == ("download-failed", 8) and "no URL" in finding.message
     assert len(server.seen) == 1
 
 
@@ -202,8 +226,12 @@ def test_an_unknown_authority_is_refused_at_once(
 
 
 @pytest.mark.parametrize(
-    "url", ["http://localhost/x", "file:///etc/hostname", "https://a:b@localhost/x", "https:///x", "x"]
-)
+    "url",
+    [
+        "http://localhost/x", "file:///etc/hostname", "https://a:b@localhost/x", "https:///x", "x", "https://[bad/x",
+        "https://localhost:99999/x", "https://localhost/ä",
+    ],
+)  # fmt: skip
 def test_only_https_without_credentials_is_fetched(tmp_path: Path, url: str) -> None:
     assert refused(url, tmp_path / "cache").code == "download-failed"
 

@@ -13,7 +13,7 @@ import pytest
 
 from edgec.artifacts.oci import INDEX, LAYER, MANIFEST, Descriptor, describe, descriptor, digest_of
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.store import download, faults, oci, transport, upload
+from edgec.store import attached, download, faults, oci, transport, upload
 from edgec.store.transport import Session, connected
 from stub_registry import Handler, Stub, stub_registry
 
@@ -65,6 +65,26 @@ def test_a_manifest_is_stored_under_its_tag_and_its_digest(session: Session, stu
         assert found and (found.content, found.media_type, found.digest) == (b'{"a":1}', INDEX, put.digest)
         assert found.record() == {"a": 1}
     assert oci.tags(session) == ["1.0.0"]
+
+
+def pages(stub: Stub, following: Callable[[int], str]) -> None:
+    """Serve endless pages of tags, each named by its number; ``following`` names the next one."""
+
+    def spoil(handler: Handler) -> bool:
+        number = int(parse_qs(urlsplit(handler.path).query).get("last", ["0"])[0])
+        tags = json.dumps({"tags": [f"1.0.{number}"]}).encode()
+        handler.answer(200, tags, Link=f'</v2/team/camera/tags/list?last={following(number)}>; rel="next"')
+        return True
+
+    stub.spoil = spoil
+
+
+def test_tags_on_pages_are_read_to_the_end_and_no_further(session: Session, stub: Stub) -> None:
+    pages(stub, lambda number: str(min(number + 1, 2)))
+    assert oci.tags(session) == ["1.0.0", "1.0.1", "1.0.2"] and len(stub.asked) == 3
+    stub.asked.clear()
+    pages(stub, lambda number: str(number + 1))
+    assert len(oci.tags(session)) == len(stub.asked) == oci.MOST_PAGES
 
 
 def test_a_manifest_of_another_digest_is_refused(session: Session, stub: Stub) -> None:
@@ -357,6 +377,127 @@ def test_a_redirected_blob_is_fetched_without_the_credentials(session: Session, 
     stub.spoil = spoil
     assert download.pull_blob(session, wanted(), tmp_path).read_bytes() == CONTENT
     assert stub.authorizations == ["", "Basic dTpw", ""]
+
+
+@pytest.mark.parametrize("challenge", ['Bearer realm="https://{}/token",service="s"', 'Basic realm="here"'])
+@pytest.mark.parametrize("entry", [{"auth": "dTpw"}, {"identitytoken": "mine"}])
+@pytest.mark.parametrize("upload_goes", [False, True])
+def test_another_host_that_asks_who_asks_is_told_nothing(
+    session: Session, stub: Stub, tmp_path: Path, challenge: str, entry: dict[str, str], upload_goes: bool
+) -> None:
+    """A redirect or a Location leads there, and its challenge would name where the password goes (as CVE-2020-15157)."""
+    elsewhere = f"127.0.0.1:{stub.host.partition(':')[2]}"
+    log_in(tmp_path, stub, **entry)
+    (tmp_path / "blob").write_bytes(CONTENT)
+
+    def spoil(handler: Handler) -> bool:
+        handler.body()
+        if handler.headers["Host"] == elsewhere:
+            handler.refuse(401, "UNAUTHORIZED", WWW_Authenticate=challenge.format(elsewhere))
+        elif handler.command == "HEAD":
+            handler.answer(404)
+        else:
+            handler.answer(202 if upload_goes else 307, Location=f"https://{elsewhere}/there")
+        return True
+
+    stub.spoil = spoil
+    found = refusal(
+        lambda: upload.push_blob(session, wanted(), tmp_path / "blob")
+        if upload_goes
+        else download.pull_blob(session, wanted(), tmp_path)
+    )
+    assert (found.code, found.hint) == ("registry-refused", None)
+    assert "127.0.0.1, where it leads, answered 401" in found.message
+    assert stub.asked[-1].endswith(" /there") and set(stub.authorizations) == {""}
+
+
+def test_the_usual_port_is_the_same_host_said_or_not(
+    stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A registry that a proxy stands before says its port in an upload's Location, and asks who asks there too."""
+    real = Session._send
+
+    def send(self: Session, method: str, url: str, *rest: object) -> object:
+        here = url.replace(":443/", "/").replace("//registry.example/", f"//{stub.host}/")
+        return real(self, method, here, *rest)  # type: ignore[arg-type]
+
+    def spoil(handler: Handler) -> bool:
+        if handler.headers.get("Authorization") != "Basic dTpw":
+            handler.body()
+            handler.refuse(401, "UNAUTHORIZED", WWW_Authenticate='Basic realm="here"')
+            return True
+        if handler.command == "POST":
+            stub.uploads["mine"] = b""
+            handler.answer(202, Location="https://registry.example:443/v2/team/camera/blobs/uploads/mine")
+        return handler.command == "POST"
+
+    monkeypatch.setattr(Session, "_send", send)
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "config.json").write_text(json.dumps({"auths": {"registry.example": {"auth": "dTpw"}}}))
+    stub.spoil = spoil
+    with connected(replace(stub.reference(), host="registry.example")) as session:
+        assert upload.push_bytes(session, wanted(), CONTENT)
+    assert stub.blobs == {wanted().digest: CONTENT}
+
+
+NO_URLS = ["https://[bad/x", "https://localhost:99999/x", "https://localhost:port/x"]
+
+
+@pytest.mark.parametrize("place", NO_URLS)
+def test_a_place_that_is_no_url_is_refused(session: Session, stub: Stub, tmp_path: Path, place: str) -> None:
+    answers: list[Callable[[Handler], None]] = [
+        lambda handler: handler.answer(307, Location=place),
+        lambda handler: handler.refuse(401, "UNAUTHORIZED", WWW_Authenticate=f'Bearer realm="{place}"'),
+        lambda handler: handler.answer(200, b"{}", Link=f'<{place}>; rel="next"'),
+    ]
+    for act in answers:
+        stub.spoil = first(1, act)
+        found = refusal(lambda: oci.tags(session))
+        assert found.code == "registry-refused" and f"it leads to '{place}" in found.message and "no URL" in found.message
+    stub.spoil = lambda handler: handler.command == "POST" and not handler.answer(202, Location=place)
+    found = refusal(lambda: upload.push_bytes(session, wanted(b"{}"), b"{}"))
+    assert found.code == "registry-refused" and "no URL" in found.message
+
+
+@pytest.mark.parametrize("number", ["²", "9" * 5000, "soon", "-1"])
+def test_a_header_that_is_no_number_says_nothing(session: Session, stub: Stub, number: str) -> None:
+    stub.spoil = first(2, lambda handler: handler.refuse(503, "BUSY", Retry_After=number))
+    assert oci.manifest(session, "1.0.0") is None
+    assert faults.whole_number(number) is None and faults.whole_number("07") == 7
+
+    def begun(handler: Handler) -> bool:
+        if handler.command != "POST":
+            return False
+        stub.uploads["mine"] = b""
+        handler.answer(202, Location="/v2/team/camera/blobs/uploads/mine", OCI_Chunk_Min_Length=number)
+        return True
+
+    stub.spoil = begun
+    assert upload.push_bytes(session, wanted(), CONTENT) and list(stub.blobs.values()) == [CONTENT]
+
+
+DEEP = b"[" * 60_000
+
+
+def test_json_however_deep_is_refused(session: Session, stub: Stub) -> None:
+    """The four places that read an answer without ``Stored.record``."""
+    stub.spoil = first(1, lambda handler: handler.answer(403, DEEP))
+    assert refusal(lambda: oci.manifest(session, "1.0.0")).message.endswith("it answered 403")
+    stub.spoil = first(1, lambda handler: handler.answer(200, DEEP))
+    assert refusal(lambda: oci.tags(session)).code == "registry-refused"
+    digest = "sha256:" + "0" * 64
+    stub.spoil = first(1, lambda handler: handler.answer(200, DEEP))
+    assert refusal(lambda: attached.attached(session, digest)).code == "signature-invalid"
+
+    def asks(handler: Handler) -> None:
+        if handler.path.startswith("/token"):
+            handler.answer(200, DEEP)
+        else:
+            handler.refuse(401, "UNAUTHORIZED", WWW_Authenticate=f'Bearer realm="https://{stub.host}/token"')
+
+    stub.spoil = first(2, asks)
+    found = refusal(lambda: oci.manifest(session, "1.0.0"))
+    assert found.code == "registry-refused" and "without a token" in found.message
 
 
 def test_endless_redirects_end(session: Session, stub: Stub) -> None:

@@ -13,12 +13,14 @@ from click.testing import CliRunner, Result
 from edgec.cli import group
 from edgec.store.cache import Cache
 
+ONE, TWO = "1" * 64, "2" * 64
+
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
     monkeypatch.setenv("EDGEC_CACHE", str(tmp_path))
     cache = Cache(folder=tmp_path)
-    for key in ("one", "two"):
+    for key in (ONE, TWO):
         cache.keep("lowered", key, "model.pte", b"x" * 5000)
         os.utime(tmp_path / "lowered" / key / "entry.json", (time.time() - 60,) * 2)
     return cache
@@ -37,19 +39,19 @@ def test_stat_counts_by_kind(cache: Cache) -> None:
 
 def test_verify_names_what_is_damaged(cache: Cache) -> None:
     assert run("verify").return_value == 0
-    (cache.folder / "lowered" / "two" / "model.pte").write_bytes(b"y")
+    (cache.folder / "lowered" / TWO / "model.pte").write_bytes(b"y")
     done = run("verify")
     assert done.return_value == 7
-    assert "[cache-damaged]" in done.stderr and "lowered/two" in done.stderr and "lowered/one" not in done.stderr
+    assert "[cache-damaged]" in done.stderr and f"lowered/{TWO}" in done.stderr and f"lowered/{ONE}" not in done.stderr
 
 
 def test_an_index_that_is_a_folder_is_damage(cache: Cache) -> None:
-    index = cache.folder / "lowered" / "one" / "entry.json"
+    index = cache.folder / "lowered" / ONE / "entry.json"
     index.unlink()
     index.mkdir()
     done = run("verify")
-    assert done.return_value == 7 and "lowered/one is damaged" in done.stderr
-    assert cache.read("lowered", "one") is None and not index.exists()
+    assert done.return_value == 7 and f"lowered/{ONE} is damaged" in done.stderr
+    assert cache.read("lowered", ONE) is None and not index.exists()
 
 
 @pytest.mark.parametrize("action", [["stat"], ["verify"], ["gc", "--max-size", "0"]])
@@ -70,7 +72,7 @@ def test_what_can_be_no_folder_is_refused(
 def test_gc_keeps_the_size(cache: Cache) -> None:
     assert "would be removed" in run("gc", "--max-size", "6kB", "--dry-run").stdout
     assert len(list((cache.folder / "lowered").iterdir())) == 2
-    assert json.loads(run("gc", "--max-size", "6kB", "--output", "json").stdout)["cache"]["removed"][0]["key"] == "one"
+    assert json.loads(run("gc", "--max-size", "6kB", "--output", "json").stdout)["cache"]["removed"][0]["key"] == ONE
     assert run("gc", "--max-size", "0").stdout.startswith("1 entries removed")
 
 

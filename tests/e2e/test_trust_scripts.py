@@ -185,6 +185,20 @@ def test_device_and_edgec_agree_on_what_a_policy_is(out: Out, keys: dict[str, Pa
         assert (mine, code == 3) == (valid, not valid), written
 
 
+@pytest.mark.parametrize(("lies_there", "code", "said"), [("link", 8, "cannot read the policy"), ("folder", 3, "is a folder")])
+def test_a_policy_that_is_no_file_is_not_taken_for_none(
+    lies_there: str, code: int, said: str, out: Out, shell: tuple[str, ...], tmp_path: Path
+) -> None:
+    default = tmp_path / "etc" / "edgec.toml"
+    default.parent.mkdir()
+    default.symlink_to("nowhere.toml") if lies_there == "link" else default.mkdir()
+    script = tmp_path / "trust.sh"  # it judges any bundle, from wherever it lies
+    script.write_text((out.folder / "trust.sh").read_text().replace("=/etc/edgec/edgec.toml\n", f"={default}\n"))
+    for action in ("signature", "evidence"):
+        ended, _, err = call(*shell, script, action, out.folder)
+        assert (ended, said in err, str(default) in err) == (code, True, True), err
+
+
 @pytest.mark.parametrize(
     ("asked", "verification", "code"),
     [

@@ -160,6 +160,7 @@ GOOD = (
 )
 BAD = (
     "[signature]\nneeded = 1", "[signatures]\nkey = 'x'", '[signatures]\nkeys = "keys/p256.pub.pem"', "[signatures]\nkeys = []",
+    "[signatures]", "[signatures]\nneeded = 1", '[signatures]\n[versions]\ndowngrade = "refuse"',
     '[signatures]\nkeys = ["keys/p256.pub.pem"]\nneeded = 2', '[signatures]\nkeys = ["keys/p256.pub.pem"]\nneeded = 0',
     '[signatures]\nkeys = ["keys/none.pub.pem"]', '[evidence]\nlatencies = "device"', '[evidence]\nlatency = "devices"',
     '[versions]\ndowngrade = false', '[versions]\ndowngrade = "never"', 'downgrade = "refuse"', '[versions]\ndowngrade = "all',

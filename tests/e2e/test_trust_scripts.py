@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from bundle_parts import bundle
+from edgec.artifacts.records import json_bytes
 from edgec.artifacts.semver import precedence
 from edgec.diagnostics import Failure
 from edgec.stages.write import write
 from edgec.store import bundles
 from edgec.store.admission import trusted
+from edgec.store.files import sha256_of
 from edgec.store.policy import read_policy
 from edgec.store.release import sign_bundle
 from keys import Pair
@@ -229,6 +231,31 @@ def test_the_least_evidence(
             assert call(*shell, script, "evidence", "--policy", policy, *given, out.folder)[0] == code
     ended, _, err = call(*shell, script, "evidence", "--policy", policy, *given, out.folder)
     assert (ended, "the policy asks for evidence" in err) == (code, code == 7), err
+
+
+@pytest.mark.parametrize("name", ["a{b", "a}b", 'a"b', "a]b", "a\\{", '{"sense": "', "], [", "é{ß"])
+@pytest.mark.parametrize(("asked", "code"), [("host", 0), ("device", 7)])
+def test_no_name_of_a_class_hides_its_budget(
+    name: str, asked: str, code: int, keys: dict[str, Pair], shell: tuple[str, ...], tmp_path: Path
+) -> None:
+    budget = f"accuracy.top1.min[class {name}]"
+    written = write(bundle(tmp_path / "parts"), tmp_path / "out")
+    facts = json.loads((written.folder / "bundle.json").read_bytes())
+    of_accuracy, *others = facts["budgets"]
+    facts["budgets"] = [{**of_accuracy, "name": budget}, *others]
+    facts["verdicts"][0]["budget"] = budget
+    (written.folder / "bundle.json").write_bytes(json_bytes(facts))
+    names = [line[66:] for line in (written.folder / "SHA256SUMS").read_text().splitlines()]
+    (written.folder / "SHA256SUMS").write_bytes(bundles.sums({path: sha256_of(written.folder / path) for path in names}))
+    (tmp_path / "edgec.toml").write_text(f'[evidence]\naccuracy = "{asked}"\n')
+    given = ("evidence", "--policy", tmp_path / "edgec.toml", "--measurements", tmp_path / "none")
+    ended, _, err = call(*shell, written.folder / "trust.sh", *given, written.folder)
+    assert (ended, "asks for evidence device of accuracy" in err) == (code, code == 7), err
+    record = {"schema": "edgec/verification/v1", "bundle_sha256": bundles.check(written.folder)}
+    verdict = {"budget": budget, "status": "met", "value": 1.0, "limit": 0.1, "unit": "1", "evidence": "device"}
+    (tmp_path / "v.json").write_text(json.dumps(record | {"verdicts": [verdict]}, ensure_ascii=False) + "\n")
+    given = (*given, "--verification", tmp_path / "v.json")
+    assert call(*shell, written.folder / "trust.sh", *given, written.folder)[0] == 0
 
 
 def test_evidence_of_another_bundle_is_no_evidence(out: Out, newer: Out) -> None:

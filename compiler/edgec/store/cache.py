@@ -59,7 +59,7 @@ class Cache:
                 self.damaged(f"{kind}/{key}", wrong)
                 discard(entry)
                 return None
-            _used(entry)
+            used(entry / INDEX)
         return entry
 
     def peek(self, kind: str, key: str, name: str) -> bytes | None:
@@ -72,7 +72,7 @@ class Cache:
             content = (entry / name).read_bytes()
             if (index(entry) or {}).get(name) != hashlib.sha256(content).hexdigest():
                 return None
-            _used(entry)
+            used(entry / INDEX)
         except OSError:
             return None
         return content
@@ -292,10 +292,13 @@ def abandoned(staging: Path) -> bool:
         os.close(descriptor)
 
 
-def _used(entry: Path) -> None:
-    """Note when an entry was last of use; a cache that can only be read has no collector."""
+def used(path: Path) -> None:
+    """Note when an entry was last of use: on its index, or on the folder of one that has none.
+
+    A cache that can only be read has no collector.
+    """
     try:
-        os.utime(entry / INDEX)
+        os.utime(path)
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise

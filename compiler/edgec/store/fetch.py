@@ -16,6 +16,7 @@ from typing import IO
 from urllib.parse import unquote, urljoin, urlsplit
 
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.store.cache import used
 from edgec.store.files import sha256_of
 from edgec.store.network import private
 
@@ -46,6 +47,7 @@ def fetch(url: str, sha256: str, folder: Path, *, limit: int = LIMIT, offline: b
     place = folder / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:16]
     path = place / (PurePosixPath(unquote(urlsplit(url).path)).name or "file")
     if path.is_file() and _matches(path, sha256):
+        used(place)
         return path
     if offline:
         message = f"{url} is not in the cache, and --offline forbids fetching it"

@@ -75,8 +75,8 @@ def _folders(folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _entry(kind: str, path: Path) -> Entry:
     files = [(file, file.stat()) for file in path.rglob("*") if file.is_file()]
-    if kind in UNINDEXED:  # nothing notes their use but the file system
-        used = [max(status.st_mtime, status.st_atime) for _, status in files]
+    if kind in UNINDEXED:  # each use is noted on the folder
+        used = [path.stat().st_mtime, *(max(status.st_mtime, status.st_atime) for _, status in files)]
     else:
         used = [status.st_mtime for file, status in files if file.name == INDEX]
     size = sum(status.st_size for _, status in files)

@@ -55,12 +55,15 @@ class Cache:
         with refusals(f"read {entry}", "not-readable"):
             if not entry.is_dir():
                 return None
-            if wrong := damage(entry):
+            wrong = damage(entry)
+            if not wrong:
+                with contextlib.suppress(FileNotFoundError):  # a collector was faster
+                    used(entry / INDEX)
+                    return entry
+            elif entry.is_dir():
                 self.damaged(f"{kind}/{key}", wrong)
                 discard(entry)
-                return None
-            used(entry / INDEX)
-        return entry
+        return None
 
     def peek(self, kind: str, key: str, name: str) -> bytes | None:
         """Return one file of an entry when it is the one that was put in, without hashing the others.
@@ -225,7 +228,10 @@ def damage(entry: Path) -> str | None:
     listed = index(entry)
     if listed is None:
         return f"{INDEX} is missing or cannot be read"
-    found = digests(entry)
+    try:
+        found = digests(entry)
+    except FileNotFoundError as error:  # a collector removes it just now
+        return f"{os.path.relpath(error.filename, entry)} is missing"
     changed = [name for name in sorted(listed.keys() | found.keys()) if listed.get(name) != found.get(name)]
     if not changed:
         return None

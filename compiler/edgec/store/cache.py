@@ -205,14 +205,18 @@ def _lock(handle: IO[str] | int) -> bool:
 def default_folder() -> Path:
     """Return ``$EDGEC_CACHE``, or the user's cache folder for edgec; it need not be there yet.
 
-    Raises Failure ``not-writable`` where something else is in its place.
+    Raises Failure ``not-writable`` where something else is in its place, or the user has no home.
     """
     if chosen := os.environ.get("EDGEC_CACHE"):
         folder = Path(chosen)
     else:
         import platformdirs
 
-        folder = Path(platformdirs.user_cache_dir("edgec"))
+        try:
+            folder = Path(platformdirs.user_cache_dir("edgec"))
+        except RuntimeError as error:  # as of a container's user without HOME and without a line in /etc/passwd
+            homeless = OSError(errno.ENOENT, "HOME is not set, and this user has no home folder")
+            raise unusable(Path("~/.cache/edgec"), homeless) from error
     try:
         if not stat.S_ISDIR(folder.stat().st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import time
 from pathlib import Path
 
@@ -67,6 +68,16 @@ def test_what_can_be_no_folder_is_refused(
     assert (done.return_value, found["code"]) == (8, "not-writable")
     assert str(tmp_path / place) in found["message"] and "EDGEC_CACHE" in found["hint"]
     assert (tmp_path / "file").read_text() == "of the user"
+
+
+def test_a_user_without_a_home_is_told_of_edgec_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("EDGEC_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    done = run("stat", "--output", "json")
+    (found,) = json.loads(done.stdout)["diagnostics"]
+    assert (done.return_value, found["code"]) == (8, "not-writable")
+    assert "HOME is not set" in found["message"] and "EDGEC_CACHE" in found["hint"]
 
 
 def test_gc_keeps_the_size(cache: Cache) -> None:

@@ -254,8 +254,8 @@ def test_no_name_of_a_class_hides_its_budget(
     record = {"schema": "edgec/verification/v1", "bundle_sha256": bundles.check(written.folder)}
     verdict = {"budget": budget, "status": "met", "value": 1.0, "limit": 0.1, "unit": "1", "evidence": "device"}
     (tmp_path / "v.json").write_text(json.dumps(record | {"verdicts": [verdict]}, ensure_ascii=False) + "\n")
-    given = (*given, "--verification", tmp_path / "v.json")
-    assert call(*shell, written.folder / "trust.sh", *given, written.folder)[0] == 0
+    more = ("--verification", tmp_path / "v.json")
+    assert call(*shell, written.folder / "trust.sh", *given, *more, written.folder)[0] == 0
 
 
 def test_evidence_of_another_bundle_is_no_evidence(out: Out, newer: Out) -> None:

@@ -133,6 +133,19 @@ def test_what_lacks_evidence_is_not_activated(out: Out, tmp_path: Path) -> None:
     assert install(out.folder / "install.sh", tmp_path / "p", "--policy", policy)[0] == 0
 
 
+@pytest.mark.parametrize("installed", [False, True])
+def test_a_trust_script_that_may_not_run_is_the_folders_fault(
+    installed: bool, out: Out, newer: Out, tmp_path: Path, shell: tuple[str, ...]
+) -> None:
+    """As where modes were lost on the way, or the file system is mounted noexec; with a release there, versions come first."""
+    if installed:
+        assert install(out.folder / "install.sh", tmp_path / "p")[0] == 0
+    (newer.folder / "trust.sh").chmod(0o644)
+    code, err = install(newer.folder / "install.sh", tmp_path / "p", shell=shell)
+    assert (code, f"trust.sh may not run in {newer.folder}" in err) == (8, True), err
+    assert not installed or current(tmp_path / "p")[:6] == "1.0.0-"
+
+
 def test_it_needs_no_more_than_busybox_and_openssl(out: Out, keys: dict[str, Pair], tmp_path: Path) -> None:
     if not shutil.which("busybox"):
         pytest.skip("busybox is not installed")

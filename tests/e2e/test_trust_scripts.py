@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from bundle_parts import bundle
+from edgec.artifacts.records import json_bytes
 from edgec.artifacts.semver import precedence
 from edgec.diagnostics import Failure
 from edgec.stages.write import write
 from edgec.store import bundles
 from edgec.store.admission import trusted
+from edgec.store.files import sha256_of
 from edgec.store.policy import read_policy
 from edgec.store.release import sign_bundle
 from keys import Pair
@@ -160,6 +162,7 @@ GOOD = (
 )
 BAD = (
     "[signature]\nneeded = 1", "[signatures]\nkey = 'x'", '[signatures]\nkeys = "keys/p256.pub.pem"', "[signatures]\nkeys = []",
+    "[signatures]", "[signatures]\nneeded = 1", '[signatures]\n[versions]\ndowngrade = "refuse"',
     '[signatures]\nkeys = ["keys/p256.pub.pem"]\nneeded = 2', '[signatures]\nkeys = ["keys/p256.pub.pem"]\nneeded = 0',
     '[signatures]\nkeys = ["keys/none.pub.pem"]', '[evidence]\nlatencies = "device"', '[evidence]\nlatency = "devices"',
     '[versions]\ndowngrade = false', '[versions]\ndowngrade = "never"', 'downgrade = "refuse"', '[versions]\ndowngrade = "all',
@@ -183,6 +186,20 @@ def test_device_and_edgec_agree_on_what_a_policy_is(out: Out, keys: dict[str, Pa
             assert [found.code for found in failure.diagnostics] == ["policy-invalid"]
             mine = False
         assert (mine, code == 3) == (valid, not valid), written
+
+
+@pytest.mark.parametrize(("lies_there", "code", "said"), [("link", 8, "cannot read the policy"), ("folder", 3, "is a folder")])
+def test_a_policy_that_is_no_file_is_not_taken_for_none(
+    lies_there: str, code: int, said: str, out: Out, shell: tuple[str, ...], tmp_path: Path
+) -> None:
+    default = tmp_path / "etc" / "edgec.toml"
+    default.parent.mkdir()
+    default.symlink_to("nowhere.toml") if lies_there == "link" else default.mkdir()
+    script = tmp_path / "trust.sh"  # it judges any bundle, from wherever it lies
+    script.write_text((out.folder / "trust.sh").read_text().replace("=/etc/edgec/edgec.toml\n", f"={default}\n"))
+    for action in ("signature", "evidence"):
+        ended, _, err = call(*shell, script, action, out.folder)
+        assert (ended, said in err, str(default) in err) == (code, True, True), err
 
 
 @pytest.mark.parametrize(
@@ -214,6 +231,31 @@ def test_the_least_evidence(
             assert call(*shell, script, "evidence", "--policy", policy, *given, out.folder)[0] == code
     ended, _, err = call(*shell, script, "evidence", "--policy", policy, *given, out.folder)
     assert (ended, "the policy asks for evidence" in err) == (code, code == 7), err
+
+
+@pytest.mark.parametrize("name", ["a{b", "a}b", 'a"b', "a]b", "a\\{", '{"sense": "', "], [", "é{ß"])
+@pytest.mark.parametrize(("asked", "code"), [("host", 0), ("device", 7)])
+def test_no_name_of_a_class_hides_its_budget(
+    name: str, asked: str, code: int, keys: dict[str, Pair], shell: tuple[str, ...], tmp_path: Path
+) -> None:
+    budget = f"accuracy.top1.min[class {name}]"
+    written = write(bundle(tmp_path / "parts"), tmp_path / "out")
+    facts = json.loads((written.folder / "bundle.json").read_bytes())
+    of_accuracy, *others = facts["budgets"]
+    facts["budgets"] = [{**of_accuracy, "name": budget}, *others]
+    facts["verdicts"][0]["budget"] = budget
+    (written.folder / "bundle.json").write_bytes(json_bytes(facts))
+    names = [line[66:] for line in (written.folder / "SHA256SUMS").read_text().splitlines()]
+    (written.folder / "SHA256SUMS").write_bytes(bundles.sums({path: sha256_of(written.folder / path) for path in names}))
+    (tmp_path / "edgec.toml").write_text(f'[evidence]\naccuracy = "{asked}"\n')
+    given = ("evidence", "--policy", tmp_path / "edgec.toml", "--measurements", tmp_path / "none")
+    ended, _, err = call(*shell, written.folder / "trust.sh", *given, written.folder)
+    assert (ended, "asks for evidence device of accuracy" in err) == (code, code == 7), err
+    record = {"schema": "edgec/verification/v1", "bundle_sha256": bundles.check(written.folder)}
+    verdict = {"budget": budget, "status": "met", "value": 1.0, "limit": 0.1, "unit": "1", "evidence": "device"}
+    (tmp_path / "v.json").write_text(json.dumps(record | {"verdicts": [verdict]}, ensure_ascii=False) + "\n")
+    more = ("--verification", tmp_path / "v.json")
+    assert call(*shell, written.folder / "trust.sh", *given, *more, written.folder)[0] == 0
 
 
 def test_evidence_of_another_bundle_is_no_evidence(out: Out, newer: Out) -> None:

@@ -45,7 +45,7 @@ def command(
     from edgec.artifacts.reference import reference as parsed
     from edgec.releases.arrive import arrive
     from edgec.store.atomic import environment_errors
-    from edgec.store.cache import default_folder
+    from edgec.store.cache import Cache, default_folder
     from edgec.store.pull import bundles, chosen, resolved
     from edgec.store.transport import connected, plain_http_allowed
 
@@ -55,10 +55,11 @@ def command(
     asked = policy_of(keys, policy)
     asked = replace(asked, downgrade=True) if allow_downgrade else asked
     plain = plain_http_allowed(where, plain_http, insecure_plain_http)
-    with connected(where, plain) as session, environment_errors(f"pull {reference}"):
+    cache = Cache(folder=default_folder())
+    with connected(where, plain) as session, environment_errors(f"pull {reference}"), cache.lease():
         stored = resolved(session, where)
         wanted = chosen(bundles(stored, where), targets, all_targets, where)
-        done = arrive(session, wanted, out, default_folder() / "downloads", asked, output().say)
+        done = arrive(session, wanted, out, cache.folder / "downloads", asked, output().say)
     _tell(reference, stored.digest, done)
     return 0
 

@@ -61,7 +61,7 @@ def _password(name: str) -> bytes | None:
     if not word:
         message = f"the key {name} cannot be used: it is encrypted"
         raise Failure(Diagnostic(code="key-invalid", message=message, hint=f"set {PASSWORD}"))
-    return word.encode()
+    return os.fsencode(word)  # the bytes that were given, also where they are no UTF-8
 
 
 def _tell(signed: list[Signed], diagnostics: list[Diagnostic]) -> None:

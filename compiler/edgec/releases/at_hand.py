@@ -11,6 +11,7 @@ from edgec.artifacts.policy import Policy
 from edgec.artifacts.reference import is_reference, reference
 from edgec.releases.arrive import arrive
 from edgec.store.atomic import environment_errors
+from edgec.store.cache import Cache
 from edgec.store.pull import bundles, chosen, resolved
 from edgec.store.transport import connected, plain_http_allowed
 
@@ -29,7 +30,7 @@ def at_hand(
     where = reference(name)
     plain = plain_http_allowed(where, plain_http, insecure)
     with tempfile.TemporaryDirectory(prefix="edgec-release-") as scratch, connected(where, plain) as session:
-        with environment_errors(f"pull {name}"):
+        with environment_errors(f"pull {name}"), Cache(folder=cache).lease():
             wanted = chosen(bundles(resolved(session, where), where), targets, False, where)
             (arrived,) = arrive(session, wanted, Path(scratch).resolve(), cache / "downloads", Policy(), lambda text: None)
         yield arrived.written.folder

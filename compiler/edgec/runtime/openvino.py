@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.store.cache import used
 from edgec.store.files import sha256_of
 
 VERSION = "2025.4.1"
@@ -45,7 +46,9 @@ def openvino_libraries(cache: Path) -> dict[Path, str]:
     Raises Failure ``tool-missing`` where OpenVINO is not installed, ``digest-mismatch`` where it is another version.
     """
     folder = cache / "runtime" / f"openvino-{VERSION}-x86_64"
-    if not _whole(folder):
+    if _whole(folder):
+        used(folder)
+    else:
         _copy(_installed(), folder)
     return {folder / name: digest for name, (_, digest) in LIBRARIES.items()}
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from edgec.cores import shared
 from edgec.diagnostics import Diagnostic, Failure, nearest
 from edgec.runtime import process
+from edgec.store.cache import used
 from edgec.store.files import sha256_of, sha256_once
 
 VERSION = "1.5.1"
@@ -111,8 +112,14 @@ def runtime_pack(architecture: str, cache: Path, offline: bool, only: Collection
 def present(architecture: str, cache: Path, only: Collection[str] | None = None) -> Pack | None:
     """Return the runtime that needs no network: installed or cached, and whole; else None. Raises as ``runtime_pack``."""
     pinned = _pinned(architecture)
-    places = (*_installed(), _place(architecture, cache))
-    return next((_pack(folder, pinned) for folder in places if whole(folder, pinned, only)), None)
+    for folder in _installed():
+        if whole(folder, pinned, only):
+            return _pack(folder, pinned)
+    cached = _place(architecture, cache)
+    if not whole(cached, pinned, only):
+        return None
+    used(cached)
+    return _pack(cached, pinned)
 
 
 def pinned_sha256(architecture: str) -> str:

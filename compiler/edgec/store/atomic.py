@@ -64,7 +64,7 @@ def write_file(path: Path, content: bytes, executable: bool = False) -> None:
             finish(handle, executable)
         staged.replace(path)
     except BaseException:
-        staged.unlink()
+        staged.unlink(missing_ok=True)  # Ctrl-C may come after it was renamed
         raise
     sync(path.parent)
 

@@ -55,12 +55,15 @@ class Cache:
         with refusals(f"read {entry}", "not-readable"):
             if not entry.is_dir():
                 return None
-            if wrong := damage(entry):
+            wrong = damage(entry)
+            if not wrong:
+                with contextlib.suppress(FileNotFoundError):  # a collector was faster
+                    used(entry / INDEX)
+                    return entry
+            elif entry.is_dir():
                 self.damaged(f"{kind}/{key}", wrong)
                 discard(entry)
-                return None
-            _used(entry)
-        return entry
+        return None
 
     def peek(self, kind: str, key: str, name: str) -> bytes | None:
         """Return one file of an entry when it is the one that was put in, without hashing the others.
@@ -72,7 +75,7 @@ class Cache:
             content = (entry / name).read_bytes()
             if (index(entry) or {}).get(name) != hashlib.sha256(content).hexdigest():
                 return None
-            _used(entry)
+            used(entry / INDEX)
         except OSError:
             return None
         return content
@@ -202,14 +205,18 @@ def _lock(handle: IO[str] | int) -> bool:
 def default_folder() -> Path:
     """Return ``$EDGEC_CACHE``, or the user's cache folder for edgec; it need not be there yet.
 
-    Raises Failure ``not-writable`` where something else is in its place.
+    Raises Failure ``not-writable`` where something else is in its place, or the user has no home.
     """
     if chosen := os.environ.get("EDGEC_CACHE"):
         folder = Path(chosen)
     else:
         import platformdirs
 
-        folder = Path(platformdirs.user_cache_dir("edgec"))
+        try:
+            folder = Path(platformdirs.user_cache_dir("edgec"))
+        except RuntimeError as error:  # as of a container's user without HOME and without a line in /etc/passwd
+            homeless = OSError(errno.ENOENT, "HOME is not set, and this user has no home folder")
+            raise unusable(Path("~/.cache/edgec"), homeless) from error
     try:
         if not stat.S_ISDIR(folder.stat().st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
@@ -225,7 +232,10 @@ def damage(entry: Path) -> str | None:
     listed = index(entry)
     if listed is None:
         return f"{INDEX} is missing or cannot be read"
-    found = digests(entry)
+    try:
+        found = digests(entry)
+    except FileNotFoundError as error:  # a collector removes it just now
+        return f"{os.path.relpath(error.filename, entry)} is missing"
     changed = [name for name in sorted(listed.keys() | found.keys()) if listed.get(name) != found.get(name)]
     if not changed:
         return None
@@ -292,10 +302,13 @@ def abandoned(staging: Path) -> bool:
         os.close(descriptor)
 
 
-def _used(entry: Path) -> None:
-    """Note when an entry was last of use; a cache that can only be read has no collector."""
+def used(path: Path) -> None:
+    """Note when an entry was last of use: on its index, or on the folder of one that has none.
+
+    A cache that can only be read has no collector.
+    """
     try:
-        os.utime(entry / INDEX)
+        os.utime(path)
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise

@@ -13,6 +13,7 @@ from edgec.artifacts.oci import Descriptor
 from edgec.artifacts.reference import DIGEST
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.atomic import sync
+from edgec.store.cache import used
 from edgec.store.faults import Attempts, Fault, connection
 from edgec.store.files import sha256_of
 from edgec.store.oci import mismatch
@@ -36,6 +37,7 @@ def pull_blob(session: Session, wanted: Descriptor, folder: Path) -> Path:
     with _held(partial) as handle:
         if path.is_file() and sha256_of(path) == name:
             partial.unlink(missing_ok=True)
+            used(folder)
             return path
         resumed = os.fstat(handle.fileno()).st_size > 0
         found = _fetched(session, wanted, handle, partial)

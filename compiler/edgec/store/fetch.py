@@ -17,6 +17,7 @@ from typing import IO
 from urllib.parse import unquote, urljoin, urlsplit
 
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.store.cache import used
 from edgec.store.faults import whole_number
 from edgec.store.files import sha256_of
 from edgec.store.network import private
@@ -50,6 +51,7 @@ def fetch(url: str, sha256: str, folder: Path, *, limit: int = LIMIT, offline: b
     _check_url(url, None)
     path = place / _name(url)
     if path.is_file() and _matches(path, sha256):
+        used(place)
         return path
     if offline:
         message = f"{url} is not in the cache, and --offline forbids fetching it"

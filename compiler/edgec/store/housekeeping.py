@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +11,26 @@ from pathlib import Path
 
 from edgec.store.cache import INDEX, LEASES, LOCKS, Cache, abandoned, damage, discard, locked
 
+INDEXED = ("answer", "appraisal", "built", "clocks", "compiled", "compressed", "last", "lowered", "plugin", "profile",
+           "runner", "sbom", "toolchain", "unfinished")  # fmt: skip
+"""Kinds whose entries have an index; each key is a sha256."""
+
 UNINDEXED = ("downloads", "runtime")
 """Kinds without an index: each of their files is hashed against the digest that it was asked for, when it is used."""
+
+KEYS = {
+    **dict.fromkeys(INDEXED, re.compile("[0-9a-f]{64}")),
+    "downloads": re.compile("[0-9a-f]{16}|[0-9a-f]{64}"),
+    "runtime": re.compile("executorch-.+-[0-9a-f]{16}|openvino-[0-9.]+-x86_64"),
+}
+"""What entries are called, by kind. The folder may hold what is not the cache's: all else in it is left alone."""
+
+STAGING = re.compile(r"\.([0-9a-f]{12}|executorch-[0-9.]|openvino-[0-9]{3}|fetch|openvino)-[a-z0-9_]{8}(\.old)?")
+"""What folders are called that are being written or removed: the beginning of a key, or a tool, and ``tempfile``'s letters."""
+
+LEASE_FILE = re.compile("tmp[a-z0-9_]{8}")
+LOCK_FILE = re.compile("|".join([f"{kind}-({key.pattern})" for kind, key in KEYS.items()] + ["runtime-[a-z0-9_]+"]))
+"""Locks of entries, and of the runtimes of an architecture."""
 
 YOUNG_SECONDS = 600.0
 """A staging folder without a lock may be one that a process has just made, and is about to lock."""
@@ -40,19 +59,24 @@ class Collected:
 def entries(folder: Path) -> list[Entry]:
     """Return everything that the cache holds, by kind and key."""
     found = []
-    for kind in sorted(path for path in folder.glob("*") if path.is_dir() and path.name not in (LOCKS, LEASES)):
-        for path in sorted(kind.iterdir()):
-            if path.name.startswith(".") or not path.is_dir():
-                continue
+    for kind, path in _folders(folder):
+        if KEYS[kind].fullmatch(path.name):
             with contextlib.suppress(FileNotFoundError):  # another process removes it just now
-                found.append(_entry(kind.name, path))
+                found.append(_entry(kind, path))
     return found
+
+
+def _folders(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Give every folder below those of the kinds."""
+    for kind in sorted(KEYS):
+        if (folder / kind).is_dir():
+            yield from ((kind, path) for path in sorted((folder / kind).iterdir()) if path.is_dir())
 
 
 def _entry(kind: str, path: Path) -> Entry:
     files = [(file, file.stat()) for file in path.rglob("*") if file.is_file()]
-    if kind in UNINDEXED:  # nothing notes their use but the file system
-        used = [max(status.st_mtime, status.st_atime) for _, status in files]
+    if kind in UNINDEXED:  # each use is noted on the folder
+        used = [path.stat().st_mtime, *(max(status.st_mtime, status.st_atime) for _, status in files)]
     else:
         used = [status.st_mtime for file, status in files if file.name == INDEX]
     size = sum(status.st_size for _, status in files)
@@ -117,23 +141,27 @@ def _sweep(folder: Path) -> None:
     """Remove what killed processes left: staging folders, leases, locks that nobody holds."""
     import time
 
-    for staging in folder.glob("*/.*"):
+    for _, staging in _folders(folder):
         with contextlib.suppress(FileNotFoundError):
-            if staging.is_dir() and time.time() - staging.stat().st_mtime > YOUNG_SECONDS and abandoned(staging):
+            if STAGING.fullmatch(staging.name) and time.time() - staging.stat().st_mtime > YOUNG_SECONDS and abandoned(staging):
                 shutil.rmtree(staging)
     for path, _ in _leases(folder):
         if not _held(path):
             path.unlink(missing_ok=True)
-    for path in (folder / LOCKS).glob("*"):
+    for path in _files(folder / LOCKS, LOCK_FILE):
         if handle := locked(path):
             with handle:
                 path.unlink()
 
 
 def _leases(folder: Path) -> Iterator[tuple[Path, float]]:
-    for path in (folder / LEASES).glob("*"):
+    for path in _files(folder / LEASES, LEASE_FILE):
         with contextlib.suppress(FileNotFoundError):
             yield path, path.stat().st_mtime
+
+
+def _files(folder: Path, form: re.Pattern[str]) -> Iterator[Path]:
+    return (path for path in folder.glob("*") if form.fullmatch(path.name) and path.is_file())
 
 
 def _held(path: Path) -> bool:

@@ -25,7 +25,7 @@ def read_policy(path: Path) -> Policy:
     _known(path, loaded, TABLES, "")
     signatures = _table(path, loaded, "signatures", ("keys", "needed"))
     versions = _table(path, loaded, "versions", ("downgrade",))
-    keys = _keys(path, signatures)
+    keys = _keys(path, signatures) if "signatures" in loaded else ()
     return Policy(
         file=path,
         allow=_allow(path, loaded.get("allow", [])),
@@ -40,8 +40,8 @@ def _keys(path: Path, table: dict[str, Any]) -> tuple[Path, ...]:
     keys = table.get("keys", [])
     if not isinstance(keys, list) or not all(isinstance(key, str) and key for key in keys):
         raise invalid(path, "'keys' of [signatures] must be a list of file names")
-    if "keys" in table and not keys:
-        raise invalid(path, "'keys' of [signatures] names no key; leave [signatures] out to ask for no signature")
+    if not keys:
+        raise invalid(path, "[signatures] names no key in 'keys'; leave [signatures] out to ask for no signature")
     return tuple(path.parent / key for key in keys)
 
 

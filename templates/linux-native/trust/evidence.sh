@@ -6,8 +6,9 @@ objects() {
     sed -n "/^  \"$2\": \[\$/,/^  \]/p" "$1" | tr -d '\n'
   else
     sed -n "s/.*\"$2\": *\[\(.*\)\].*/\1/p" "$1"
-  fi | tr '{' '\n'
-  echo
+  fi | awk '
+{% include "trust/objects.awk" %}
+'
 }
 
 # weak_budgets: the budgets of kinds that the policy speaks of, which are not met by evidence as strong as it asks.

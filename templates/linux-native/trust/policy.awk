@@ -1,6 +1,7 @@
 # The policy file, a setting or a table a line, to lines of "table.key<TAB>value". Exits with 3 at what it does not know.
 function bad(why) {
   printf "trust.sh: %s, line %d: %s\n", FILENAME, NR, why > "/dev/stderr"
+  refused = 1
   exit 3
 }
 
@@ -69,4 +70,8 @@ BEGIN {
   seen[table, key]
   if (key == "keys") list(table "." key, text)
   else printf "%s.%s\t%s\n", table, key, value(text)
+}
+
+END {
+  if (!refused && ("signatures" in tables) && !count["signatures.keys"]) bad("[signatures] names no key")
 }

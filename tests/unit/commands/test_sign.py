@@ -142,11 +142,12 @@ def test_several_bundles_are_signed_and_one_that_is_broken_stops_none(
 # keys
 
 
+@pytest.mark.parametrize("password", ["correct horse", os.fsdecode(b"stra\xdfe")], ids=["ASCII", "no UTF-8"])
 def test_an_encrypted_key_takes_its_password_from_the_environment(
-    written: Written, edgec: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    password: str, written: Written, edgec: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    locked = pair(tmp_path / "locked", "key", "p256", password="correct horse")
-    for word, code, said in ((None, 2, "it is encrypted"), ("wrong", 2, "wrong password"), ("correct horse", 0, "")):
+    locked = pair(tmp_path / "locked", "key", "p256", password=password)
+    for word, code, said in ((None, 2, "it is encrypted"), ("wrong", 2, "wrong password"), (password, 0, "")):
         if word is not None:
             monkeypatch.setenv("EDGEC_KEY_PASSWORD", word)
         ended, _, err = edgec("sign", "--key", locked.private, written.folder)

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,17 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(
     with pytest.raises(OSError, match="No space"):
         atomic.write_file(tmp_path / "file", b"new")
     assert tree(tmp_path) == {"file": b"old"}
+
+
+def test_ctrl_c_just_after_the_rename_is_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(path: Path, target: Path, real: Callable[[Path, Path], Path] = Path.replace) -> None:
+        real(path, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        atomic.write_file(tmp_path / "file", b"new")
+    assert tree(tmp_path) == {"file": b"new"}
 
 
 @pytest.mark.parametrize("name", ["../x", "/x", "a/../x", "a//b", "", ".", "a/.", "a\\b", "a\0b"])

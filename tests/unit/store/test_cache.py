@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import threading
 import time
 from concurrent.futures import CancelledError
@@ -87,6 +88,23 @@ def test_damage_is_a_miss_and_the_entry_goes(cache, entry, damage):
     noisy = Cache(folder=cache.folder, damaged=lambda entry, why: told.append(entry))
     assert noisy.read("lowered", "k1") is None
     assert not entry.exists() and told == ["lowered/k1"]
+
+
+@pytest.mark.parametrize("gone", ["file", "entry", "entry, once it was hashed"])
+def test_what_goes_while_it_is_read_is_not_there(cache, entry, gone, monkeypatch):
+    """As where `edgec cache gc` runs beside a build."""
+    told = []
+
+    def hashed(path, real=cache_module.sha256_of):
+        digest = real(path) if gone.endswith("hashed") else None
+        if path.name == "model.pte":
+            path.unlink() if gone == "file" else shutil.rmtree(entry)
+        return digest or real(path)
+
+    monkeypatch.setattr(cache_module, "sha256_of", hashed)
+    assert Cache(folder=cache.folder, damaged=lambda *words: told.append(words)).read("lowered", "k1") is None
+    assert told == ([("lowered/k1", "model.pte is missing")] if gone == "file" else [])
+    assert not entry.exists()
 
 
 def test_writing_again_replaces(cache, entry, tmp_path):

@@ -1,10 +1,13 @@
 """Downloads against a real https server on loopback, with a certificate authority of its own."""
 
+import errno
 import hashlib
 import http.server
+import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +17,8 @@ import trustme
 
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import fetch
+from edgec.store.cache import Cache
+from edgec.store.housekeeping import collect
 
 BODY = bytes(range(256)) * 64
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -99,6 +104,12 @@ def refused(url: str, folder: Path, sha256: str = SHA256, **options: int) -> Dia
     return finding
 
 
+def long_ago(place: Path) -> None:
+    """Set times of access and change as an hour ago, of files and folders."""
+    for path in (place, *place.rglob("*")):
+        os.utime(path, (time.time() - 3600,) * 2)
+
+
 def test_a_file_is_fetched_once_and_hashed_each_time(server: Server, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     path = fetch.fetch(f"{server.url}/ok/model-1.pth?x=1", SHA256, cache)
@@ -125,6 +136,31 @@ def test_the_file_has_the_last_name_of_the_url_where_that_is_a_usual_one(
     assert found.name == name and found.read_bytes() == BODY
     assert found.parent.parent == tmp_path / "cache" / "downloads"
     assert fetch.fetch(f"{server.url}/{path}", SHA256, tmp_path / "cache", offline=True) == found
+
+
+def test_a_download_that_a_build_uses_stays(server: Server, tmp_path: Path) -> None:
+    """Reading it notes nothing: most file systems move a time of access once a day."""
+    path = fetch.fetch(f"{server.url}/ok/a", SHA256, tmp_path)
+    fetch.fetch(f"{server.url}/ok/b", SHA256, tmp_path)
+    long_ago(tmp_path)
+    cache = Cache(folder=tmp_path)
+    with cache.lease():
+        assert fetch.fetch(f"{server.url}/ok/a", SHA256, tmp_path, offline=True) == path
+        long_ago(path)
+        done = collect(cache, 0)
+    assert (len(done.removed), done.in_use, path.is_file()) == (1, 1, True)
+
+
+def test_a_cache_that_can_only_be_read_is_used_all_the_same(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = fetch.fetch(f"{server.url}/ok/a", SHA256, tmp_path)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "no")
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert fetch.fetch(f"{server.url}/ok/a", SHA256, tmp_path, offline=True) == path
 
 
 def test_offline_uses_the_cache_and_nothing_else(server: Server, tmp_path: Path) -> None:

@@ -253,7 +253,9 @@ def test_a_blob_is_continued_after_each_cut(session: Session, stub: Stub, tmp_pa
     assert path.read_bytes() == CONTENT and [entry.name for entry in (tmp_path / "blobs").iterdir()] == [path.name]
     assert len(stub.asked) == 5
     stub.asked.clear()
+    os.utime(tmp_path / "blobs", (1, 1))
     assert download.pull_blob(session, wanted(), tmp_path / "blobs") == path and stub.asked == []
+    assert (tmp_path / "blobs").stat().st_mtime > 1, "its use is noted, for the collector"
 
 
 def test_a_part_of_an_earlier_run_is_continued_and_a_wrong_one_dropped(

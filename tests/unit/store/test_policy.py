@@ -60,6 +60,8 @@ def test_an_empty_policy_asks_for_nothing(file: Path) -> None:
         ("[signatures]\nkeys = 'x'", "a list of file names"),
         ("[signatures]\nkeys = [1]", "a list of file names"),
         ("[signatures]\nkeys = []", "names no key"),
+        ("[signatures]\nneeded = 2", "names no key"),
+        ("[signatures]", "names no key"),
         ("[signatures]\nkeys = ['x']\nneeded = 2", "from 1 to the number of its keys, 1"),
         ("[signatures]\nkeys = ['x']\nneeded = 0", "from 1"),
         ("[signatures]\nkeys = ['x']\nneeded = true", "from 1"),

@@ -102,6 +102,8 @@ def pictures(folder: Path, count: int) -> list[Path]:
         picture.convert("RGB").convert(mode).save(folder / f"{index}.png")
         options = {"quality": (30, 75, 95, 100)[index % 4], "subsampling": index % 3, "progressive": index % 5 == 0}
         mode = ("RGB", "RGB", "L", "CMYK")[index % 4]
+        if index % 5 < 2:
+            options["restart_marker_blocks"] = 1 + index % 7
         picture.convert("RGB").convert(mode).save(folder / f"{index}.jpg", **options)
         paths += [folder / f"{index}.png", folder / f"{index}.jpg"]
     wide = random.integers(0, 65536, (40, 50)).astype(np.uint16)
@@ -219,10 +221,37 @@ def png(width: int = 20, height: int = 30) -> bytes:
     return buffer.getvalue()
 
 
-def jpeg() -> bytes:
+def jpeg(**options) -> bytes:
     buffer = io.BytesIO()
-    PIL.Image.open(io.BytesIO(png())).save(buffer, "JPEG")
+    PIL.Image.open(io.BytesIO(png())).save(buffer, "JPEG", **options)
     return buffer.getvalue()
+
+
+END = b"\xff\xd9"
+
+
+def without_scans() -> bytes:
+    return jpeg()[: jpeg().index(b"\xff\xda")] + END
+
+
+def without_first_scan() -> bytes:
+    """A progressive JPEG that lacks what its other scans refine."""
+    whole = jpeg(progressive=True)
+    first = whole.index(b"\xff\xda")
+    return whole[:first] + whole[whole.index(b"\xff\xc4", first) :]
+
+
+def with_restarts() -> bytes:
+    return jpeg(restart_marker_blocks=1)
+
+
+def cut_between_restarts(progressive: bool = False) -> bytes:
+    whole = jpeg(restart_marker_blocks=1, progressive=progressive)
+    return whole[: whole.index(b"\xff\xd2")] + END
+
+
+def without_restart() -> bytes:
+    return with_restarts().replace(b"\xff\xd1", b"\xff\x00")
 
 
 def flipped(content: bytes, at: int) -> bytes:
@@ -253,6 +282,11 @@ def huge_png() -> bytes:
         (flipped(png(), 300), "checksum"),
         (jpeg()[:-40], "damaged or truncated"),
         (crowded_jpeg(), "damaged or truncated"),
+        (without_scans(), "damaged or truncated"),
+        (without_first_scan(), "damaged or truncated"),
+        (cut_between_restarts(), "damaged or truncated"),
+        (cut_between_restarts(progressive=True), "damaged or truncated"),
+        (without_restart(), "damaged or truncated"),
         (huge_png(), "64 megapixels"),
         (png()[:8], "neither"),
         (png()[:8] + chunk(b"CgBI", bytes(4)) + png()[8:], "does not begin with its header"),

@@ -644,6 +644,21 @@ def test_what_decoding_costs_is_in_the_pipeline_alone(bundle, tmp_path):
     assert found["inputs"] == "frames" and found["pre_s"]["min"] < 10 * small
 
 
+def test_the_peak_of_memory_has_decoding_in_it(bundle):
+    """A picture of 24 megapixels takes 72 MB as pixels; without passes it is not decoded."""
+    golden = json.loads((bundle / "bundle.json").read_text())["golden"]
+    PIL.Image.new("RGB", (6000, 4000)).save(bundle / "tests" / "large.jpg")
+    edit(
+        bundle,
+        golden={**golden, "vectors": [{**vector, "picture": "tests/large.jpg"} for vector in golden["vectors"]]},
+        budgets=[budget("memory", "", 72e6)],
+    )
+    code, record = self_test(bundle, "--samples", "8", "--passes", "1")
+    assert code == 5 and verdicts(record) == {"memory": "missed"} and record["bench"]["peak_rss_bytes"] > 72e6
+    code, record = self_test(bundle, "--samples", "8", "--passes", "0")
+    assert code == 0 and verdicts(record) == {"memory": "met"} and record["bench"]["peak_rss_bytes"] < 64e6
+
+
 def test_a_budget_of_the_pipeline_is_not_met_by_the_execution_alone(bundle):
     golden = json.loads((bundle / "bundle.json").read_text())["golden"]
     PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), "uint8")).save(

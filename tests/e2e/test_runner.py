@@ -40,6 +40,16 @@ lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()
 open(sys.argv[1], "wb").write(lowered.buffer)
 """
 
+SAME = """
+import sys, torch
+from executorch.exir import to_edge_transform_and_lower
+class Same(torch.nn.Module):
+    def forward(self, x):
+        return x
+program = torch.export.export(Same(), (torch.ones(4, dtype=getattr(torch, sys.argv[2])),))
+open(sys.argv[1], "wb").write(to_edge_transform_and_lower(program).to_executorch().buffer)
+"""
+
 
 def run(*command, data=b"", **options):
     done = subprocess.run([str(part) for part in command], input=data, capture_output=True, check=False, **options)
@@ -63,18 +73,22 @@ def dynamic_model(tmp_path_factory):
 def tensors(bundle, dynamic_model):
     """The camera's runner with a model that doubles 1 to 8 rows of 3 floats."""
     shutil.copy(dynamic_model, bundle / "model.pte")
-    content = dynamic_model.read_bytes()
-    tensor = {"dtype": "float32", "shape": [8, 3]}
+    another_model(bundle, {"dtype": "float32", "shape": [8, 3], "minimum": [1, 3]})
+    return bundle
+
+
+def another_model(bundle: Path, tensor: dict) -> None:
+    """Let ``bundle.json`` describe the model.pte that lies beside it now, of one input and one output as ``tensor`` says."""
+    content = (bundle / "model.pte").read_bytes()
     edit(
         bundle,
         model={"file": "model.pte", "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)},
-        inputs=[{"name": "x", "minimum": [1, 3], **tensor}],
-        outputs=[{"name": "y", "minimum": [1, 3], **tensor}],
+        inputs=[{"name": "x", **tensor}],
+        outputs=[{"name": "y", **tensor}],
         task={"name": "tensor", "labels": [], "options": {}},
         golden={"absolute": 0, "relative": 0, "vectors": []},
         budgets=[],
     )
-    return bundle
 
 
 def edit(bundle: Path, **changes) -> None:
@@ -457,6 +471,25 @@ def test_one_dynamic_axis_is_inferred(tensors, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        ("int64", [2000000002, -(2**53) - 1, 2**62 + 1, 2**62]),
+        ("float64", [0.1, 1 / 3, 2e9 + 0.125, -1e300]),
+    ],
+)
+def test_no_digit_of_a_wide_number_is_lost(bundle, tmp_path, dtype, values):
+    subprocess.run([sys.executable, "-c", SAME, str(bundle / "model.pte"), dtype], check=True, capture_output=True)
+    another_model(bundle, {"dtype": dtype, "shape": [4]})
+    (tmp_path / "x.bin").write_bytes(np.array(values, dtype).tobytes())
+    (output,) = json.loads(runner(bundle, "--run", tmp_path / "x.bin")[1])["outputs"]
+    assert output["values"] == values and (output["min"], output["max"]) == (min(values), max(values))
+    assert output["mean"] == pytest.approx(sum(values) / 4, rel=1e-15)
+    edit(bundle, task={"name": "regression", "labels": [], "options": {}})
+    out = json.loads(runner(bundle, "--run", tmp_path / "x.bin")[1])
+    assert [one["value"] for one in out["values"]] == values
+
+
+@pytest.mark.parametrize(
     ("values", "words"),
     [
         (np.zeros(27, np.float32), "[9, 3], the model takes [1, 3] to [8, 3]"),
@@ -579,6 +612,14 @@ def test_budgets_are_judged_by_this_device(bundle):
     expected = ["latency.p90", "memory", "throughput", "latency.p99"]
     assert code == 0 and verdicts(record) == dict.fromkeys(expected, "met")
     assert record["bench"]["samples"] == 662
+
+
+def test_bytes_are_told_to_the_last(bundle):
+    edit(bundle, budgets=[budget("memory", "", 12345678901)])
+    (verdict,) = self_test(bundle, "--samples", "8")[1]["verdicts"]
+    assert verdict["limit"] == 12345678901
+    (verdict,) = self_test(bundle, "--no-bench")[1]["verdicts"]
+    assert verdict["limit"] == 12345678901
 
 
 def test_a_missed_budget_is_exit_5(bundle):

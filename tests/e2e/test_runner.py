@@ -24,6 +24,7 @@ from edgec.runtime.libraries import CORE, KERNELS, operators
 from edgec.runtime.packs import runtime_pack
 from edgec.runtime.toolchain import toolchain
 from edgec.targets.table import JETSON_NANO
+from sound_files import encoded, wav, write
 
 FITS = ("stretch", "cover", "contain")
 SIZES = ((96, 96), (1, 1), (33, 17), (200, 150))
@@ -46,7 +47,7 @@ from executorch.exir import to_edge_transform_and_lower
 class Same(torch.nn.Module):
     def forward(self, x):
         return x
-program = torch.export.export(Same(), (torch.ones(4, dtype=getattr(torch, sys.argv[2])),))
+program = torch.export.export(Same(), (torch.ones(*map(int, sys.argv[3:]), dtype=getattr(torch, sys.argv[2])),))
 open(sys.argv[1], "wb").write(to_edge_transform_and_lower(program).to_executorch().buffer)
 """
 
@@ -77,18 +78,25 @@ def tensors(bundle, dynamic_model):
     return bundle
 
 
-def another_model(bundle: Path, tensor: dict) -> None:
+def another_model(bundle: Path, tensor: dict, **of_input) -> None:
     """Let ``bundle.json`` describe the model.pte that lies beside it now, of one input and one output as ``tensor`` says."""
     content = (bundle / "model.pte").read_bytes()
     edit(
         bundle,
         model={"file": "model.pte", "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)},
-        inputs=[{"name": "x", **tensor}],
+        inputs=[{"name": "x", **tensor, **of_input}],
         outputs=[{"name": "y", **tensor}],
         task={"name": "tensor", "labels": [], "options": {}},
         golden={"absolute": 0, "relative": 0, "vectors": []},
         budgets=[],
     )
+
+
+def same_model(bundle: Path, dtype: str, *shape: int, **of_input) -> None:
+    """Put a model into the bundle that answers with its input."""
+    command = [sys.executable, "-c", SAME, bundle / "model.pte", dtype, *shape]
+    subprocess.run([str(word) for word in command], check=True, capture_output=True)
+    another_model(bundle, {"dtype": dtype, "shape": list(shape)}, **of_input)
 
 
 def edit(bundle: Path, **changes) -> None:
@@ -478,8 +486,7 @@ def test_one_dynamic_axis_is_inferred(tensors, tmp_path):
     ],
 )
 def test_no_digit_of_a_wide_number_is_lost(bundle, tmp_path, dtype, values):
-    subprocess.run([sys.executable, "-c", SAME, str(bundle / "model.pte"), dtype], check=True, capture_output=True)
-    another_model(bundle, {"dtype": dtype, "shape": [4]})
+    same_model(bundle, dtype, 4)
     (tmp_path / "x.bin").write_bytes(np.array(values, dtype).tobytes())
     (output,) = json.loads(runner(bundle, "--run", tmp_path / "x.bin")[1])["outputs"]
     assert output["values"] == values and (output["min"], output["max"]) == (min(values), max(values))
@@ -526,6 +533,34 @@ def test_a_stream_of_tensors_takes_its_shape(tensors):
 def test_a_shape_that_cannot_be_is_a_usage_error(tensors, mode, shape, words):
     code, out, error = runner(tensors, *mode, "--shape", shape)
     assert (code, out) == (2, "") and words in error
+
+
+# Recordings
+
+
+@pytest.fixture
+def sound(bundle):
+    """A model of windows of four samples, eight of them a second, that answers with them."""
+    same_model(bundle, "float32", 1, 4, stream={"rate": 8, "hop": 4}, audio={"sample_rate": 8})
+    return bundle
+
+
+RAMP = np.arange(8) / 16
+
+
+def heard(out: str) -> list:
+    """The samples of each line's window, or what its error says."""
+    lines = [json.loads(line) for line in out.splitlines()]
+    return [line["error"] if "error" in line else line["outputs"][0]["values"] for line in lines]
+
+
+WINDOWS = [RAMP[:4].tolist(), RAMP[4:].tolist()]
+
+
+def test_each_recording_is_heard_from_its_beginning_and_nothing_is_complained_of(sound, tmp_path):
+    write(tmp_path / "a.wav", RAMP, rate=8)
+    code, out, error = runner(sound, "--run", *[tmp_path / "a.wav"] * 3)
+    assert (code, heard(out), error) == (0, WINDOWS * 3, "")
 
 
 # The self-test

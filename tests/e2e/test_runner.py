@@ -1,5 +1,6 @@
 """The native runner, as a program: what it prints, what it refuses and with which exit code, on both architectures."""
 
+import functools
 import hashlib
 import io
 import json
@@ -47,8 +48,8 @@ from executorch.exir import to_edge_transform_and_lower
 class Same(torch.nn.Module):
     def forward(self, x):
         return x
-program = torch.export.export(Same(), (torch.ones(*map(int, sys.argv[3:]), dtype=getattr(torch, sys.argv[2])),))
-open(sys.argv[1], "wb").write(to_edge_transform_and_lower(program).to_executorch().buffer)
+program = torch.export.export(Same(), (torch.ones(*map(int, sys.argv[2:]), dtype=getattr(torch, sys.argv[1])),))
+sys.stdout.buffer.write(to_edge_transform_and_lower(program).to_executorch().buffer)
 """
 
 
@@ -92,10 +93,15 @@ def another_model(bundle: Path, tensor: dict, **of_input) -> None:
     )
 
 
+@functools.cache
+def same_program(dtype: str, *shape: int) -> bytes:
+    command = [sys.executable, "-c", SAME, dtype, *map(str, shape)]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
 def same_model(bundle: Path, dtype: str, *shape: int, **of_input) -> None:
     """Put a model into the bundle that answers with its input."""
-    command = [sys.executable, "-c", SAME, bundle / "model.pte", dtype, *shape]
-    subprocess.run([str(word) for word in command], check=True, capture_output=True)
+    (bundle / "model.pte").write_bytes(same_program(dtype, *shape))
     another_model(bundle, {"dtype": dtype, "shape": list(shape)}, **of_input)
 
 
@@ -561,6 +567,27 @@ def test_each_recording_is_heard_from_its_beginning_and_nothing_is_complained_of
     write(tmp_path / "a.wav", RAMP, rate=8)
     code, out, error = runner(sound, "--run", *[tmp_path / "a.wav"] * 3)
     assert (code, heard(out), error) == (0, WINDOWS * 3, "")
+
+
+def riff(size: int, *rest: bytes) -> bytes:
+    """A WAV file that says another size of itself, with chunks behind its sound."""
+    return b"RIFF" + size.to_bytes(4, "little") + wav(encoded(RAMP, 16), rate=8, size=0)[8:] + b"".join(rest)
+
+
+@pytest.mark.parametrize("size", [0, 36, 0x7FFFF000, 0xFFFFFFFF])
+def test_a_recorder_that_did_not_know_the_length_is_heard_to_the_end(sound, size):
+    assert heard(runner(sound, "--stream", data=riff(size))[1]) == WINDOWS
+
+
+def test_a_finished_recording_without_sound_has_none(sound):
+    empty = riff(36 + 8 + 16)[:44] + b"LIST" + (16).to_bytes(4, "little") + b"INFOISFTabcdefgh"
+    code, out, _ = runner(sound, "--stream", data=empty)
+    assert code == 8 and heard(out) == ["the stream ended before its first window of 4 samples"]
+
+
+def test_samples_that_are_wider_than_their_bits_are_refused(sound):
+    code, out, _ = runner(sound, "--stream", data=wav(bytes(32), rate=8, bits=24, block=4))
+    assert code == 8 and "gives 4 bytes to a sample of 24 bits in 1 channels, which is read where it takes 3" in heard(out)[0]
 
 
 # The self-test

@@ -87,15 +87,22 @@ struct Slot {
   Picture frame;
   Bytes buffer;
 
-  Tensor tensor() {
+  // Throws Failure (environment) for a frame that is too large, whose pixels were left out.
+  Tensor tensor(const std::string& source) {
     if (!spec->image) return {spec, shape, buffer};
+    if (too_large()) {
+      throw Failure(kEnvironment, source + " has " + std::to_string(frame.width) + " x " + std::to_string(frame.height) +
+                                      " pixels: at most 64 megapixels are taken, and " + std::to_string(kSideLimit) + " a side");
+    }
     frame.rgb.swap(buffer);
     Tensor result = image_tensor(*spec, frame);
     frame.rgb.swap(buffer);
     return result;
   }
 
-  void fit_buffer() { buffer.resize(static_cast<std::size_t>(frame.width) * static_cast<std::size_t>(frame.height) * 3); }
+  std::uint64_t pixels() const { return static_cast<std::uint64_t>(frame.width) * static_cast<std::uint64_t>(frame.height); }
+  bool too_large() const { return pixels() > kPixelLimit || frame.width > kSideLimit || frame.height > kSideLimit; }
+  void fit_buffer() { buffer.resize(static_cast<std::size_t>(pixels()) * 3); }
 };
 
 Slot slot_of(const TensorSpec& spec, const Options& options) {
@@ -104,8 +111,7 @@ Slot slot_of(const TensorSpec& spec, const Options& options) {
     const bool own = options.frame_width > 0;
     slot.frame.width = own ? options.frame_width : spec.image->width;
     slot.frame.height = own ? options.frame_height : spec.image->height;
-    const std::size_t pixels = static_cast<std::size_t>(slot.frame.width) * static_cast<std::size_t>(slot.frame.height);
-    if (pixels > kPixelLimit) throw Failure(kUsage, "--frame is over the limit of 64 megapixels");
+    if (slot.too_large()) throw Failure(kUsage, "--frame is over the limit of 64 megapixels");
     slot.fit_buffer();
     return slot;
   }
@@ -120,7 +126,11 @@ bool fill(std::vector<Slot>& slots, const std::string& source, bool ppm) {
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const bool headed = ppm && slots[i].spec->image;
     const bool more = !headed || read_ppm_header(slots[i].frame, source);
-    if (headed) slots[i].fit_buffer();
+    if (headed && more && slots[i].too_large()) {
+      skip_stdin(slots[i].pixels() * 3);
+      continue;
+    }
+    if (headed && more) slots[i].fit_buffer();
     const std::size_t got = more ? read_stdin(slots[i].buffer) : 0;
     if (got == 0 && i == 0 && (!headed || !more)) return false;  // after a header, nothing is a frame cut off
     if (got < slots[i].buffer.size()) {
@@ -180,7 +190,7 @@ int run_stream(const Bundle& bundle, const Options& options) {
     }
     try {
       std::vector<Tensor> inputs;
-      for (Slot& slot : slots) inputs.push_back(slot.tensor());
+      for (Slot& slot : slots) inputs.push_back(slot.tensor(source));
       session.infer(source, inputs);
     } catch (const Failure& failure) {
       session.report(source, failure);

@@ -449,7 +449,6 @@ def test_frames_that_say_their_size_are_as_raw_ones(bundle):
         (b"P6\n4 4\n65535\n" + bytes(96), "no binary PPM"),
         (b"P6\n4 9999999999999\n255\n", "no binary PPM"),
         (b"P6\n4 4\n25", "no binary PPM"),
-        (b"P6\n99999 99999\n255\n", "64 megapixels"),
         (b"P6\n4 4\n255\n" + bytes(47), "47 of 48 bytes"),
         (b"P6\n4 4\n255\n", "0 of 48 bytes"),
     ],
@@ -459,6 +458,21 @@ def test_a_frame_with_a_bad_header_ends_the_stream(bundle, frame, words):
     good, bad = (json.loads(line) for line in out.splitlines())
     assert (code, error) == (8, "") and "label" in good
     assert bad["source"] == "frame 1" and words in bad["error"]
+
+
+@pytest.mark.parametrize(("width", "height"), [(8001, 8000), (1, 65536), (65536, 1)])
+def test_a_frame_that_is_too_large_is_a_line_and_the_stream_goes_on(bundle, width, height):
+    large = f"P6\n{width} {height}\n255\n".encode() + bytes(width * height * 3)
+    code, out, error = runner(bundle, "--stream", "--frame", "ppm", data=ppm(4, 4) + large + ppm(4, 4))
+    first, bad, last = (json.loads(line) for line in out.splitlines())
+    assert (code, error) == (8, "") and first["label"] == last["label"]
+    assert bad["source"] == "frame 1" and f"{width} x {height} pixels: at most 64 megapixels" in bad["error"]
+
+
+def test_a_frame_that_is_too_large_and_cut_off_is_told_once(bundle):
+    code, out, error = runner(bundle, "--stream", "--frame", "ppm", data=b"P6\n999999999 999999999\n255\n" + bytes(100))
+    (bad,) = (json.loads(line) for line in out.splitlines())
+    assert (code, error) == (8, "") and "64 megapixels" in bad["error"]
 
 
 def test_a_frame_cut_short_ends_the_stream(bundle):

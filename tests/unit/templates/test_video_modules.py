@@ -196,6 +196,13 @@ def test_a_newer_jetson_s_channels_are_read_in_volts_and_amperes(video: dict[str
     assert video["power"].find(place).read() == {"watts": 7.5, "sensor": "VDD_GPU_SOC + VDD_CPU"}
 
 
+def test_a_supply_with_an_average_beside_its_input_counts_once(video: dict[str, ModuleType], tmp_path: Path) -> None:
+    chip = "class/hwmon/hwmon0/"
+    files = {f"{chip}name": "meter", f"{chip}power1_input": 3_000_000, f"{chip}power1_average": 2_900_000}
+    place = tree(tmp_path, {**files, f"{chip}power2_average": 500_000})
+    assert video["power"].find(place).read() == {"watts": 3.5, "sensor": "meter + meter"}
+
+
 def test_energy_counters_become_watts_also_when_they_begin_again(video: dict[str, ModuleType], tmp_path: Path) -> None:
     chip = "class/powercap/intel-rapl:0/"
     files = {"name": "package-0", "energy_uj": 9_000_000, "max_energy_range_uj": 10_000_000}

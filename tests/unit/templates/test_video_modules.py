@@ -101,6 +101,19 @@ def test_passwords_are_left_out(video: dict[str, ModuleType]) -> None:
     masked = video["problem"].masked
     assert masked("rtsp://me:p@ss@cam/x: gone") == "rtsp://***@cam/x: gone"
     assert masked("[tcp @ 0x1] rtsp://cam/x@y") == "[tcp @ 0x1] rtsp://cam/x@y"
+    assert masked("rtsp://cam:554/x: me@home") == "rtsp://cam:554/x: me@home"
+
+
+@pytest.mark.parametrize("password", ["geh/eim", "g@h/eim", "geh?e#im", "1/2@3", "geh:eim"])
+def test_a_password_of_any_characters_is_left_out(video: dict[str, ModuleType], password: str) -> None:
+    assert video["problem"].masked(f"rtsp://u:{password}@host/x: gone") == "rtsp://***@host/x: gone"
+
+
+@pytest.mark.parametrize("name", ["pass", "passwd", "password", "pwd", "token", "auth", "key", "Password", "access_token"])
+def test_a_password_in_the_query_is_left_out(video: dict[str, ModuleType], name: str) -> None:
+    masked = video["problem"].masked
+    assert masked(f"rtsp://h/x?user=admin&{name}=geheim: gone") == f"rtsp://h/x?user=admin&{name}=***: gone"
+    assert masked(f"http://h/x?{name}=geheim&channel=1") == f"http://h/x?{name}=***&channel=1"
 
 
 # Frames

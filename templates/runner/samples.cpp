@@ -102,17 +102,22 @@ class Samples {
     if (pending_.size() > kLineLimit) throw Failure(kEnvironment, name_ + ": line " + std::to_string(number_ + 1) + " is longer than 1 MiB: is this CSV?");
   }
 
-  // One number a channel, separated by commas, semicolons or blanks; the first line may be a header.
+  // One number a channel, separated by commas, semicolons or blanks; the first line is a header where it begins with none.
   void line(const std::string& text, std::vector<float>& out) {
     ++number_;
+    if (text.find('\0') != std::string::npos) return bad("holds a NUL byte");
     std::vector<float> row;
     const char* at = text.c_str();
+    if (number_ == 1 && text.compare(0, 3, "\xEF\xBB\xBF") == 0) at += 3;
     for (;;) {
       at += std::strspn(at, " \t\r,;");
       if (*at == '\0') break;
       char* next = nullptr;
       const float value = std::strtof(at, &next);
-      if (next == at || std::strchr(" \t\r,;", *next) == nullptr) return bad("holds " + shortened(at) + ", which is no number");
+      if (next == at || std::strchr(" \t\r,;", *next) == nullptr) {
+        if (number_ > 1 || !row.empty()) bad("holds " + shortened(at) + ", which is no number");
+        return;
+      }
       row.push_back(value);
       at = next;
     }
@@ -122,7 +127,7 @@ class Samples {
   }
 
   void bad(const std::string& why) {
-    if (number_ > 1) session_.report(name_ + " line " + std::to_string(number_), Failure(kEnvironment, "the line " + why + "; it is left out"));
+    session_.report(name_ + " line " + std::to_string(number_), Failure(kEnvironment, "the line " + why + "; it is left out"));
   }
 
   static std::string shortened(const char* text) {

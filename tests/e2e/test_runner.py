@@ -604,6 +604,25 @@ def test_samples_that_are_wider_than_their_bits_are_refused(sound):
     assert code == 8 and "gives 4 bytes to a sample of 24 bits in 1 channels, which is read where it takes 3" in heard(out)[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (b"1\n2\n3\n4\n", [[1, 2, 3, 4]]),
+        (b"\xef\xbb\xbf1\n2\n3\n4\n", [[1, 2, 3, 4]]),
+        (b"\xef\xbb\xbfvolts, 1\n1\n2\n3\n4\n", [[1, 2, 3, 4]]),
+        (b"1,9\n1\n2\n3\n4\n", ["holds 2 numbers, not 1", [1, 2, 3, 4]]),
+        (b"7 volts\n1\n2\n3\n4\n", ["holds 'volts', which is no number", [1, 2, 3, 4]]),
+        (b"1\n2\x00,9\n2\n3\n4\n", ["holds a NUL byte", [1, 2, 3, 4]]),
+        (b"1\n\xef\xbb\xbf2\n2\n3\n4\n", ["which is no number", [1, 2, 3, 4]]),
+    ],
+)
+def test_no_line_of_csv_vanishes_but_a_header(sound, text, lines):
+    code, out, _ = runner(sound, "--stream", "--csv", data=text)
+    found = heard(out)
+    assert code == (0 if len(lines) == 1 else 8) and len(found) == len(lines)
+    assert all(wanted in one if isinstance(wanted, str) else wanted == one for wanted, one in zip(lines, found, strict=True))
+
+
 # The self-test
 
 

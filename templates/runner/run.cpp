@@ -64,17 +64,22 @@ std::vector<std::string> lines_of_stdin() {
   return lines;
 }
 
-// Folders become the pictures in them, "-" the paths on standard input.
-std::vector<std::string> expanded(const std::vector<std::string>& paths) {
+// "-" becomes the paths on standard input.
+std::vector<std::string> named(const std::vector<std::string>& paths) {
   std::vector<std::string> result;
   for (const std::string& path : paths) {
-    std::vector<std::string> more = {path};
-    if (path == "-") {
-      more = expanded(lines_of_stdin());
-    } else if (is_folder(path)) {
-      more = pictures_in(path);
-      if (more.empty()) more = {path};  // to be told in a line of its own
-    }
+    const std::vector<std::string> more = path == "-" ? lines_of_stdin() : std::vector<std::string>{path};
+    result.insert(result.end(), more.begin(), more.end());
+  }
+  return result;
+}
+
+// The same, and folders become the pictures in them.
+std::vector<std::string> expanded(const std::vector<std::string>& paths) {
+  std::vector<std::string> result;
+  for (const std::string& path : named(paths)) {
+    std::vector<std::string> more = is_folder(path) ? pictures_in(path) : std::vector<std::string>{path};
+    if (more.empty()) more = {path};  // to be told in a line of its own
     result.insert(result.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   }
   return result;
@@ -153,7 +158,7 @@ void check_shapes(const Bundle& bundle, const Options& options) {
 }
 
 int run_paths(const Bundle& bundle, const Options& options) {
-  if (bundle.inputs.front().stream) return run_recordings(bundle, options);
+  if (bundle.inputs.front().stream) return run_recordings(bundle, options, named(options.paths));
   const std::vector<std::string> paths = expanded(options.paths);
   const std::size_t each = bundle.inputs.size();
   if (paths.size() % each != 0) {

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "failure.h"
+#include "files.h"
 #include "inputs.h"
 #include "session.h"
 #include "wav.h"
@@ -180,6 +181,7 @@ bool ends_in(const std::string& path, const std::string& lower) {
 
 // How the samples of a file, or of standard input where it has no name, are written. Throws Failure (environment).
 Coding coding_of(const Bundle& bundle, const Options& options, int file, const std::string& path) {
+  if (is_folder(path)) throw Failure(kEnvironment, path + " is a folder: name the recordings in it");
   if (options.csv || ends_in(path, ".csv")) return Coding::kCsv;
   if (!bundle.inputs.front().audio || ends_in(path, ".bin")) return Coding::kFloat;
   char start[4] = {};
@@ -200,9 +202,9 @@ int run_samples(const Bundle& bundle, const Options& options) {
   return session.exit_code();
 }
 
-int run_recordings(const Bundle& bundle, const Options& options) {
+int run_recordings(const Bundle& bundle, const Options& options, const std::vector<std::string>& paths) {
   int exit_code = kOk;
-  for (const std::string& path : options.paths) {
+  for (const std::string& path : paths) {
     Session session(bundle, options);  // an alarm of one recording says nothing of the next
     const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (file < 0) {

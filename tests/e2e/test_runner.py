@@ -583,6 +583,14 @@ def test_each_recording_is_heard_from_its_beginning_and_nothing_is_complained_of
     assert (code, heard(out), error) == (0, WINDOWS * 3, "")
 
 
+def test_recordings_are_named_on_standard_input_too_and_a_folder_is_none(sound, tmp_path):
+    write(tmp_path / "a.wav", RAMP, rate=8)
+    code, out, _ = runner(sound, "--run", tmp_path, "-", data=f"{tmp_path}/a.wav\n{tmp_path}/gone.wav\n".encode())
+    folder, *windows, gone = heard(out)
+    assert code == 8 and folder == f"{tmp_path} is a folder: name the recordings in it"
+    assert windows == WINDOWS and "gone.wav cannot be opened" in gone
+
+
 def riff(size: int, *rest: bytes) -> bytes:
     """A WAV file that says another size of itself, with chunks behind its sound."""
     return b"RIFF" + size.to_bytes(4, "little") + wav(encoded(RAMP, 16), rate=8, size=0)[8:] + b"".join(rest)

@@ -63,7 +63,7 @@ def hwmon(sysfs: str) -> List[Rail]:
         chip = text(folder + "/name") or os.path.basename(folder)
         inputs = glob.glob(folder + "/power[0-9]_input")
         averages = glob.glob(folder + "/power[0-9]_average")  # the same supply where it has an input too
-        powers = sorted(inputs + [path for path in averages if path.replace("_average", "_input") not in inputs])
+        powers = sorted(inputs + [path for path in averages if path[: -len("average")] + "input" not in inputs])
         for path in powers:
             label = text(path.rsplit("_", 1)[0] + "_label") or chip
             rails.append(Rail(label, scaled(path, 1e-6)))

@@ -73,6 +73,7 @@ void run_whole(Bench& bench, const Bundle& bundle, Model& model, const Whole& wh
   Pipeline pipeline(bundle, model, top);
   bench.pipeline = run_pipeline(pipeline, whole.passes, bench.warmup);
   bench.sustained = run_sustained(pipeline, whole.afters, whole.passes);
+  bench.peak_rss = peak_rss_bytes();
 }
 
 void write_bench(JsonWriter& json, const Bench& bench) {

@@ -15,7 +15,7 @@ struct Bench {
   int threads;
   Times latency;         // of the execution alone
   double load;           // seconds
-  std::size_t peak_rss;  // bytes, before any pipeline
+  std::size_t peak_rss;  // bytes, of all that has run, the pipeline with its decoding among it
   std::optional<PipelineBench> pipeline;
   std::vector<Sustained> sustained;
 };

@@ -11,10 +11,10 @@ constexpr DType kTypes[] = {
 };
 
 template <typename T>
-double as(const void* data, std::size_t index) {
+T as(const void* data, std::size_t index) {
   T value;
   std::memcpy(&value, static_cast<const char*>(data) + index * sizeof(T), sizeof(T));
-  return static_cast<double>(value);
+  return value;
 }
 
 // IEEE 754 binary16.
@@ -45,15 +45,26 @@ const DType* dtype_coded(int code) {
 
 double element(const DType& dtype, const void* data, std::size_t index) {
   switch (dtype.code) {
+    case 5: return half(data, index);
+    case kFloat32: return as<float>(data, index);
+    case 7: return as<double>(data, index);
+    default: return static_cast<double>(integer_element(dtype, data, index));
+  }
+}
+
+std::int64_t integer_element(const DType& dtype, const void* data, std::size_t index) {
+  switch (dtype.code) {
     case 1: return as<std::int8_t>(data, index);
     case 2: return as<std::int16_t>(data, index);
     case 3: return as<std::int32_t>(data, index);
     case 4: return as<std::int64_t>(data, index);
-    case 5: return half(data, index);
-    case kFloat32: return as<float>(data, index);
-    case 7: return as<double>(data, index);
     default: return as<std::uint8_t>(data, index);  // uint8 and bool
   }
+}
+
+bool element_less(const DType& dtype, const void* data, std::size_t one, std::size_t other) {
+  if (dtype.floating) return element(dtype, data, one) < element(dtype, data, other);
+  return integer_element(dtype, data, one) < integer_element(dtype, data, other);
 }
 
 std::size_t first_not_finite(const DType& dtype, const void* data, std::size_t count) {

@@ -22,6 +22,7 @@ struct Picture {
 };
 
 constexpr std::size_t kPixelLimit = 64000000;
+constexpr int kSideLimit = 65535;
 constexpr std::size_t kPictureFileLimit = std::size_t{256} << 20;
 
 // Decodes PNG or JPEG: 16 bits keep their high byte, alpha is dropped, EXIF rotation is not applied.

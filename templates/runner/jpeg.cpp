@@ -177,42 +177,7 @@ Picture assemble(const stbi__jpeg& jpeg, const std::string& name) {
   return picture;
 }
 
-// Whether the Huffman tables of one DHT segment hold at most 256 codes each and fill the segment.
-bool whole_tables(const stbi_uc* at, const stbi_uc* end) {
-  while (end - at >= 17) {
-    int codes = 0;
-    for (int i = 1; i <= 16; ++i) codes += at[i];
-    if (codes > 256 || end - at < 17 + codes) return false;
-    at += 17 + codes;
-  }
-  return at == end;
-}
-
-// stb_image before 2.28 writes past its Huffman tables when a file announces more codes than there are bytes, so
-// every segment is looked at first, also those between the scans of a progressive file.
-bool whole_segments(const Bytes& file) {
-  const stbi_uc* at = file.data() + 2;
-  const stbi_uc* const end = file.data() + file.size();
-  while (end - at >= 2) {
-    if (at[0] != 0xFF || at[1] == 0x00 || at[1] == 0xFF || (at[1] >= 0xD0 && at[1] <= 0xD7)) {
-      at += at[0] == 0xFF && at[1] == 0x00 ? 2 : 1;
-      continue;
-    }
-    if (at[1] == 0xD9) return true;
-    if (end - at < 4) return false;
-    const std::ptrdiff_t length = at[2] * 256 + at[3];
-    if (length < 2 || end - at < 2 + length) return false;
-    if (at[1] == 0xC4 && !whole_tables(at + 4, at + 2 + length)) return false;
-    at += 2 + length;
-  }
-  return false;
-}
-
 }  // namespace
-
-void check_jpeg(const Bytes& file, const std::string& name) {
-  if (!whole_segments(file)) throw Failure(kEnvironment, name + ": the JPEG file is damaged or truncated");
-}
 
 Picture decode_jpeg(const Bytes& file, const std::string& name) {
   stbi__context context;

@@ -248,11 +248,11 @@ JsonWriter& JsonWriter::value(const std::string& text) {
   return *this;
 }
 
-JsonWriter& JsonWriter::value(double number) {
+JsonWriter& JsonWriter::value(double number, int digits) {
   if (!std::isfinite(number)) return null();
-  char digits[40];
-  std::snprintf(digits, sizeof digits, "%.9g", number);
-  return raw(digits);
+  char text[40];
+  std::snprintf(text, sizeof text, "%.*g", digits, number);
+  return raw(text);
 }
 
 JsonWriter& JsonWriter::value(float number) { return value(static_cast<double>(number)); }

@@ -36,6 +36,9 @@ class Json {
   std::vector<std::pair<std::string, Json>> members_;
 };
 
+constexpr int kDigits = 9;        // they tell any two numbers of single precision apart
+constexpr int kExactDigits = 17;  // and these of double precision
+
 // Builds one line of JSON. Numbers that are not finite become null; text that is not UTF-8 gets U+FFFD.
 class JsonWriter {
  public:
@@ -44,7 +47,7 @@ class JsonWriter {
   JsonWriter& key(const char* name);
   JsonWriter& value(const std::string& text);
   JsonWriter& value(const char* text) { return value(std::string(text)); }
-  JsonWriter& value(double number);
+  JsonWriter& value(double number, int digits = kDigits);
   JsonWriter& value(float number);
   JsonWriter& value(std::int64_t number);
   JsonWriter& value(std::int32_t number) { return value(std::int64_t{number}); }

@@ -41,6 +41,11 @@ void log_errors(et_timestamp_t, et_pal_log_level_t level, const char* file, cons
   std::fprintf(stderr, "executorch: %s (%s:%zu)\n", message, file, line);
 }
 
+// The runtime takes it once in a process, and tells each further time as an error.
+void register_log() {
+  [[maybe_unused]] static const bool registered = et::register_pal(et::PalImpl::create(log_errors, __FILE__));
+}
+
 std::string error_text(et::Error error) {
   char code[16];
   std::snprintf(code, sizeof code, " (0x%x)", static_cast<unsigned>(error));
@@ -186,7 +191,7 @@ Model::Model(const Bundle& bundle, int threads, bool profile) : state_(std::make
   State& state = *state_;
   state.bundle = &bundle;
   state.program = verified_model(bundle);
-  et::register_pal(et::PalImpl::create(log_errors, __FILE__));
+  register_log();
   et::runtime_init();
   set_threads(threads);
   confine_openvino(threads);

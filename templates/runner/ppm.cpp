@@ -42,8 +42,5 @@ bool read_ppm_header(Picture& frame, const std::string& source) {
   if (frame.height == 0 || header_word() != "255") {
     throw Failure(kEnvironment, source + " is no binary PPM picture (P6) of 8 bits a channel");
   }
-  if (static_cast<std::size_t>(frame.width) * static_cast<std::size_t>(frame.height) > kPixelLimit) {
-    throw Failure(kEnvironment, source + " is over the limit of 64 megapixels");
-  }
   return true;
 }

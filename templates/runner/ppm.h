@@ -7,5 +7,5 @@
 #include "image.h"
 
 // Takes the header of the next PPM picture off standard input and sets the frame's width and height; false at a clean end.
-// Throws Failure (environment) for anything else and for more than kPixelLimit pixels.
+// Throws Failure (environment) for anything else. The size may be more than is taken.
 bool read_ppm_header(Picture& frame, const std::string& source);

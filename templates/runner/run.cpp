@@ -64,17 +64,22 @@ std::vector<std::string> lines_of_stdin() {
   return lines;
 }
 
-// Folders become the pictures in them, "-" the paths on standard input.
-std::vector<std::string> expanded(const std::vector<std::string>& paths) {
+// "-" becomes the paths on standard input.
+std::vector<std::string> named(const std::vector<std::string>& paths) {
   std::vector<std::string> result;
   for (const std::string& path : paths) {
-    std::vector<std::string> more = {path};
-    if (path == "-") {
-      more = expanded(lines_of_stdin());
-    } else if (is_folder(path)) {
-      more = pictures_in(path);
-      if (more.empty()) more = {path};  // to be told in a line of its own
-    }
+    const std::vector<std::string> more = path == "-" ? lines_of_stdin() : std::vector<std::string>{path};
+    result.insert(result.end(), more.begin(), more.end());
+  }
+  return result;
+}
+
+// The same, and folders become the pictures in them.
+std::vector<std::string> expanded(const std::vector<std::string>& paths) {
+  std::vector<std::string> result;
+  for (const std::string& path : named(paths)) {
+    std::vector<std::string> more = is_folder(path) ? pictures_in(path) : std::vector<std::string>{path};
+    if (more.empty()) more = {path};  // to be told in a line of its own
     result.insert(result.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   }
   return result;
@@ -87,15 +92,22 @@ struct Slot {
   Picture frame;
   Bytes buffer;
 
-  Tensor tensor() {
+  // Throws Failure (environment) for a frame that is too large, whose pixels were left out.
+  Tensor tensor(const std::string& source) {
     if (!spec->image) return {spec, shape, buffer};
+    if (too_large()) {
+      throw Failure(kEnvironment, source + " has " + std::to_string(frame.width) + " x " + std::to_string(frame.height) +
+                                      " pixels: at most 64 megapixels are taken, and " + std::to_string(kSideLimit) + " a side");
+    }
     frame.rgb.swap(buffer);
     Tensor result = image_tensor(*spec, frame);
     frame.rgb.swap(buffer);
     return result;
   }
 
-  void fit_buffer() { buffer.resize(static_cast<std::size_t>(frame.width) * static_cast<std::size_t>(frame.height) * 3); }
+  std::uint64_t pixels() const { return static_cast<std::uint64_t>(frame.width) * static_cast<std::uint64_t>(frame.height); }
+  bool too_large() const { return pixels() > kPixelLimit || frame.width > kSideLimit || frame.height > kSideLimit; }
+  void fit_buffer() { buffer.resize(static_cast<std::size_t>(pixels()) * 3); }
 };
 
 Slot slot_of(const TensorSpec& spec, const Options& options) {
@@ -104,8 +116,7 @@ Slot slot_of(const TensorSpec& spec, const Options& options) {
     const bool own = options.frame_width > 0;
     slot.frame.width = own ? options.frame_width : spec.image->width;
     slot.frame.height = own ? options.frame_height : spec.image->height;
-    const std::size_t pixels = static_cast<std::size_t>(slot.frame.width) * static_cast<std::size_t>(slot.frame.height);
-    if (pixels > kPixelLimit) throw Failure(kUsage, "--frame is over the limit of 64 megapixels");
+    if (slot.too_large()) throw Failure(kUsage, "--frame is over the limit of 64 megapixels");
     slot.fit_buffer();
     return slot;
   }
@@ -120,7 +131,11 @@ bool fill(std::vector<Slot>& slots, const std::string& source, bool ppm) {
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const bool headed = ppm && slots[i].spec->image;
     const bool more = !headed || read_ppm_header(slots[i].frame, source);
-    if (headed) slots[i].fit_buffer();
+    if (headed && more && slots[i].too_large()) {
+      skip_stdin(slots[i].pixels() * 3);
+      continue;
+    }
+    if (headed && more) slots[i].fit_buffer();
     const std::size_t got = more ? read_stdin(slots[i].buffer) : 0;
     if (got == 0 && i == 0 && (!headed || !more)) return false;  // after a header, nothing is a frame cut off
     if (got < slots[i].buffer.size()) {
@@ -143,7 +158,7 @@ void check_shapes(const Bundle& bundle, const Options& options) {
 }
 
 int run_paths(const Bundle& bundle, const Options& options) {
-  if (bundle.inputs.front().stream) return run_recordings(bundle, options);
+  if (bundle.inputs.front().stream) return run_recordings(bundle, options, named(options.paths));
   const std::vector<std::string> paths = expanded(options.paths);
   const std::size_t each = bundle.inputs.size();
   if (paths.size() % each != 0) {
@@ -180,7 +195,7 @@ int run_stream(const Bundle& bundle, const Options& options) {
     }
     try {
       std::vector<Tensor> inputs;
-      for (Slot& slot : slots) inputs.push_back(slot.tensor());
+      for (Slot& slot : slots) inputs.push_back(slot.tensor(source));
       session.infer(source, inputs);
     } catch (const Failure& failure) {
       session.report(source, failure);

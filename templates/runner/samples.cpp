@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "failure.h"
+#include "files.h"
 #include "inputs.h"
 #include "session.h"
 #include "wav.h"
@@ -102,17 +103,22 @@ class Samples {
     if (pending_.size() > kLineLimit) throw Failure(kEnvironment, name_ + ": line " + std::to_string(number_ + 1) + " is longer than 1 MiB: is this CSV?");
   }
 
-  // One number a channel, separated by commas, semicolons or blanks; the first line may be a header.
+  // One number a channel, separated by commas, semicolons or blanks; the first line is a header where it begins with none.
   void line(const std::string& text, std::vector<float>& out) {
     ++number_;
+    if (text.find('\0') != std::string::npos) return bad("holds a NUL byte");
     std::vector<float> row;
     const char* at = text.c_str();
+    if (number_ == 1 && text.compare(0, 3, "\xEF\xBB\xBF") == 0) at += 3;
     for (;;) {
       at += std::strspn(at, " \t\r,;");
       if (*at == '\0') break;
       char* next = nullptr;
       const float value = std::strtof(at, &next);
-      if (next == at || std::strchr(" \t\r,;", *next) == nullptr) return bad("holds " + shortened(at) + ", which is no number");
+      if (next == at || std::strchr(" \t\r,;", *next) == nullptr) {
+        if (number_ > 1 || !row.empty()) bad("holds " + shortened(at) + ", which is no number");
+        return;
+      }
       row.push_back(value);
       at = next;
     }
@@ -122,7 +128,7 @@ class Samples {
   }
 
   void bad(const std::string& why) {
-    if (number_ > 1) session_.report(name_ + " line " + std::to_string(number_), Failure(kEnvironment, "the line " + why + "; it is left out"));
+    session_.report(name_ + " line " + std::to_string(number_), Failure(kEnvironment, "the line " + why + "; it is left out"));
   }
 
   static std::string shortened(const char* text) {
@@ -175,6 +181,7 @@ bool ends_in(const std::string& path, const std::string& lower) {
 
 // How the samples of a file, or of standard input where it has no name, are written. Throws Failure (environment).
 Coding coding_of(const Bundle& bundle, const Options& options, int file, const std::string& path) {
+  if (is_folder(path)) throw Failure(kEnvironment, path + " is a folder: name the recordings in it");
   if (options.csv || ends_in(path, ".csv")) return Coding::kCsv;
   if (!bundle.inputs.front().audio || ends_in(path, ".bin")) return Coding::kFloat;
   char start[4] = {};
@@ -195,9 +202,9 @@ int run_samples(const Bundle& bundle, const Options& options) {
   return session.exit_code();
 }
 
-int run_recordings(const Bundle& bundle, const Options& options) {
+int run_recordings(const Bundle& bundle, const Options& options, const std::vector<std::string>& paths) {
   int exit_code = kOk;
-  for (const std::string& path : options.paths) {
+  for (const std::string& path : paths) {
     Session session(bundle, options);  // an alarm of one recording says nothing of the next
     const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (file < 0) {

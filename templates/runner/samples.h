@@ -7,5 +7,5 @@
 // Reads standard input (CSV with --csv) to its end; returns the exit code. Throws Failure (environment).
 int run_samples(const Bundle& bundle, const Options& options);
 
-// Reads the files of --run one after another, those named .csv as CSV, each as a stream of its own.
-int run_recordings(const Bundle& bundle, const Options& options);
+// Reads the files `paths` one after another, those named .csv as CSV, each as a stream of its own.
+int run_recordings(const Bundle& bundle, const Options& options, const std::vector<std::string>& paths);

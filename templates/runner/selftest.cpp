@@ -96,16 +96,17 @@ std::optional<Reading> read(const Budget& budget, const Bench& bench) {
 // Writes one verdict and returns whether the budget is missed.
 bool write_verdict(JsonWriter& json, const Budget& budget, const Bench* bench, const std::string& evidence) {
   const std::optional<Reading> reading = bench == nullptr || evidence == "emulated" ? std::nullopt : read(budget, *bench);
+  const int digits = budget.kind == "memory" ? kExactDigits : kDigits;  // bytes are whole numbers
   json.open('{').field("budget", budget.name);
   if (!reading) {
-    json.field("status", "deferred").key("value").null().field("limit", budget.limit).field("evidence", "none");
+    json.field("status", "deferred").key("value").null().key("limit").value(budget.limit, digits).field("evidence", "none");
     const bool clocked = bench != nullptr && evidence != "emulated";
     if (clocked && budget.after > kShortLoad) json.field("reason", "it takes a load of its own: verify.sh --sustained measures it");
     json.close('}');
     return false;
   }
-  json.field("status", !reading->enough ? "inconclusive" : reading->met ? "met" : "missed").field("value", reading->value);
-  json.field("limit", budget.limit).field("unit", reading->unit).field("evidence", evidence);
+  json.field("status", !reading->enough ? "inconclusive" : reading->met ? "met" : "missed").key("value").value(reading->value, digits);
+  json.key("limit").value(budget.limit, digits).field("unit", reading->unit).field("evidence", evidence);
   json.field("samples", reading->samples).close('}');
   return reading->enough && !reading->met;
 }

@@ -8,6 +8,12 @@
 #define STBI_NO_STDIO
 #define STBI_NO_SIMD
 #define STBI_MAX_DIMENSIONS 65535
+// What a damaged file leaves undecoded is zero, not what the heap held before.
+#define STBI_MALLOC(size) std::calloc(1, size)
+#define STBI_REALLOC(block, size) std::realloc(block, size)
+#define STBI_FREE(block) std::free(block)
+
+#include <cstdlib>
 
 #include <stb_image.h>
 

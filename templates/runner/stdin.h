@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -21,4 +22,15 @@ inline std::size_t read_stdin(Bytes& buffer) {
     filled += static_cast<std::size_t>(got);
   }
   return filled;
+}
+
+// Leaves out as many bytes of standard input, or all that is left.
+inline void skip_stdin(std::uint64_t bytes) {
+  Bytes buffer(std::size_t{1} << 16);
+  while (bytes > 0) {
+    buffer.resize(static_cast<std::size_t>(std::min<std::uint64_t>(bytes, buffer.size())));
+    const std::size_t got = read_stdin(buffer);
+    if (got < buffer.size()) return;
+    bytes -= got;
+  }
 }

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t kWavHeaderLimit = std::size_t{1} << 20;
 constexpr unsigned kTagPcm = 1, kTagFloat = 3, kTagExtensible = 0xFFFE;
-constexpr std::size_t kUnknownLength = 0x7FFFF000;  // recorders that cannot go back write this much, or more, or nothing
+constexpr std::size_t kUnknownLength = 0x7FFFF000;  // recorders that cannot go back write this much, or more
 
 [[noreturn]] void unheard(const std::string& why) { throw Failure(kEnvironment, why); }
 
@@ -34,7 +34,18 @@ Wav wav_format(const std::uint8_t* body, std::size_t size) {
   const bool read = (tag == kTagPcm && (bits == 8 || bits == 16 || bits == 24 || bits == 32)) || (tag == kTagFloat && (bits == 32 || bits == 64));
   if (!read) unheard("the WAV's sound is " + format_name(tag) + " of " + std::to_string(bits) + " bits: PCM and float are read");
   if (channels == 0 || rate == 0) unheard("the WAV header names no channel or no sample rate");
+  const std::size_t each = channels * bits / 8, given = little_endian(body + 12, 2);
+  if (given != each) {
+    unheard("its header gives " + std::to_string(given) + " bytes to a sample of " + std::to_string(bits) + " bits in " +
+            std::to_string(channels) + " channels, which is read where it takes " + std::to_string(each));
+  }
   return Wav{rate, channels, Pcm{tag == kTagFloat, bits / 8}, 0, std::nullopt};
+}
+
+// Whether the sound's length was not known when the header was written: no length in a file whose own one goes beyond the
+// header says that it holds none.
+bool unfinished(std::size_t length, std::size_t start, std::size_t riff) {
+  return length >= kUnknownLength || (length == 0 && (riff == 0 || riff >= kUnknownLength || riff + 8 == start));
 }
 
 }  // namespace
@@ -48,7 +59,7 @@ std::optional<Wav> wav_header(const std::uint8_t* data, std::size_t size) {
     if (std::memcmp(data + at, "data", 4) == 0) {
       if (!found) unheard("the WAV's sound comes before its format");
       found->start = body;
-      if (length != 0 && length < kUnknownLength) found->bytes = length;
+      if (!unfinished(length, body, little_endian(data + 4, 4))) found->bytes = length;
       return found;
     }
     if (length > kWavHeaderLimit || body > kWavHeaderLimit) unheard("the WAV header does not end");

@@ -1,5 +1,6 @@
 """The native runner, as a program: what it prints, what it refuses and with which exit code, on both architectures."""
 
+import functools
 import hashlib
 import io
 import json
@@ -24,6 +25,7 @@ from edgec.runtime.libraries import CORE, KERNELS, operators
 from edgec.runtime.packs import runtime_pack
 from edgec.runtime.toolchain import toolchain
 from edgec.targets.table import JETSON_NANO
+from sound_files import encoded, wav, write
 
 FITS = ("stretch", "cover", "contain")
 SIZES = ((96, 96), (1, 1), (33, 17), (200, 150))
@@ -38,6 +40,16 @@ rows = torch.export.Dim("rows", min=1, max=8)
 program = torch.export.export(Twice(), (torch.ones(4, 3),), dynamic_shapes={"x": {0: rows}})
 lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch()
 open(sys.argv[1], "wb").write(lowered.buffer)
+"""
+
+SAME = """
+import sys, torch
+from executorch.exir import to_edge_transform_and_lower
+class Same(torch.nn.Module):
+    def forward(self, x):
+        return x
+program = torch.export.export(Same(), (torch.ones(*map(int, sys.argv[2:]), dtype=getattr(torch, sys.argv[1])),))
+sys.stdout.buffer.write(to_edge_transform_and_lower(program).to_executorch().buffer)
 """
 
 
@@ -63,18 +75,34 @@ def dynamic_model(tmp_path_factory):
 def tensors(bundle, dynamic_model):
     """The camera's runner with a model that doubles 1 to 8 rows of 3 floats."""
     shutil.copy(dynamic_model, bundle / "model.pte")
-    content = dynamic_model.read_bytes()
-    tensor = {"dtype": "float32", "shape": [8, 3]}
+    another_model(bundle, {"dtype": "float32", "shape": [8, 3], "minimum": [1, 3]})
+    return bundle
+
+
+def another_model(bundle: Path, tensor: dict, **of_input) -> None:
+    """Let ``bundle.json`` describe the model.pte that lies beside it now, of one input and one output as ``tensor`` says."""
+    content = (bundle / "model.pte").read_bytes()
     edit(
         bundle,
         model={"file": "model.pte", "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)},
-        inputs=[{"name": "x", "minimum": [1, 3], **tensor}],
-        outputs=[{"name": "y", "minimum": [1, 3], **tensor}],
+        inputs=[{"name": "x", **tensor, **of_input}],
+        outputs=[{"name": "y", **tensor}],
         task={"name": "tensor", "labels": [], "options": {}},
         golden={"absolute": 0, "relative": 0, "vectors": []},
         budgets=[],
     )
-    return bundle
+
+
+@functools.cache
+def same_program(dtype: str, *shape: int) -> bytes:
+    command = [sys.executable, "-c", SAME, dtype, *map(str, shape)]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def same_model(bundle: Path, dtype: str, *shape: int, **of_input) -> None:
+    """Put a model into the bundle that answers with its input."""
+    (bundle / "model.pte").write_bytes(same_program(dtype, *shape))
+    another_model(bundle, {"dtype": dtype, "shape": list(shape)}, **of_input)
 
 
 def edit(bundle: Path, **changes) -> None:
@@ -102,6 +130,8 @@ def pictures(folder: Path, count: int) -> list[Path]:
         picture.convert("RGB").convert(mode).save(folder / f"{index}.png")
         options = {"quality": (30, 75, 95, 100)[index % 4], "subsampling": index % 3, "progressive": index % 5 == 0}
         mode = ("RGB", "RGB", "L", "CMYK")[index % 4]
+        if index % 5 < 2:
+            options["restart_marker_blocks"] = 1 + index % 7
         picture.convert("RGB").convert(mode).save(folder / f"{index}.jpg", **options)
         paths += [folder / f"{index}.png", folder / f"{index}.jpg"]
     wide = random.integers(0, 65536, (40, 50)).astype(np.uint16)
@@ -219,10 +249,37 @@ def png(width: int = 20, height: int = 30) -> bytes:
     return buffer.getvalue()
 
 
-def jpeg() -> bytes:
+def jpeg(**options) -> bytes:
     buffer = io.BytesIO()
-    PIL.Image.open(io.BytesIO(png())).save(buffer, "JPEG")
+    PIL.Image.open(io.BytesIO(png())).save(buffer, "JPEG", **options)
     return buffer.getvalue()
+
+
+END = b"\xff\xd9"
+
+
+def without_scans() -> bytes:
+    return jpeg()[: jpeg().index(b"\xff\xda")] + END
+
+
+def without_first_scan() -> bytes:
+    """A progressive JPEG that lacks what its other scans refine."""
+    whole = jpeg(progressive=True)
+    first = whole.index(b"\xff\xda")
+    return whole[:first] + whole[whole.index(b"\xff\xc4", first) :]
+
+
+def with_restarts() -> bytes:
+    return jpeg(restart_marker_blocks=1)
+
+
+def cut_between_restarts(progressive: bool = False) -> bytes:
+    whole = jpeg(restart_marker_blocks=1, progressive=progressive)
+    return whole[: whole.index(b"\xff\xd2")] + END
+
+
+def without_restart() -> bytes:
+    return with_restarts().replace(b"\xff\xd1", b"\xff\x00")
 
 
 def flipped(content: bytes, at: int) -> bytes:
@@ -253,6 +310,11 @@ def huge_png() -> bytes:
         (flipped(png(), 300), "checksum"),
         (jpeg()[:-40], "damaged or truncated"),
         (crowded_jpeg(), "damaged or truncated"),
+        (without_scans(), "damaged or truncated"),
+        (without_first_scan(), "damaged or truncated"),
+        (cut_between_restarts(), "damaged or truncated"),
+        (cut_between_restarts(progressive=True), "damaged or truncated"),
+        (without_restart(), "damaged or truncated"),
         (huge_png(), "64 megapixels"),
         (png()[:8], "neither"),
         (png()[:8] + chunk(b"CgBI", bytes(4)) + png()[8:], "does not begin with its header"),
@@ -387,7 +449,6 @@ def test_frames_that_say_their_size_are_as_raw_ones(bundle):
         (b"P6\n4 4\n65535\n" + bytes(96), "no binary PPM"),
         (b"P6\n4 9999999999999\n255\n", "no binary PPM"),
         (b"P6\n4 4\n25", "no binary PPM"),
-        (b"P6\n99999 99999\n255\n", "64 megapixels"),
         (b"P6\n4 4\n255\n" + bytes(47), "47 of 48 bytes"),
         (b"P6\n4 4\n255\n", "0 of 48 bytes"),
     ],
@@ -397,6 +458,21 @@ def test_a_frame_with_a_bad_header_ends_the_stream(bundle, frame, words):
     good, bad = (json.loads(line) for line in out.splitlines())
     assert (code, error) == (8, "") and "label" in good
     assert bad["source"] == "frame 1" and words in bad["error"]
+
+
+@pytest.mark.parametrize(("width", "height"), [(8001, 8000), (1, 65536), (65536, 1)])
+def test_a_frame_that_is_too_large_is_a_line_and_the_stream_goes_on(bundle, width, height):
+    large = f"P6\n{width} {height}\n255\n".encode() + bytes(width * height * 3)
+    code, out, error = runner(bundle, "--stream", "--frame", "ppm", data=ppm(4, 4) + large + ppm(4, 4))
+    first, bad, last = (json.loads(line) for line in out.splitlines())
+    assert (code, error) == (8, "") and first["label"] == last["label"]
+    assert bad["source"] == "frame 1" and f"{width} x {height} pixels: at most 64 megapixels" in bad["error"]
+
+
+def test_a_frame_that_is_too_large_and_cut_off_is_told_once(bundle):
+    code, out, error = runner(bundle, "--stream", "--frame", "ppm", data=b"P6\n999999999 999999999\n255\n" + bytes(100))
+    (bad,) = (json.loads(line) for line in out.splitlines())
+    assert (code, error) == (8, "") and "64 megapixels" in bad["error"]
 
 
 def test_a_frame_cut_short_ends_the_stream(bundle):
@@ -420,6 +496,24 @@ def test_one_dynamic_axis_is_inferred(tensors, tmp_path):
         assert code == 0 and output["shape"] == [rows, 3] and output["values"] == (2 * values)[:16].tolist()
         assert (output["min"], output["max"]) == (0, 2 * (rows * 3 - 1))
         assert (tmp_path / f"{rows}.raw").read_bytes() == (2 * values).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        ("int64", [2000000002, -(2**53) - 1, 2**62 + 1, 2**62]),
+        ("float64", [0.1, 1 / 3, 2e9 + 0.125, -1e300]),
+    ],
+)
+def test_no_digit_of_a_wide_number_is_lost(bundle, tmp_path, dtype, values):
+    same_model(bundle, dtype, 4)
+    (tmp_path / "x.bin").write_bytes(np.array(values, dtype).tobytes())
+    (output,) = json.loads(runner(bundle, "--run", tmp_path / "x.bin")[1])["outputs"]
+    assert output["values"] == values and (output["min"], output["max"]) == (min(values), max(values))
+    assert output["mean"] == pytest.approx(sum(values) / 4, rel=1e-15)
+    edit(bundle, task={"name": "regression", "labels": [], "options": {}})
+    out = json.loads(runner(bundle, "--run", tmp_path / "x.bin")[1])
+    assert [one["value"] for one in out["values"]] == values
 
 
 @pytest.mark.parametrize(
@@ -459,6 +553,82 @@ def test_a_stream_of_tensors_takes_its_shape(tensors):
 def test_a_shape_that_cannot_be_is_a_usage_error(tensors, mode, shape, words):
     code, out, error = runner(tensors, *mode, "--shape", shape)
     assert (code, out) == (2, "") and words in error
+
+
+# Recordings
+
+
+@pytest.fixture
+def sound(bundle):
+    """A model of windows of four samples, eight of them a second, that answers with them."""
+    same_model(bundle, "float32", 1, 4, stream={"rate": 8, "hop": 4}, audio={"sample_rate": 8})
+    return bundle
+
+
+RAMP = np.arange(8) / 16
+
+
+def heard(out: str) -> list:
+    """The samples of each line's window, or what its error says."""
+    lines = [json.loads(line) for line in out.splitlines()]
+    return [line["error"] if "error" in line else line["outputs"][0]["values"] for line in lines]
+
+
+WINDOWS = [RAMP[:4].tolist(), RAMP[4:].tolist()]
+
+
+def test_each_recording_is_heard_from_its_beginning_and_nothing_is_complained_of(sound, tmp_path):
+    write(tmp_path / "a.wav", RAMP, rate=8)
+    code, out, error = runner(sound, "--run", *[tmp_path / "a.wav"] * 3)
+    assert (code, heard(out), error) == (0, WINDOWS * 3, "")
+
+
+def test_recordings_are_named_on_standard_input_too_and_a_folder_is_none(sound, tmp_path):
+    write(tmp_path / "a.wav", RAMP, rate=8)
+    code, out, _ = runner(sound, "--run", tmp_path, "-", data=f"{tmp_path}/a.wav\n{tmp_path}/gone.wav\n".encode())
+    folder, *windows, gone = heard(out)
+    assert code == 8 and folder == f"{tmp_path} is a folder: name the recordings in it"
+    assert windows == WINDOWS and "gone.wav cannot be opened" in gone
+
+
+def riff(size: int, *rest: bytes) -> bytes:
+    """A WAV file that says another size of itself, with chunks behind its sound."""
+    return b"RIFF" + size.to_bytes(4, "little") + wav(encoded(RAMP, 16), rate=8, size=0)[8:] + b"".join(rest)
+
+
+@pytest.mark.parametrize("size", [0, 36, 0x7FFFF000, 0xFFFFFFFF])
+def test_a_recorder_that_did_not_know_the_length_is_heard_to_the_end(sound, size):
+    assert heard(runner(sound, "--stream", data=riff(size))[1]) == WINDOWS
+
+
+def test_a_finished_recording_without_sound_has_none(sound):
+    empty = riff(36 + 8 + 16)[:44] + b"LIST" + (16).to_bytes(4, "little") + b"INFOISFTabcdefgh"
+    code, out, _ = runner(sound, "--stream", data=empty)
+    assert code == 8 and heard(out) == ["the stream ended before its first window of 4 samples"]
+
+
+def test_samples_that_are_wider_than_their_bits_are_refused(sound):
+    code, out, _ = runner(sound, "--stream", data=wav(bytes(32), rate=8, bits=24, block=4))
+    assert code == 8 and "gives 4 bytes to a sample of 24 bits in 1 channels, which is read where it takes 3" in heard(out)[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (b"1\n2\n3\n4\n", [[1, 2, 3, 4]]),
+        (b"\xef\xbb\xbf1\n2\n3\n4\n", [[1, 2, 3, 4]]),
+        (b"\xef\xbb\xbfvolts, 1\n1\n2\n3\n4\n", [[1, 2, 3, 4]]),
+        (b"1,9\n1\n2\n3\n4\n", ["holds 2 numbers, not 1", [1, 2, 3, 4]]),
+        (b"7 volts\n1\n2\n3\n4\n", ["holds 'volts', which is no number", [1, 2, 3, 4]]),
+        (b"1\n2\x00,9\n2\n3\n4\n", ["holds a NUL byte", [1, 2, 3, 4]]),
+        (b"1\n\xef\xbb\xbf2\n2\n3\n4\n", ["which is no number", [1, 2, 3, 4]]),
+    ],
+)
+def test_no_line_of_csv_vanishes_but_a_header(sound, text, lines):
+    code, out, _ = runner(sound, "--stream", "--csv", data=text)
+    found = heard(out)
+    assert code == (0 if len(lines) == 1 else 8) and len(found) == len(lines)
+    assert all(wanted in one if isinstance(wanted, str) else wanted == one for wanted, one in zip(lines, found, strict=True))
 
 
 # The self-test
@@ -547,6 +717,14 @@ def test_budgets_are_judged_by_this_device(bundle):
     assert record["bench"]["samples"] == 662
 
 
+def test_bytes_are_told_to_the_last(bundle):
+    edit(bundle, budgets=[budget("memory", "", 12345678901)])
+    (verdict,) = self_test(bundle, "--samples", "8")[1]["verdicts"]
+    assert verdict["limit"] == 12345678901
+    (verdict,) = self_test(bundle, "--no-bench")[1]["verdicts"]
+    assert verdict["limit"] == 12345678901
+
+
 def test_a_missed_budget_is_exit_5(bundle):
     edit(bundle, budgets=[budget("latency", "p50", 1e-9), budget("memory", "", 1)])
     code, record = self_test(bundle)
@@ -608,6 +786,21 @@ def test_what_decoding_costs_is_in_the_pipeline_alone(bundle, tmp_path):
     edit(bundle, golden={**golden, "vectors": bare})
     found = self_test(bundle)[1]["bench"]["pipeline"]
     assert found["inputs"] == "frames" and found["pre_s"]["min"] < 10 * small
+
+
+def test_the_peak_of_memory_has_decoding_in_it(bundle):
+    """A picture of 24 megapixels takes 72 MB as pixels; without passes it is not decoded."""
+    golden = json.loads((bundle / "bundle.json").read_text())["golden"]
+    PIL.Image.new("RGB", (6000, 4000)).save(bundle / "tests" / "large.jpg")
+    edit(
+        bundle,
+        golden={**golden, "vectors": [{**vector, "picture": "tests/large.jpg"} for vector in golden["vectors"]]},
+        budgets=[budget("memory", "", 72e6)],
+    )
+    code, record = self_test(bundle, "--samples", "8", "--passes", "1")
+    assert code == 5 and verdicts(record) == {"memory": "missed"} and record["bench"]["peak_rss_bytes"] > 72e6
+    code, record = self_test(bundle, "--samples", "8", "--passes", "0")
+    assert code == 0 and verdicts(record) == {"memory": "met"} and record["bench"]["peak_rss_bytes"] < 64e6
 
 
 def test_a_budget_of_the_pipeline_is_not_met_by_the_execution_alone(bundle):

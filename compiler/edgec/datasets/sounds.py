@@ -96,15 +96,15 @@ def _wav(handle: IO[bytes], size: int, name: str) -> Header:
 
 
 def _form(body: bytes) -> tuple[int, ...]:
-    """Return tag, channels, rate and bits; an extensible format's own tag stands later."""
-    tag, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", body)
+    """Return tag, channels, rate, bits and a sample's bytes in all channels; an extensible format's own tag stands later."""
+    tag, channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", body)
     if tag == EXTENSIBLE and len(body) >= 26:
         tag = int.from_bytes(body[24:26], "little")
-    return tag, channels, rate, bits
+    return tag, channels, rate, bits, block
 
 
 def _sound(form: tuple[int, ...], start: int, length: int, size: int, name: str) -> Header:
-    tag, channels, rate, bits = form
+    tag, channels, rate, bits, block = form
     if bits not in ENCODINGS.get(tag, ()):
         raise unreadable(name, f"its sound is {KNOWN.get(tag, f'of format {tag}')} of {bits} bits")
     if not (channels and rate):
@@ -112,6 +112,9 @@ def _sound(form: tuple[int, ...], start: int, length: int, size: int, name: str)
     if start + length > size:
         raise unreadable(name, f"it is cut short: {size - start} of {length} bytes of sound")
     each = channels * bits // 8
+    if block != each:
+        taken = f"{block} bytes to a sample of {bits} bits in {channels} channels, which is read where it takes {each}"
+        raise unreadable(name, f"its header gives {taken}")
     if length % each:
         raise unreadable(name, f"its sound ends within a sample: {length} bytes of {each} each")
     if not length:

@@ -85,7 +85,7 @@ def figures(plan: Plan, lowered: Lowered, folder: Path, cache: Path, offline: bo
         return Figure(name=name, value=value, unit="bytes", evidence=evidence, detail=detail)  # type: ignore[arg-type]
 
     # What no machine counted and no command stream states can refuse a budget, and meet none.
-    known = "artifact" if trial.ran or scratch else "estimated"
+    known = "artifact" if trial.ran or (scratch and not lowered.kernels) else "estimated"
     evidence, outside = "host" if trial.ran else known, "stack, the C library, ExecuTorch's own variables"
     return [
         figure("memory.arenas", arenas, "artifact", each=list(lowered.memory.arenas)),
@@ -205,7 +205,9 @@ def _basis(figure: Figure | None) -> str:
         counted = "loaded with stand-ins for the delegates" if not figure.detail["ran"] else "a 64-bit build, which takes more"
         return f"{used} bytes counted on the build machine ({counted}), rounded up"
     if scratch := figure.detail["scratch"]:
-        return f"the scratch memory of the command stream, {scratch} bytes, and {used} bytes counted on the build machine"
+        uncounted = "; what its kernels take was not counted" if figure.evidence == "estimated" else ""
+        counted = f"{used} bytes counted on the build machine{uncounted}"
+        return f"the scratch memory of the command stream, {scratch} bytes, and {counted}"
     if not used and figure.evidence != "host":
         return "not counted, since no build machine has the kernels; raise it where a run ends with error 0x21"
     return f"{used} bytes counted on the build machine with its own kernels, and a quarter more"

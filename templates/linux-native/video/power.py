@@ -61,7 +61,9 @@ def hwmon(sysfs: str) -> List[Rail]:
     rails = []
     for folder in sorted(glob.glob(sysfs + "/class/hwmon/hwmon*")):
         chip = text(folder + "/name") or os.path.basename(folder)
-        powers = sorted(glob.glob(folder + "/power[0-9]_input") + glob.glob(folder + "/power[0-9]_average"))
+        inputs = glob.glob(folder + "/power[0-9]_input")
+        averages = glob.glob(folder + "/power[0-9]_average")  # the same supply where it has an input too
+        powers = sorted(inputs + [path for path in averages if path[: -len("average")] + "input" not in inputs])
         for path in powers:
             label = text(path.rsplit("_", 1)[0] + "_label") or chip
             rails.append(Rail(label, scaled(path, 1e-6)))

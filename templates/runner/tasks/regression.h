@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "elements.h"
 #include "failure.h"
 #include "json.h"
 #include "model.h"
@@ -34,7 +35,7 @@ inline void print_regression(JsonWriter& line, const Bundle& bundle, const std::
   line.key("values").open('[');
   for (std::size_t i = 0; i < view.count(); ++i) {
     line.open('{').field("name", i < names.size() ? names[i] : std::to_string(i));
-    line.field("value", element(*view.spec->dtype, view.data, i));
+    write_element(line.key("value"), view, i);
     if (i < units.size()) line.field("unit", units[i]);
     line.close('}');
   }

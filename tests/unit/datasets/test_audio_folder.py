@@ -150,6 +150,7 @@ def test_a_file_without_a_sample_is_no_silence(project):
         (wav(bytes(160), bits=8, tag=6), "A-law of 8 bits"),
         (wav(bytes(160), bits=4, tag=17), "ADPCM of 4 bits"),
         (wav(bytes(160), bits=12), "format 1 of 12 bits"),
+        (wav(bytes(480), bits=24, block=4), "gives 4 bytes to a sample of 24 bits in 1 channels, which is read where"),
         (wav(bytes(320), channels=0), "0 channels"),
         (b"RIFF\0\0\0\0WAVEdata\x08\0\0\0" + bytes(8), "before its format"),
         (b"fLaC\0\0\0\x22" + bytes(8), "damaged"),

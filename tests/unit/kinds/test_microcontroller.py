@@ -15,6 +15,7 @@ from edgec.artifacts.bundle import Bundle, File
 from edgec.artifacts.manifest import Budget
 from edgec.artifacts.measured import Evidence, Figure, Measured
 from edgec.kinds import microcontroller
+from edgec.runtime.firmware import Trial
 from edgec.stages.judge import judge, overfull
 from edgec.stages.render import render
 from edgec.store.atomic import write_tree
@@ -121,6 +122,29 @@ def test_scratch_memory_is_read_off_velas_stream() -> None:
     stream = block(b"vela_bin_stream", b"") + block(b"scratch_size", struct.pack("<I", 70_000)) + block(b"vela_end_stream", b"")
     assert microcontroller.vela_scratch(b"program" + stream + stream.replace(b"\x70\x11", b"\x00\x01")) == 70_000
     assert microcontroller.vela_scratch(b"nothing") == 0
+
+
+@pytest.mark.parametrize(
+    ("kernels", "ran", "scratch", "known", "words"),
+    [
+        ((), False, 5000, "artifact", "5000 bytes, and 0 bytes counted on the build machine."),
+        (("cortex_m::quantized_add.out",), False, 5000, "estimated", "what its kernels take was not counted"),
+        (("aten::mean.out",), True, 5000, "artifact", "5000 bytes, and 0 bytes counted on the build machine."),
+        ((), False, 0, "estimated", "not counted, since no build machine has the kernels"),
+    ],
+)
+def test_memory_that_kernels_beside_a_command_stream_take_is_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernels: tuple[str, ...], ran: bool, scratch: int, known: str, words: str
+) -> None:
+    artifact = replace(lowered(tmp_path / "job"), backends=("EthosUBackend",), kernels=kernels)
+    monkeypatch.setattr(microcontroller, "tried", lambda *_: Trial(ran=ran, method=1000, temporary=0, words=""))
+    monkeypatch.setattr(microcontroller, "vela_scratch", lambda _: scratch)
+    asked = plan(target=TARGETS["cortex-m4"], budgets=())
+    found = Measured(figures=tuple(microcontroller.figures(asked, artifact, tmp_path / "job", tmp_path, True)))
+    ram = found.get("memory.ram")
+    assert ram and ram.evidence == known
+    sizes = render(asked, artifact, tmp_path / "job", None, found, (), False).files["include/edgec_sizes.h"]
+    assert words in content(sizes).decode()
 
 
 def test_inputs_that_are_bytes_are_kept_in_bytes(tmp_path: Path) -> None:

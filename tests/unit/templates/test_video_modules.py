@@ -101,6 +101,19 @@ def test_passwords_are_left_out(video: dict[str, ModuleType]) -> None:
     masked = video["problem"].masked
     assert masked("rtsp://me:p@ss@cam/x: gone") == "rtsp://***@cam/x: gone"
     assert masked("[tcp @ 0x1] rtsp://cam/x@y") == "[tcp @ 0x1] rtsp://cam/x@y"
+    assert masked("rtsp://cam:554/x: me@home") == "rtsp://cam:554/x: me@home"
+
+
+@pytest.mark.parametrize("password", ["geh/eim", "g@h/eim", "geh?e#im", "1/2@3", "geh:eim"])
+def test_a_password_of_any_characters_is_left_out(video: dict[str, ModuleType], password: str) -> None:
+    assert video["problem"].masked(f"rtsp://u:{password}@host/x: gone") == "rtsp://***@host/x: gone"
+
+
+@pytest.mark.parametrize("name", ["pass", "passwd", "password", "pwd", "token", "auth", "key", "Password", "access_token"])
+def test_a_password_in_the_query_is_left_out(video: dict[str, ModuleType], name: str) -> None:
+    masked = video["problem"].masked
+    assert masked(f"rtsp://h/x?user=admin&{name}=geheim: gone") == f"rtsp://h/x?user=admin&{name}=***: gone"
+    assert masked(f"http://h/x?{name}=geheim&channel=1") == f"http://h/x?{name}=***&channel=1"
 
 
 # Frames
@@ -194,6 +207,13 @@ def test_a_newer_jetson_s_channels_are_read_in_volts_and_amperes(video: dict[str
     assert video["power"].find(place).read() == {"watts": 6.0, "sensor": "VDD_IN"}
     (tmp_path / f"{chip}in1_label").write_text("VDD_GPU_SOC\n")
     assert video["power"].find(place).read() == {"watts": 7.5, "sensor": "VDD_GPU_SOC + VDD_CPU"}
+
+
+def test_a_supply_with_an_average_beside_its_input_counts_once(video: dict[str, ModuleType], tmp_path: Path) -> None:
+    chip = "class/hwmon/hwmon0/"
+    files = {f"{chip}name": "meter", f"{chip}power1_input": 3_000_000, f"{chip}power1_average": 2_900_000}
+    place = tree(tmp_path, {**files, f"{chip}power2_average": 500_000})
+    assert video["power"].find(place).read() == {"watts": 3.5, "sensor": "meter + meter"}
 
 
 def test_energy_counters_become_watts_also_when_they_begin_again(video: dict[str, ModuleType], tmp_path: Path) -> None:

@@ -47,21 +47,17 @@ def test_the_portable_kernels_golden_vectors_have_room_and_their_steps_have_none
 
 RUN_HERE = [("openvino", "fp32"), ("openvino", "int8")]
 NOT_RUN = [
-    ("tosa", "fp32"),
     ("tosa", "int8"),
     ("ethos-u", "int8"),
     ("cortex-m", "int8"),
-    ("vgf", "fp32"),
     ("vgf", "int8"),
     ("coreml", "fp32"),
-    ("coreml", "int8"),
-    ("vulkan", "fp32"),
-    ("vulkan", "fp16"),
     ("vulkan", "int8"),
     ("webgpu", "fp32"),
     ("mlx", "fp32"),
-    ("mlx", "fp16"),
 ]
+OTHERS = (("tosa", "fp32"), ("vgf", "fp32"), ("coreml", "int8"), ("vulkan", "fp32"), ("vulkan", "fp16"), ("mlx", "fp16"))
+NOT_RUN += [pytest.param(*pair, marks=pytest.mark.slow) for pair in OTHERS]
 REFERENCED = ("tosa", "ethos-u", "cortex-m", "vgf")
 
 

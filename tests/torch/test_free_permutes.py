@@ -127,7 +127,12 @@ def transposes(monkeypatch):
 @pytest.mark.parametrize(
     ("kind", "recipe"),
     # Plain dynamic quantization takes one range for two convolutions, and ends in three delegates; edgec's recipe does not.
-    [(kind, recipe) for kind in FREE for recipe in RECIPES if (kind, recipe) != (Two, "int8-dynamic")],
+    [
+        pytest.param(kind, recipe, marks=() if recipe in ("fp32", "int8") or kind is Convolved else pytest.mark.slow)
+        for kind in FREE
+        for recipe in RECIPES
+        if (kind, recipe) != (Two, "int8-dynamic")
+    ],
 )
 def test_planes_for_a_convolution_are_not_made(kind, recipe, transposes):
     exported, x = program(kind, recipe)

@@ -56,10 +56,10 @@ def test_each_candidate_of_both_targets_is_lowered_once(work, shop, monkeypatch)
 
 
 def test_nothing_is_started_when_the_time_is_over(work, shop, monkeypatch):
-    limited = [(replace(plan, search=replace(plan.search, time_limit=0.25)), project) for plan, project in work]
+    limited = [(replace(plan, search=replace(plan.search, time_limit=0.6)), project) for plan, project in work]
 
     def slow(trial):
-        time.sleep(0.2)
+        time.sleep(0.35)
         return trial
 
     seen, trials = run(limited, shop, monkeypatch, slow)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -15,21 +15,9 @@ from edgec.artifacts.oci import INDEX, LAYER, MANIFEST, Descriptor, describe, de
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import attached, download, faults, oci, transport, upload
 from edgec.store.transport import Session, connected
-from stub_registry import Handler, Stub, stub_registry
+from stub_registry import Handler, Stub
 
 CONTENT = os.urandom(100_000)
-
-
-@pytest.fixture
-def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
-    with stub_registry(tmp_path, monkeypatch) as running:
-        yield running
-
-
-@pytest.fixture
-def session(stub: Stub) -> Iterator[Session]:
-    with connected(stub.reference()) as opened:
-        yield opened
 
 
 def refusal(action: Callable[[], object]) -> Diagnostic:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -13,22 +12,10 @@ from edgec.artifacts.oci import INDEX, MANIFEST
 from edgec.diagnostics import Failure
 from edgec.store.packing import Packed, Release
 from edgec.store.push import push
-from edgec.store.transport import Session, connected
-from stub_registry import Handler, Stub, stub_registry
+from edgec.store.transport import Session
+from stub_registry import Handler, Stub
 
 FACTS = {"name": "camera", "version": "1.0.0", "target": "pi", "hardware": {}}
-
-
-@pytest.fixture
-def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
-    with stub_registry(tmp_path, monkeypatch) as running:
-        yield running
-
-
-@pytest.fixture
-def session(stub: Stub) -> Iterator[Session]:
-    with connected(stub.reference()) as opened:
-        yield opened
 
 
 @pytest.fixture

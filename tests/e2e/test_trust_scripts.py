@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,29 @@ def test_a_policy_that_is_no_file_is_not_taken_for_none(
     for action in ("signature", "evidence"):
         ended, _, err = call(*shell, script, action, out.folder)
         assert (ended, said in err, str(default) in err) == (code, True, True), err
+
+
+def test_a_default_policy_in_a_folder_that_may_not_be_entered(out: Out, shell: tuple[str, ...]) -> None:
+    """Whether there is one cannot be seen, and so it is not taken for none."""
+    with tempfile.TemporaryDirectory() as name:  # below pytest's own folders no other user may enter any
+        place = Path(name)
+        place.chmod(0o755)
+        bundle, etc = place / "bundle", place / "etc"
+        shutil.copytree(out.folder, bundle)
+        script, default = place / "trust.sh", etc / "edgec.toml"
+        script.write_text((out.folder / "trust.sh").read_text().replace("=/etc/edgec/edgec.toml\n", f"={default}\n"))
+        script.chmod(0o755)
+        etc.mkdir(0o700)
+        another = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        if os.geteuid() != 0:
+            another = []
+            etc.chmod(0)
+        elif not shutil.which("setpriv"):
+            pytest.skip("setpriv is not installed")
+        ended, _, err = call(*another, *shell, script, "signature", bundle)
+        assert (ended, str(default) in err) == (8, True), err
+        etc.chmod(0o755)
+        assert call(*another, *shell, script, "signature", bundle)[0] == 0
 
 
 @pytest.mark.parametrize(

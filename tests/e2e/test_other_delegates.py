@@ -132,6 +132,7 @@ target_link_options(vulkan_backend INTERFACE "SHELL:LINKER:--whole-archive ${WHO
 """
 
 
+@pytest.mark.slow
 def test_the_runner_of_a_board_is_built_with_a_checkout(built, camera, tmp_path):
     """The stand-in's options and targets bear the names of ExecuTorch's own build; no registry has its sources."""
     (executorch,) = importlib.util.find_spec("executorch").submodule_search_locations

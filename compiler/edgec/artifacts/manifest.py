@@ -17,6 +17,12 @@ Objective = Literal["latency", "size", "memory"]
 Sense = Literal["min", "max", "max_drop", "max_flips"]
 
 
+def filled(schema: Json, options: Options) -> dict[str, Json]:
+    """Return ``options``, and for what they leave out the defaults of their JSON Schema."""
+    defaults = {name: item["default"] for name, item in schema.get("properties", {}).items() if "default" in item}
+    return {**defaults, **options}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     """A plugin that the manifest names, with the options given to it (``NAME`` or ``{name, options}``)."""

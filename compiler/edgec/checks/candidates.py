@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgec.artifacts.document import Json, Route
-from edgec.artifacts.manifest import Choice, Manifest, TargetChoice
+from edgec.artifacts.manifest import Choice, Manifest, TargetChoice, filled
 from edgec.artifacts.target import Target
 from edgec.registry import REGISTRY, plugin
 from edgec.targets.table import TARGETS
@@ -102,9 +102,7 @@ def likeness(recipe: Choice, delegates: tuple[Choice, ...]) -> Json:
 
 
 def _filled(kind: str, choice: Choice) -> Json:
-    properties: Mapping[str, Json] = plugin(kind, choice.name).OPTIONS.get("properties", {})  # type: ignore[arg-type]
-    defaults = {name: item["default"] for name, item in properties.items() if "default" in item}
-    return [choice.name, defaults | dict(choice.options)]
+    return [choice.name, filled(plugin(kind, choice.name).OPTIONS, choice.options)]  # type: ignore[arg-type]
 
 
 def _recipes(manifest: Manifest, target: TargetChoice) -> list[tuple[Choice, Route]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgec.artifacts.document import Json, Route
-from edgec.artifacts.manifest import Budget, Choice, Manifest, Options
+from edgec.artifacts.document import Route
+from edgec.artifacts.manifest import Budget, Choice, Manifest, Options, filled
 from edgec.artifacts.project import Project
 from edgec.checks.places import at, budgets
 from edgec.diagnostics import Diagnostic
@@ -36,7 +36,8 @@ def _other_rules(budget: Budget, task: Choice) -> list[Diagnostic]:
     """What a metric goes by is the task's own where it is the same thing: the runner goes by the task's."""
     metric = plugin("metrics", budget.statistic)
     shared: dict[str, bool] = getattr(metric, "OF_TASK", {})
-    rules: Options = {**_defaults(task), **task.options}
+    # A task without any option goes by none of its defaults: an alarm needs a threshold first.
+    rules: Options = filled(plugin("tasks", task.name).OPTIONS, task.options) if task.options else {}
     given = {key: budget.options[key] for key in shared if key in budget.options}
     lacking = [key for key, needed in shared.items() if needed and key not in given and key not in rules]
     found = [
@@ -55,12 +56,6 @@ def _other_rules(budget: Budget, task: Choice) -> list[Diagnostic]:
             hint = f"leave {key} out here: it is the task's, which the runner goes by"
             found.append(Diagnostic(code="does-not-fit", message=message, where=where, hint=hint))
     return found
-
-
-def _defaults(task: Choice) -> dict[str, Json]:
-    properties: dict[str, Json] = plugin("tasks", task.name).OPTIONS.get("properties", {})
-    # A task without any option goes by none of its defaults: an alarm needs a threshold first.
-    return {key: item["default"] for key, item in properties.items() if "default" in item} if task.options else {}
 
 
 def _misfit(budget: Budget, task: str, plugged: Task) -> list[Diagnostic]:

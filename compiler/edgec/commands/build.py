@@ -163,13 +163,17 @@ def _keep(
 
 def _refuse_samples(found: Planned, settings: Settings) -> None:
     """Raise UsageError where bundles would be written among the samples of a data set, and be samples the next time."""
-    for plan, project in found.work:
-        out = (settings.out or project.root / "out").resolve()
-        for data in plan.data:
-            path = data.options.get("path")
-            if path and out.is_relative_to((project.folder / str(path)).resolve()):
-                what = f"{settings.out or 'out'} lies in the {data.role} data {path} of {plan.manifest}"
-                raise click.UsageError(f"{what}: bundles there would be taken for samples; name another folder with --out")
+    # Hundreds of manifests may share their data: each folder is looked at once.
+    places = {
+        (settings.out or project.root / "out", project.folder / str(path)): (data.role, path, plan.manifest)
+        for plan, project in found.work
+        for data in plan.data
+        if (path := data.options.get("path"))
+    }
+    for (out, folder), (role, path, manifest) in places.items():
+        if out.resolve().is_relative_to(folder.resolve()):
+            what = f"{settings.out or 'out'} lies in the {role} data {path} of {manifest}"
+            raise click.UsageError(f"{what}: bundles there would be taken for samples; name another folder with --out")
 
 
 def _outs(found: Planned, settings: Settings) -> Iterator[str]:

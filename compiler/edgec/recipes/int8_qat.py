@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgec.artifacts.document import Json
 from edgec.artifacts.limit import Limit
-from edgec.artifacts.manifest import Options
+from edgec.artifacts.manifest import Options, filled
 from edgec.artifacts.scheme import Scheme
 from edgec.recipes.fine_tuning import Course, deterministic, fine_tune, first_ranges
 from edgec.recipes.submodules import asked
@@ -122,8 +122,7 @@ WITHOUT: Mapping[str, tuple[float, float]] = {}
 
 def course(options: Options, decides: bool) -> Course:
     """Return the options with their defaults filled in; ``decides`` says whether the task chooses a class."""
-    given: dict[str, Any] = {name: item["default"] for name, item in OPTIONS["properties"].items() if "default" in item}
-    given |= {"loss": "distillation" if decides else "mse"} | dict(options)
+    given: dict[str, Any] = filled(OPTIONS, {"loss": "distillation" if decides else "mse", **options})
     del given["per_channel"]
     given.setdefault("frozen_epochs", given["epochs"] // 2)
     return Course(**given)

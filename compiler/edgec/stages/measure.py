@@ -141,8 +141,8 @@ def _slice_figures(plan: Plan, evaluation: Evaluation) -> list[Figure]:
         else:
             found = _figures_or_none(name, budget.options, evaluation.at(positions))
         for figure in found:
-            name = f"{figure.name}[{part.by} {part.name}]"
-            figures[name] = replace(figure, name=name)
+            full = f"{figure.name}[{part.by} {part.name}]"
+            figures[full] = replace(figure, name=full)
     return list(figures.values())
 
 

@@ -7,6 +7,7 @@ what a bundle ships does not depend on the Python that edgec runs in.
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import importlib.util
 import shutil
 import subprocess
@@ -187,7 +188,7 @@ def _installed() -> list[Path]:
 
 
 def _fetch(pinned: Pinned, folder: Path) -> None:
-    if importlib.util.find_spec("pip") is None:
+    if not _has_pip():
         raise Failure(
             Diagnostic(code="tool-missing", message="pip, which fetches the runtime, is not installed in this Python",
                        hint=f"run: {sys.executable} -m ensurepip")
@@ -200,6 +201,15 @@ def _fetch(pinned: Pinned, folder: Path) -> None:
         if not whole(staged, pinned):
             raise _mismatch(wheel.name, "its libraries or headers are not the pinned ones")
         _activate(staged, folder)
+
+
+def _has_pip() -> bool:
+    """Read from the metadata: below Python 3.12 looking for the module itself makes a later import of setuptools fail."""
+    try:
+        importlib.metadata.distribution("pip")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _download(pinned: Pinned, folder: Path) -> Path:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -189,3 +190,17 @@ def test_nothing_is_written_outside_the_folder(tmp_path, pinned):
     found = (path for path in (tmp_path / "into").rglob("*") if path.is_file())
     written = {path.relative_to(tmp_path / "into").as_posix() for path in found}
     assert written == {"deep/include/executorch/module.h", "deep/lib/libexecutorch.so"}
+
+
+def test_looking_for_pip_leaves_setuptools_importable():
+    # Below Python 3.12 setuptools gives way for good to a process that looks for the module pip, and openvino needs setuptools.
+    code = "from edgec.runtime import packs; assert packs._has_pip(); import setuptools, sys; assert 'pip' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_python_without_pip_is_told_how_to_get_it(tmp_path, monkeypatch, pinned):
+    monkeypatch.setattr(packs, "_has_pip", lambda: False)
+    with pytest.raises(Failure) as refused:
+        packs.runtime_pack("aarch64", tmp_path / "cache", offline=False)
+    (said,) = refused.value.diagnostics
+    assert said.code == "tool-missing" and "ensurepip" in (said.hint or "")

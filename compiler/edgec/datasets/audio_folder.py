@@ -126,7 +126,10 @@ def check(
     long = _headers(recordings, _folder(options, project, "recordings")) if recordings else []
     problems = _misfits(clips, inputs[0], "path") + _misfits(long, inputs[0], "recordings")
     problems += _lengths(clips, long, inputs[0], options.get("fit", "exact") == "exact")
-    return _strays(folder, project) + classes + problems
+    strays = _strays(folder, project, "path")
+    if recordings:
+        strays += _strays(_folder(options, project, "recordings"), project, "recordings")
+    return strays + classes + problems
 
 
 def files(options: Options, project: Project) -> list[Path]:
@@ -253,12 +256,12 @@ def _several(what: str, others: Sequence[tuple[str, str]], count: int, hint: str
     return wrong("data-mismatch", message, hint=hint, route=(key,))
 
 
-def _strays(folder: Path, project: Project) -> list[Diagnostic]:
-    """Sound whose name is not that of a format that is read is named, so that no data is left out in silence."""
+def _strays(folder: Path, project: Project, key: str) -> list[Diagnostic]:
+    """Sound below the folder at ``key`` whose name is not that of a format that is read is named, so that no data is left out in silence."""
     strays = [entry for entry in visible(folder) if entry.name.lower().endswith(UNREAD)]
     if not strays:
         return []
     first = project.relative(Path(strays[0].path))
     message = f"files left out because they end in none of {', '.join(SUFFIXES)}: {len(strays)}, first {first!r}"
     hint = "convert them to WAV or FLAC, or rename those that are"
-    return [wrong("data-unreadable", message, severity="warning", hint=hint)]
+    return [wrong("data-unreadable", message, severity="warning", hint=hint, route=(key,))]

@@ -7,7 +7,6 @@ what a bundle ships does not depend on the Python that edgec runs in.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import importlib.util
 import shutil
 import subprocess
@@ -205,9 +204,11 @@ def _fetch(pinned: Pinned, folder: Path) -> None:
 
 def _has_pip() -> bool:
     """Read from the metadata: below Python 3.12 looking for the module itself makes a later import of setuptools fail."""
+    from importlib import metadata  # it brings email and csv: 20 ms
+
     try:
-        importlib.metadata.distribution("pip")
-    except importlib.metadata.PackageNotFoundError:
+        metadata.distribution("pip")
+    except metadata.PackageNotFoundError:
         return False
     return True
 

@@ -104,6 +104,10 @@ def _entry(path: Path, host: str, entry: Any) -> Credentials | None:
         if not colon:
             raise _unusable(f"{path}: 'auth' of {host} is not base64 of user:password")
     token = str(entry.get("identitytoken") or "")
+    try:
+        f"{user}{password}{token}".encode()
+    except UnicodeEncodeError:  # half a surrogate is none of a password
+        raise _unusable(f"{path}: the entry of {host} is not text") from None
     return Credentials(user=user, password=password, identity_token=token) if user or token else None
 
 

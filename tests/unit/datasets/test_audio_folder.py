@@ -131,6 +131,14 @@ def test_sound_that_is_named_otherwise_is_not_left_out_in_silence(project):
     assert found.message == "files left out because they end in none of .wav, .flac: 1, first 'data/yes/b.wave'"
 
 
+def test_recordings_that_are_named_otherwise_are_told_too(project):
+    write(project.root / "data" / "yes" / "a.wav", WAVE)
+    write(project.root / "talk" / "long.wav", WAVE)
+    (project.root / "talk" / "more.mp3").write_bytes(b"sound")
+    (found,) = check(project, ("yes",), recordings="talk")
+    assert found.severity == "warning" and found.where.route == ("recordings",) and "'talk/more.mp3'" in found.message
+
+
 def test_a_file_without_a_sample_is_no_silence(project):
     write(project.root / "data" / "yes" / "a.wav", WAVE[:0])
     (found,) = check(project, ("yes",), fit="centre")

@@ -99,6 +99,8 @@ def test_a_store_that_has_nothing_leaves_it_to_the_file(docker: Path) -> None:
         '{"auths": {"HOST": 1}}',
         '{"auths": {"HOST": {"auth": "?"}}}',
         '{"auths": {"HOST": {"auth": "YWxpY2U="}}}',
+        '{"auths": {"HOST": {"username": "alice", "password": "\\ud800"}}}',
+        '{"auths": {"HOST": {"identitytoken": "\\ud800"}}}',
         '{"credHelpers": {"HOST": "missing"}}',
         '{"credsStore": "../../bin/sh"}',
         '{"credsStore": "fails"}',

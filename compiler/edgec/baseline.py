@@ -92,6 +92,7 @@ def _medians(artifacts: Sequence[tuple[Plan, Lowered, Path]], shop: Workshop) ->
             medians.append(float(bench(plan, lowered, folder, runner, Asked(samples=samples))["latency_s"]["p50"]))
         return medians
 
+    shop.quiet()
     look = max(round_of(FEWEST))
     rounds = [round_of(max(FEWEST, min(SAMPLES, int(SECONDS / look)))) for _ in range(ROUNDS)]
     return [min(medians) for medians in zip(*rounds, strict=True)]

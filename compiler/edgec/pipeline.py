@@ -11,11 +11,13 @@ from edgec.artifacts.document import Document
 from edgec.diagnostics import Diagnostic, Failure
 
 if TYPE_CHECKING:  # what only `build` needs is imported there: `validate` answers at once
+    from edgec.artifacts.bundle import Runner
     from edgec.artifacts.outcome import Outcome
     from edgec.artifacts.plan import Plan
     from edgec.artifacts.project import Project
     from edgec.artifacts.search import Searched, Trial
     from edgec.artifacts.settings import Settings
+    from edgec.runtime.forks import Forks
     from edgec.store.cache import Cache
     from edgec.workshop import Workshop
 
@@ -131,6 +133,7 @@ def build(work: Sequence[Work], settings: Settings, say: Progress, watch: Watch 
 
     from edgec.artifacts.plan import by_target
     from edgec.built import all_unchanged
+    from edgec.runtime.forks import Forks
     from edgec.store.cache import Cache
 
     damages: list[tuple[str, str]] = []
@@ -144,18 +147,29 @@ def build(work: Sequence[Work], settings: Settings, say: Progress, watch: Watch 
         for outcome in there:
             if outcome and watch:
                 watch(outcome.plan, outcome.status)
-        made = iter(_made(rest, settings, cache, say, watch) if rest else ())
+        forks = stack.enter_context(Forks())
+        made = iter(_made(rest, settings, cache, forks, damages, say, watch) if rest else ())
         outcomes = [outcome or next(made) for outcome in there]
     return _with_damages(outcomes, damages, settings.strict)
 
 
 def _made(
-    groups: Sequence[Sequence[Work]], settings: Settings, cache: Cache, say: Progress, watch: Watch | None
+    groups: Sequence[Sequence[Work]],
+    settings: Settings,
+    cache: Cache,
+    forks: Forks,
+    damages: list[tuple[str, str]],
+    say: Progress,
+    watch: Watch | None,
 ) -> Iterator[Outcome]:
-    """Yield the outcome of each target that has something to do."""
+    """Yield the outcome of each target that has something to do; ``damages`` gets those of the cache that forks met.
+
+    Bundles are written side by side, one a core, all but one of them in ``forks``; nothing is clocked meanwhile.
+    """
     import threading
 
     from edgec.baseline import baselines
+    from edgec.cores import cores
     from edgec.workshop import Workshop, lowered, unwatched
 
     work = [entry for group in groups for entry in group]
@@ -165,16 +179,44 @@ def _made(
         say=say,
         stop=threading.Event(),
         watch=watch or unwatched,
+        quiet=forks.wait,
         several=len({plan.manifest for plan, _ in work}) > 1,
     )
     trials = iter(lowered([*work, *(baselines(work) if settings.baseline else [])], shop))
+    begun: list[Callable[[], Outcome]] = []
     for count, group in enumerate(groups, 1):
         shop.watch(group[0][0], "measuring")
-        outcome = _outcome([next(trials) for _ in group], group[0][1], shop)
-        shop.watch(outcome.plan, outcome.status)
-        if shop.several:
-            say(f"{outcome.plan.name} for {outcome.plan.target.name}: {outcome.status} ({count} of {len(groups)})")
-        yield outcome
+        bundled = _concluded([next(trials) for _ in group], group[0][1], shop)
+        aside = len(begun) + 1 < cores() and count < len(groups)
+        begun.append(_aside(bundled, forks, damages) if aside else bundled)
+        if aside:
+            continue
+        for number, ended in enumerate(begun, count + 1 - len(begun)):
+            outcome = ended()
+            shop.watch(outcome.plan, outcome.status)
+            if shop.several:
+                say(f"{outcome.plan.name} for {outcome.plan.target.name}: {outcome.status} ({number} of {len(groups)})")
+            yield outcome
+        begun = []
+
+
+def _aside(work: Callable[[], Outcome], forks: Forks, damages: list[tuple[str, str]]) -> Callable[[], Outcome]:
+    """Begin ``work`` in a fork; return what waits for its outcome."""
+    known = len(damages)
+
+    def beside() -> tuple[Outcome, list[tuple[str, str]]]:
+        return work(), damages[known:]
+
+    fork = forks.begin(beside)
+    if fork is None:
+        return work
+
+    def ended() -> Outcome:
+        outcome, met = fork.result()
+        damages.extend(met)
+        return outcome
+
+    return ended
 
 
 def _with_damages(outcomes: list[Outcome], damages: Sequence[tuple[str, str]], strict: bool) -> tuple[Outcome, ...]:
@@ -197,38 +239,62 @@ def _with_damages(outcomes: list[Outcome], damages: Sequence[tuple[str, str]], s
     return tuple(outcomes)
 
 
-def _outcome(candidates: Sequence[Trial], project: Project, shop: Workshop) -> Outcome:
-    """Carry one target from its lowered candidates to a written bundle, or to what says why there is none."""
+def _concluded(candidates: Sequence[Trial], project: Project, shop: Workshop) -> Callable[[], Outcome]:
+    """Carry one target from its lowered candidates to verdicts; return what writes its bundle, or says why there is none."""
     from edgec.artifacts.outcome import Outcome
-    from edgec.search import concluded, refusals
-    from edgec.trials import judged
+    from edgec.baseline import pointless
+    from edgec.registry import bundle_kind
+    from edgec.search import concluded, findings, refusals
+    from edgec.stages.judge import overfull, shortfalls
+    from edgec.stages.omitted import omissions
+    from edgec.trials import judged, settled
     from edgec.workshop import diagnosed
 
-    plan = candidates[0].plan
+    plan, strict = candidates[0].plan, shop.settings.strict
+
+    def ended(outcome: Outcome) -> Callable[[], Outcome]:
+        return lambda: outcome
+
     try:
         trials = judged(candidates, shop)
-        searched = concluded(trials, shop.settings.strict, shop.seconds(plan))
+        searched = concluded(trials, strict, shop.seconds(plan))
         trial = trials[0] if searched is None else searched.chosen
         diagnostics = refusals(trials, trial)
         if trial is None or diagnostics:
-            return Outcome(plan=plan, diagnostics=diagnostics, searched=searched)
-        return _bundled(trial, [item.plan for item in candidates], searched, shop, project)
+            return ended(Outcome(plan=plan, diagnostics=diagnostics, searched=searched))
+        lowered, _, measured = settled(trial)
+        runner = None
+        if bundle_kind(plan.target.kind).RUNNER:
+            runner = shop.runner(plan.target, lowered.backends, lowered.kernels)
+        short = (*findings(searched), *shortfalls(trial.plan, trial.verdicts, strict), *pointless(trial, shop))
+        short += (*overfull(trial.plan, measured, strict), *omissions(trial.plan, lowered))
     except Exception as error:
-        return Outcome(plan=plan, diagnostics=diagnosed(plan, error))
+        return ended(Outcome(plan=plan, diagnostics=diagnosed(plan, error)))
+    plans = [item.plan for item in candidates]
+
+    def written() -> Outcome:
+        try:
+            return _bundled(trial, short, runner, plans, searched, shop, project)
+        except Exception as error:
+            return Outcome(plan=plan, diagnostics=diagnosed(plan, error))
+
+    return written
 
 
 def _bundled(
-    trial: Trial, plans: Sequence[Plan], searched: Searched | None, shop: Workshop, project: Project
+    trial: Trial,
+    short: tuple[Diagnostic, ...],
+    runner: Runner | None,
+    plans: Sequence[Plan],
+    searched: Searched | None,
+    shop: Workshop,
+    project: Project,
 ) -> Outcome:
+    """Render and write the bundle of what was chosen, and keep what later builds need to know of it."""
     from edgec.artifacts.outcome import Made, Outcome
-    from edgec.baseline import pointless
     from edgec.built import keep, note_last
     from edgec.locking import refuse_other
-    from edgec.registry import bundle_kind
-    from edgec.search import findings
     from edgec.stages.front import write_front
-    from edgec.stages.judge import overfull, shortfalls
-    from edgec.stages.omitted import omissions
     from edgec.stages.render import render
     from edgec.stages.write import digests_of, write
     from edgec.trials import settled
@@ -236,11 +302,6 @@ def _bundled(
     plan, settings = trial.plan, shop.settings
     out = settings.out or project.root / "out"
     lowered, folder, measured = settled(trial)
-    runner = None
-    if bundle_kind(plan.target.kind).RUNNER:
-        runner = shop.runner(plan.target, lowered.backends, lowered.kernels)
-    short = (*findings(searched), *shortfalls(plan, trial.verdicts, settings.strict), *pointless(trial, shop))
-    short += (*overfull(plan, measured, settings.strict), *omissions(plan, lowered))
     rejected = any(diagnostic.severity == "error" for diagnostic in short)
     bundle = render(
         *(plan, lowered, folder, runner, measured, trial.verdicts, rejected, searched, trial.evaluated), cache=shop.cache

@@ -129,6 +129,7 @@ def _speed(trial: Trial, runner: Runner, shop: Workshop) -> list[Figure]:
 def _measured(trial: Trial, runner: Runner, shop: Workshop) -> list[Figure]:
     plan, (lowered, folder, _) = trial.plan, settled(trial)
     if same_kind(plan.target):
+        shop.quiet()
         return clocked_figures(plan, lowered, folder, runner, shop.settings.sustained)
     if plan.search is None:
         return []

@@ -64,11 +64,16 @@ def unwatched(plan: Plan, step: str) -> None:
     """Tell nobody."""
 
 
+def _nothing() -> None:
+    """Wait for nothing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Workshop:
     """What every job needs. ``stop`` ends all jobs; ``begun`` is when each manifest's first job began (monotonic clock).
 
-    ``watch`` is told which step a target has come to; ``several`` manifests are built.
+    ``watch`` is told which step a target has come to; ``quiet`` waits until nothing of this build is at work beside the
+    caller, which is about to clock something; ``several`` manifests are built.
     """
 
     cache: Cache
@@ -76,6 +81,7 @@ class Workshop:
     say: Progress
     stop: threading.Event
     watch: Watch = unwatched
+    quiet: Callable[[], None] = _nothing
     several: bool = False
     begun: dict[str, float] = field(default_factory=dict)
     runners: dict[tuple[object, ...], Runner] = field(default_factory=dict)

@@ -131,6 +131,6 @@ def test_both_are_clocked_in_turn_and_the_best_median_counts(monkeypatch):
 
     monkeypatch.setattr(baseline, "bench", bench)
     of = SimpleNamespace(target=None, backends=(), kernels=())
-    shop = SimpleNamespace(runner=lambda *arguments: None)
+    shop = SimpleNamespace(runner=lambda *arguments: None, quiet=lambda: None)
     assert baseline._medians([(of, of, "a"), (of, of, "b")], shop) == [1.0, 2.0]
     assert order == [("a", 8, 0), ("b", 8, 0)] * 3

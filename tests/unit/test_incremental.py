@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 import stub_builds
+from edgec.artifacts.bundle import Bundle, Written
 from edgec.cli import group
+from edgec.diagnostics import Diagnostic, Failure
+from edgec.stages import write
+from edgec.store.cache import Cache
 from stub_builds import Place
 
 
@@ -61,6 +66,43 @@ def test_another_target_of_the_same_lowering_only_renders(place: Place) -> None:
     place.lowered()
     place.edit("[linux-x86_64]", "[linux-x86_64, jetson-nano]")
     assert place.statuses() == ["built", "built"] and place.lowered() == []
+
+
+@pytest.mark.parametrize(("cores", "writers"), [(1, 1), (2, 2), (8, 3)])
+def test_bundles_are_written_side_by_side_one_a_core(
+    cores: int, writers: int, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = write.write
+
+    def noted(bundle: Bundle, out: Path, cache: Cache | None = None) -> Written:
+        with (tmp_path / "writers").open("a") as log:
+            log.write(f"{os.getpid()}\n")
+        return real(bundle, out, cache)
+
+    monkeypatch.setattr(write, "write", noted)
+    monkeypatch.setattr("edgec.cores.cores", lambda: cores)
+    place.edit("[linux-x86_64]", "[linux-x86_64, jetson-nano, raspberry-pi-5]")
+    done = place.run("build")
+    assert [outcome["target"] for outcome in done["outcomes"]] == ["linux-x86_64", "jetson-nano", "raspberry-pi-5"]
+    assert done["exit_code"] == 0 and place.statuses() == ["unchanged"] * 3
+    pids = (tmp_path / "writers").read_text().split()
+    assert len(pids) == 3 and len(set(pids)) == writers and str(os.getpid()) in pids
+
+
+def test_what_fails_in_a_fork_is_told_as_here(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(bundle: Bundle, out: Path, cache: Cache | None = None) -> Written:
+        cache.damaged("the entry", "why") if cache and cache.damaged else None
+        raise Failure(Diagnostic(code="disk-full", message=f"no room for {bundle.target}"))
+
+    monkeypatch.setattr(write, "write", full)
+    monkeypatch.setattr("edgec.cores.cores", lambda: 2)
+    place.edit("[linux-x86_64]", "[linux-x86_64, jetson-nano]")
+    done = place.run("build")
+    assert done["exit_code"] == 8
+    assert [found["message"] for found in done["diagnostics"] if found["code"] == "disk-full"] == [
+        "no room for linux-x86_64", "no room for jetson-nano"
+    ]  # fmt: skip
+    assert [found["code"] for found in done["diagnostics"]].count("cache-damaged") == 1
 
 
 def test_other_weights_lower_anew(place: Place) -> None:

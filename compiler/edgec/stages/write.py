@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,9 @@ from edgec.store.atomic import (
     environment_errors,
     exchange,
     exclusive,
+    hold,
     inside,
+    is_held,
     remove_tree,
     sync,
     sync_tree,
@@ -47,22 +50,20 @@ class Move:
 def write(bundle: Bundle, out: Path, cache: Cache | None = None) -> Written:
     """Write a bundle under ``out`` (below ``rejected/`` where it missed a budget) and return where it lies.
 
-    Everything is staged beside its place, synced, read back, and only then moved. A failure or an interrupt puts
-    back what was there; after a kill, each of the four is the old or the new one, whole, and the next write into
-    ``out`` finishes what was begun. ``cache`` keeps large files as the tarball has them. Raises Failure
-    ``disk-full``, ``not-writable`` or ``digest-mismatch``, and ``name-twice`` where the tarball of another bundle lies.
+    Everything is staged beside its place, synced, read back, and only then moved, while no other writer moves anything
+    there. A failure or an interrupt puts back what was there; after a kill, each of the four is the old or the new one,
+    whole, and the next write into ``out`` finishes what was begun. ``cache`` keeps large files as the tarball has them.
+    Raises Failure ``disk-full``, ``not-writable`` or ``digest-mismatch``, and ``name-twice`` where the tarball of another
+    bundle lies.
     """
     base = out / "rejected" if bundle.rejected else out
-    with environment_errors(f"write the bundle into {base}"), _made(base) as made:
+    with environment_errors(f"write the bundle into {base}"), _made(base) as made, _staging(base) as staging:
+        _refuse_other(bundle, base)
+        moves = _stage(bundle, staging, cache)
         with exclusive(base / LOCK):
-            _recover(base)
-            _refuse_other(bundle, base)
-            try:
-                moves = _stage(bundle, base / STAGING, cache)
-                made(base.joinpath(bundle.name, bundle.version))
-                _commit(base, moves)
-            finally:
-                _discard(base / STAGING)
+            _refuse_other(bundle, base)  # one of the same name may have come meanwhile
+            made(base.joinpath(bundle.name, bundle.version))
+            _commit(base, staging, moves)
         return _written(bundle, base, moves)
 
 
@@ -124,11 +125,41 @@ def _refuse_other(bundle: Bundle, base: Path) -> None:
         raise Failure(Diagnostic(code="name-twice", message=message, hint=hint))
 
 
+@contextlib.contextmanager
+def _staging(base: Path) -> Iterator[Path]:
+    """Make a folder of this call's own below STAGING: other writers leave it alone until its lock, beside it, dies with us."""
+    with contextlib.ExitStack() as stack:
+        with exclusive(base / LOCK):
+            _recover(base)
+            (base / STAGING).mkdir(exist_ok=True)
+            staging = base / STAGING / os.urandom(4).hex()
+            stack.callback(_leave, staging)
+            stack.enter_context(hold(_lock_of(staging)))
+            stack.callback(_discard, staging)
+            staging.mkdir()
+        yield staging
+
+
+def _lock_of(staging: Path) -> Path:
+    return staging.with_name(f"{staging.name}.lock")
+
+
+def _leave(staging: Path) -> None:
+    """Remove the lock, and STAGING too unless another writer is at work there."""
+    with exclusive(staging.parent.parent / LOCK):
+        _lock_of(staging).unlink(missing_ok=True)
+        _tidy(staging.parent)
+
+
+def _tidy(folder: Path) -> None:
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
 def _stage(bundle: Bundle, staging: Path, cache: Cache | None) -> tuple[Move, ...]:
     """Write and read back everything in the staging folder; the journal, written last, makes it binding."""
     from edgec.store import archive, compressed  # they bring tarfile, which `placed` does not need
 
-    staging.mkdir()
     top, tarball = stem(bundle), staging / "tarball"
     write_tree(staging / "bundle", bundle.files)
 
@@ -175,9 +206,8 @@ def _check_tarball(bundle: Bundle, tarball: Path) -> None:
         raise _differs("the tarball")
 
 
-def _commit(base: Path, moves: tuple[Move, ...]) -> None:
+def _commit(base: Path, staging: Path, moves: tuple[Move, ...]) -> None:
     """Move everything into place and read it back; put the old ones back on any failure or interrupt."""
-    staging = base / STAGING
     journal = [{"staged": move.staged, "final": move.final, "sha256": move.sha256} for move in moves]
     write_file(staging / JOURNAL, json.dumps(journal).encode())
     begun: list[Move] = []
@@ -206,13 +236,22 @@ def _roll_back(staged: Path, final: Path, sha256: str) -> None:
 
 
 def _recover(base: Path) -> None:
-    """Finish or drop what a killed write left: with a journal it was whole, so it goes into place."""
-    for move in _journal(base / STAGING):
-        _roll_forward(base, move)
-    _discard(base / STAGING)
+    """Finish or drop what killed writes left: with a journal it was whole, so it goes into place. The caller holds LOCK."""
+    if not (base / STAGING).is_dir():
+        return
+    for staging in sorted((base / STAGING).iterdir()):
+        if is_held(staging if staging.name.endswith(".lock") else _lock_of(staging)):
+            continue
+        if not staging.is_dir():
+            staging.unlink()
+            continue
+        for move in _journal(staging, base):
+            _roll_forward(base, staging, move)
+        _discard(staging)
+    _tidy(base / STAGING)
 
 
-def _journal(staging: Path) -> list[Move]:
+def _journal(staging: Path, base: Path) -> list[Move]:
     """Return the moves of the journal; none where there is no journal, or none that this program has written."""
     path = staging / JOURNAL
     if not path.is_file():
@@ -221,14 +260,14 @@ def _journal(staging: Path) -> list[Move]:
         moves = [Move(**entry) for entry in json.loads(path.read_bytes())]
         for move in moves:
             inside(staging, move.staged)
-            inside(staging.parent, move.final)
+            inside(base, move.final)
     except (ValueError, TypeError, AttributeError, RecursionError):
         return []
     return moves if all(isinstance(move.sha256, str) for move in moves) else []
 
 
-def _roll_forward(base: Path, move: Move) -> None:
-    staged, final = base / STAGING / move.staged, base / move.final
+def _roll_forward(base: Path, staging: Path, move: Move) -> None:
+    staged, final = staging / move.staged, base / move.final
     if bundles.fingerprint(final) != move.sha256 and bundles.fingerprint(staged) == move.sha256:
         final.parent.mkdir(parents=True, exist_ok=True)
         exchange(staged, final)
@@ -236,7 +275,7 @@ def _roll_forward(base: Path, move: Move) -> None:
 
 
 def _discard(staging: Path) -> None:
-    """Remove the staging folder, its journal first: without one it can only be dropped."""
+    """Remove a staging folder, its journal first: without one it can only be dropped."""
     if not (staging / JOURNAL).is_dir():
         (staging / JOURNAL).unlink(missing_ok=True)
     if staging.exists():

@@ -204,6 +204,35 @@ def exclusive(path: Path) -> Iterator[None]:
             handle.close()
 
 
+def hold(path: Path) -> IO[str]:
+    """Make a lock file and hold it until it is closed, or this process ends. Raises OSError, where it is there already too."""
+    import fcntl
+
+    handle = path.open("x")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        handle.close()
+        raise
+    return handle
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds this lock file; nobody holds one that is not there. Raises OSError."""
+    import fcntl
+
+    try:
+        handle = path.open("r+")
+    except (FileNotFoundError, IsADirectoryError):
+        return False
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def _locked(path: Path) -> IO[str] | None:
     """Wait for the lock; None when its holder removed the file that we waited for, which then locks nothing."""
     import fcntl

@@ -18,6 +18,7 @@ from edgec.diagnostics import Failure
 from edgec.stages import write as stage
 from edgec.stages.write import write
 from edgec.store import archive, atomic, bundles
+from edgec.store.cache import Cache
 from edgec.store.files import sha256_of
 from forced import watched
 
@@ -255,7 +256,7 @@ def test_a_killed_write_with_a_journal_is_finished_by_the_next_one(
     ids=lambda journal: journal[:40].decode("ascii", "replace"),
 )
 def test_a_broken_journal_is_dropped(journal: bytes, old: Bundle, tmp_path: Path) -> None:
-    staging = tmp_path / "out" / stage.STAGING
+    staging = tmp_path / "out" / stage.STAGING / "dead"
     staging.mkdir(parents=True)
     (staging / stage.JOURNAL).write_bytes(journal)
     assert bundles.check(write(old, tmp_path / "out").folder) == old.digest
@@ -263,18 +264,19 @@ def test_a_broken_journal_is_dropped(journal: bytes, old: Bundle, tmp_path: Path
 
 
 def test_a_journal_that_is_a_folder_is_dropped(old: Bundle, tmp_path: Path) -> None:
-    (tmp_path / "out" / stage.STAGING / stage.JOURNAL).mkdir(parents=True)
+    (tmp_path / "out" / stage.STAGING / "dead" / stage.JOURNAL).mkdir(parents=True)
     assert bundles.check(write(old, tmp_path / "out").folder) == old.digest
 
 
-@pytest.mark.parametrize(("staged", "final"), [("half", "../elsewhere"), ("../kept", "moved")])
+@pytest.mark.parametrize(("staged", "final"), [("half", "../elsewhere"), ("../../kept", "moved")])
 def test_a_journal_moves_nothing_out_of_the_folder_or_into_it(staged: str, final: str, old: Bundle, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    (out / stage.STAGING).mkdir(parents=True)
-    for path in (out / stage.STAGING / "half", out / "kept"):
+    staging = out / stage.STAGING / "dead"
+    staging.mkdir(parents=True)
+    for path in (staging / "half", out / "kept"):
         path.write_bytes(b"x")
     move = {"staged": staged, "final": final, "sha256": sha256_of(out / "kept")}
-    (out / stage.STAGING / stage.JOURNAL).write_text(json.dumps([move]))
+    (staging / stage.JOURNAL).write_text(json.dumps([move]))
     write(old, out)
     assert (out / "kept").exists() and not (out / "moved").exists() and not (tmp_path / "elsewhere").exists()
 
@@ -283,4 +285,32 @@ def test_a_dead_staging_folder_is_cleared_away(old: Bundle, tmp_path: Path) -> N
     (tmp_path / "out" / stage.STAGING / "half").mkdir(parents=True)
     written: Written = write(old, tmp_path / "out")
     assert bundles.check(written.folder)
+    assert not [name for name in everything(tmp_path / "out") if name.startswith(".")]
+
+
+def test_another_writer_at_work_is_left_alone_and_waits_for_nobody(old: Bundle, new: Bundle, tmp_path: Path) -> None:
+    """Two bundles may be staged at once: the second is written whole while the first is still packing."""
+    out = tmp_path / "out"
+    other = replace(new, target="another")
+    real, between = stage._stage, []
+
+    def slow(bundle: Bundle, staging: Path, cache: Cache | None) -> tuple[stage.Move, ...]:
+        if bundle is old:
+            between.append(bundles.check(write(other, out).folder))
+            assert staging.is_dir() and sorted(path.suffix for path in staging.parent.iterdir()) == ["", ".lock"]
+        return real(bundle, staging, cache)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "_stage", slow)
+        assert bundles.check(write(old, out).folder) == old.digest
+    assert between == [new.digest]
+    assert not [name for name in everything(out) if name.startswith(".")]
+
+
+def test_what_several_killed_writes_left_is_finished_and_cleared_away(old: Bundle, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / "out" / stage.STAGING / name / "half").mkdir(parents=True)
+        (tmp_path / "out" / stage.STAGING / f"{name}.lock").touch()
+    (tmp_path / "out" / stage.STAGING / "lonely.lock").touch()
+    write(old, tmp_path / "out")
     assert not [name for name in everything(tmp_path / "out") if name.startswith(".")]

@@ -205,6 +205,7 @@ def test_inspect_reads_a_bare_program(camera, edgec):
     assert "Failed to load" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_same_inputs_give_the_same_tarball_elsewhere(camera, edgec, tmp_path):
     environment = {
         "TZ": "Asia/Kathmandu",

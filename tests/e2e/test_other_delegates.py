@@ -192,6 +192,7 @@ def test_openvinos_bundle_lacks_nothing_that_its_runner_loads(built, tmp_path):
     assert done.returncode not in (0, 5) and done.stderr
 
 
+@pytest.mark.slow
 def test_openvinos_bundle_is_the_same_when_it_is_built_again(edgec, built, project, tmp_path):
     again = build(edgec, project, "--target", "server", "--out", tmp_path / "again", "--no-cache")
     first, second = Path(built["server"]["tarball"]), Path(again["server"]["tarball"])

@@ -923,6 +923,7 @@ def compiled(architecture, folder, cache):
     return compile_runner(runtime_pack(architecture, cache, offline=False), toolchain(architecture, "2.27"), folder)
 
 
+@pytest.mark.slow
 def test_another_folder_and_a_cold_cache_give_the_same_bytes(camera, cache_folder, tmp_path, monkeypatch):
     folder = tmp_path / "another and deeper" / "two"
     monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", str(folder / "zig-global"))

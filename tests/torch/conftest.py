@@ -9,6 +9,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # plans.py
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Compute with one thread, as a job does: two workers with two each wait for one another."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(autouse=True)
 def forgotten_nets():
     """Each test's project may have a nets.py of its own: a job is a process of its own, and these tests share one."""

@@ -98,8 +98,6 @@ def accuracy(model, pictures, classes):
 
 def compared(octaves, **options):
     """Held-out accuracy in float and after harsh int8, of the longer trained one; and of the fine-tuned one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # several wait for each other where other tests want the cores
     pictures, classes = digits()
     learnt = samples(pictures[:LEARNT].numpy(), classes[:LEARNT].tolist())
     delegate, held_out = plugin("delegates", "xnnpack"), (pictures[LEARNT:], classes[LEARNT:])
@@ -112,7 +110,6 @@ def compared(octaves, **options):
     program, material, said, _ = prepared(shorter, INPUT, training=learnt)
     course = {"per_channel": False, "epochs": FINE, "batch_size": BATCH, "learning_rate": RATE, "threads": 1, **options}
     fine = int8_qat.quantize(program, material, delegate, course)
-    torch.set_num_threads(threads)
     return [accuracy(model, *held_out) for model in (longer, unguarded(harsh), unguarded(fine))], said
 
 
@@ -161,7 +158,6 @@ def upstreams_way(model, pictures, course):
 
 @pytest.mark.slow
 def test_folding_first_recovers_more_than_upstreams_way():
-    torch.set_num_threads(1)
     pictures, classes = digits()
     model = stretched(trained(pictures, classes, FLOAT), 4)
     options = {"per_channel": False, "epochs": FINE, "batch_size": BATCH, "learning_rate": RATE, "threads": 1}

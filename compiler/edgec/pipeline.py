@@ -183,21 +183,20 @@ def _made(
         several=len({plan.manifest for plan, _ in work}) > 1,
     )
     trials = iter(lowered([*work, *(baselines(work) if settings.baseline else [])], shop))
-    begun: list[Callable[[], Outcome]] = []
+    beside: list[Callable[[], Outcome]] = []
     for count, group in enumerate(groups, 1):
         shop.watch(group[0][0], "measuring")
         bundled = _concluded([next(trials) for _ in group], group[0][1], shop)
-        aside = len(begun) + 1 < cores() and count < len(groups)
-        begun.append(_aside(bundled, forks, damages) if aside else bundled)
-        if aside:
+        if len(beside) + 1 < cores() and count < len(groups):
+            beside.append(_aside(bundled, forks, damages))
             continue
-        for number, ended in enumerate(begun, count + 1 - len(begun)):
-            outcome = ended()
+        last = bundled()
+        for number, outcome in enumerate((*(ended() for ended in beside), last), count - len(beside)):
             shop.watch(outcome.plan, outcome.status)
             if shop.several:
                 say(f"{outcome.plan.name} for {outcome.plan.target.name}: {outcome.status} ({number} of {len(groups)})")
             yield outcome
-        begun = []
+        beside = []
 
 
 def _aside(work: Callable[[], Outcome], forks: Forks, damages: list[tuple[str, str]]) -> Callable[[], Outcome]:

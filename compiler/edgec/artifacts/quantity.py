@@ -13,14 +13,13 @@ Kind = Literal["duration", "period", "bytes", "rate", "frequency", "bandwidth", 
 # SI prefixes are powers of 1000, IEC 80000-13 prefixes (Ki, Mi, Gi) powers of 1024.
 UNITS: Mapping[Kind, Mapping[str, tuple[int, int]]] = {
     "duration": {
-        **{"ns": (1, -9), "us": (1, -6), "µs": (1, -6), "ms": (1, -3)},
-        **{"s": (1, 0), "min": (60, 0), "h": (3600, 0)},
+        "ns": (1, -9), "us": (1, -6), "µs": (1, -6), "ms": (1, -3), "s": (1, 0), "min": (60, 0), "h": (3600, 0),
     },
     # Not for latencies: 100m would pass for 100ms there.
     "period": {"s": (1, 0), "m": (60, 0), "min": (60, 0), "h": (3600, 0)},
     "bytes": {
-        **{"B": (1, 0), "kB": (1, 3), "KB": (1, 3), "MB": (1, 6), "GB": (1, 9)},
-        **{"KiB": (2**10, 0), "MiB": (2**20, 0), "GiB": (2**30, 0)},
+        "B": (1, 0), "kB": (1, 3), "KB": (1, 3), "MB": (1, 6), "GB": (1, 9),
+        "KiB": (2**10, 0), "MiB": (2**20, 0), "GiB": (2**30, 0),
     },
     "rate": {"fps": (1, 0), "Hz": (1, 0), "/s": (1, 0)},
     "frequency": {"kHz": (1, 3), "MHz": (1, 6), "GHz": (1, 9), "Hz": (1, 0)},
@@ -28,7 +27,7 @@ UNITS: Mapping[Kind, Mapping[str, tuple[int, int]]] = {
     "share": {"%": (1, -2)},
     "number": {},
     "figure": {"%": (1, -2)},
-}
+}  # fmt: skip
 """A unit's size as a whole number and a power of ten: no size below one is a float."""
 
 EXAMPLES: Mapping[Kind, str] = {

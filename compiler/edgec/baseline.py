@@ -9,7 +9,7 @@ from pathlib import Path
 from edgec import job
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.manifest import Choice
-from edgec.artifacts.measured import written
+from edgec.artifacts.measured import in_threads, written
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
 from edgec.artifacts.search import Trial
@@ -68,7 +68,7 @@ def pointless(trial: Trial, shop: Workshop) -> tuple[Diagnostic, ...]:
     settings = shop.settings
     message = (
         f"{plan.target.name}: {lowered.recipe} takes {written(quantized, 's')} at the median and fp32 {written(float32, 's')}, "
-        f"both clocked here just now with {plan.threads} threads: the quantization gains no time"
+        f"both clocked here just now with {in_threads(plan.threads)}: the quantization gains no time"
     )
     smaller = written(job.read_lowered(entry).pte_bytes, "bytes"), written(lowered.pte_bytes, "bytes")
     return (

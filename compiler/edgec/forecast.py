@@ -13,6 +13,7 @@ from edgec.artifacts.measured import Figure, Measured, written
 from edgec.artifacts.plan import Plan, by_target
 from edgec.artifacts.project import Project
 from edgec.artifacts.settings import Settings
+from edgec.artifacts.slices import standing
 from edgec.built import Earlier, all_unchanged, built_record, last_build
 from edgec.diagnostics import Failure
 from edgec.stages.inputs import bundle_parts, changes, fingerprints, lowering_parts
@@ -32,11 +33,17 @@ DERIVED = ("candidates", "manifest's text")
 
 @dataclass(frozen=True, kw_only=True)
 class Risk:
-    """How one budget stands with the figures of the last build; ``value`` is the figure as people write it, or ""."""
+    """How one budget stands with the figures of the last build; ``value`` is the figure as people write it, or "".
+
+    ``margin`` is how far the figure is on the good side of the limit. ``same`` says that it is the figure of the very artifact
+    that this plan gives.
+    """
 
     budget: Budget
     standing: Standing
     value: str
+    margin: float
+    same: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +52,7 @@ class Forecast:
 
     ``compared`` says that ``why`` are parts. ``facts`` is the lowered.json of an earlier build of the same lowering, or None.
     ``seconds`` is how long the last lowering of this target took, and ``size`` how large its artifact was, where they are
-    known; ``same`` says that they, and the risks, are of the very artifact that this plan gives.
+    known; ``same`` says that the size is of the very artifact that this plan gives. Each of the risks says so for itself.
     """
 
     plan: Plan
@@ -79,6 +86,7 @@ def _forecast(
     why, compared = _why(action, plan, plans, earlier, settings, cache)
     same = bool(earlier and earlier.lowering == fingerprints(lowering_parts(plan)))
     figures = earlier.figures if earlier and (same or not plan.search) else ()
+    read = _read_off(facts) if facts and (same or not plan.search) else {}
     size = facts["pte_bytes"] if facts else next((item.value for item in figures if item.name == "size"), None)
     return Forecast(
         plan=plan,
@@ -90,8 +98,22 @@ def _forecast(
         seconds=(earlier.seconds or None) if earlier and action == "lower" else None,
         size=size,
         same=same or facts is not None,
-        risks=tuple(_risk(plan, budget, figures) for budget in plan.budgets),
+        risks=tuple(
+            _risk(plan, budget, read[budget.kind], True) if budget.kind in read else _risk(plan, budget, figures, same)
+            for budget in plan.budgets
+        ),
     )
+
+
+def _read_off(facts: Json) -> dict[str, tuple[Figure, ...]]:
+    """Return what a lowered.json says of its artifact, by kind of budget: other figures are its build's."""
+    total = sum(operator["delegated"] + operator["left"] for operator in facts["operators"])
+    delegated = sum(operator["delegated"] for operator in facts["operators"])
+    share = delegated / total if total else 0.0
+    return {
+        "size": (Figure(name="size", value=facts["pte_bytes"], unit="bytes", evidence="artifact"),),
+        "delegation": (Figure(name="delegation", value=share, unit="share", evidence="artifact"),),
+    }
 
 
 def _why(
@@ -117,17 +139,21 @@ def _why(
     return ("the last build of it did not pass",), False
 
 
-def _risk(plan: Plan, budget: Budget, figures: Sequence[Figure]) -> Risk:
-    """Judge one budget by the last build's figures."""
+def _risk(plan: Plan, budget: Budget, figures: Sequence[Figure], same: bool) -> Risk:
+    """Judge one budget by figures, which are of the very artifact where ``same``."""
+    unknown = Risk(budget=budget, standing="unknown", value="", margin=0.0, same=same)
     try:
         (verdict,) = judge(replace(plan, budgets=(budget,)), Measured(figures=tuple(figures)))
     except (LookupError, Failure):
-        return Risk(budget=budget, standing="unknown", value="")
+        return unknown
+    if not figures:
+        return unknown
     figure = verdict.figure
-    value = written(figure.value, figure.unit) if figure else ""
-    if verdict.status == "met" and figure:
-        room = 1 - budget.limit if figure.unit == "share" and budget.sense == "min" else abs(budget.limit)
-        near = abs(figure.value - budget.limit) < TIGHT * room
-        return Risk(budget=budget, standing="tight" if near else "kept", value=value)
     standings: dict[str, Standing] = {"missed": "missed", "inconclusive": "open", "deferred": "device", "met": "kept"}
-    return Risk(budget=budget, standing=standings[verdict.status] if figures else "unknown", value=value)
+    found = replace(unknown, standing=standings[verdict.status], margin=standing(verdict).margin)
+    if figure is None:
+        return found
+    found = replace(found, value=written(figure.value, figure.unit))
+    room = 1 - budget.limit if figure.unit == "share" and budget.sense == "min" else abs(budget.limit)
+    tight = verdict.status == "met" and abs(figure.value - budget.limit) < TIGHT * room
+    return replace(found, standing="tight") if tight else found

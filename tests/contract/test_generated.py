@@ -26,6 +26,7 @@ WORD = re.compile(r"""["'\[]([a-z0-9]+(?:-[a-z0-9]+)+|offline)["'\]]""")
 REFUSAL = re.compile(r"\bcodes?\b|refus|raises|Failure|return_value|\berr\b")
 """What a test that asserts a diagnostic holds somewhere; a word in any other test covers no code."""
 ENDINGS = {
+    1: "Exit code 1: a bug in edgec",
     2: "Exit code 2: usage",
     3: "Exit code 3: the manifest is not valid",
     4: "Exit code 4: the model could not be loaded, quantized, lowered, or did not compare",
@@ -83,6 +84,11 @@ def test_the_manual_lists_every_target_core_and_tolerance(request: pytest.Fixtur
 def test_the_manual_lists_every_diagnostic(request: pytest.FixtureRequest) -> None:
     path = ROOT / "docs" / "diagnostics.md"
     compare(path, between(path.read_text(encoding="utf-8"), "codes", code_tables()), request)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_has_its_line_in_the_manual(code: str) -> None:
+    assert f"\n| `{code}` | " in (ROOT / "docs" / "diagnostics.md").read_text(encoding="utf-8")
 
 
 def test_every_example_in_the_manual_is_yaml_that_edgec_reads() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+import bundle_parts
 import stub_builds
 from edgec.artifacts.bundle import Bundle, Written
 from edgec.cli import group
@@ -184,6 +186,26 @@ def test_a_plan_names_the_file_that_changed(place: Place) -> None:
     assert found["changed_since"] and not found["of_this_artifact"]
 
 
+def test_a_cached_lowering_that_the_last_build_did_not_use_lends_only_its_own_figures(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.edit("2MB", "2kB, delegation: 90%")
+    place.run("build")
+    lowered = bundle_parts.lowered
+    monkeypatch.setattr(bundle_parts, "lowered", lambda folder: replace(lowered(folder), pte_bytes=9000, operators=()))
+    place.edit("fp32", "int8-dynamic")
+    place.run("build")
+    place.edit("int8-dynamic", "fp32")
+    found = plan(place)
+    assert (found["action"], found["size_bytes"], found["of_this_artifact"]) == ("nothing", 1300, False)
+    told = {item["budget"]: (item["standing"], item["last_figure"], item["of_this_artifact"]) for item in found["budgets"]}
+    assert told["size"] == ("kept", "1.30 kB", True) and told["delegation"][::2] == ("kept", True)
+    assert told["latency.p90"][::2] == ("kept", False)
+    done = CliRunner().invoke(group, ["plan", str(place.manifests)], standalone_mode=False)
+    assert "expected     1.30 kB\n" in done.stdout and "1.30 kB, kept\n" in done.stdout
+    assert "1.5 ms, kept (the last build's, of what has changed since)\n" in done.stdout
+
+
 def test_a_plan_is_what_the_build_then_does(place: Place) -> None:
     """Each edit's forecast holds: nothing is unchanged, render lowers nothing, lower lowers."""
     for old, new in (("fp32", "fp32"), ("2MB", "3MB"), ("fp32", "int8-dynamic"), ("int8-dynamic", "fp32")):
@@ -192,6 +214,13 @@ def test_a_plan_is_what_the_build_then_does(place: Place) -> None:
         place.lowered()
         (status,) = place.statuses()
         assert (status == "unchanged", bool(place.lowered())) == (action == "nothing", action == "lower")
+
+
+def test_one_thread_is_no_threads(place: Place) -> None:
+    place.edit("targets", "runtime: {threads: 1}\ntargets")
+    for verb in ("plan", "build"):
+        done = CliRunner().invoke(group, [verb, str(place.manifests)], standalone_mode=False)
+        assert "1 thread\n" in done.stdout and "1 threads" not in done.stdout
 
 
 def test_a_comment_for_a_pull_request(place: Place) -> None:

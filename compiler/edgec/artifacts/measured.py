@@ -77,6 +77,11 @@ def written(value: float, unit: str, more: int = 0) -> str:
     return f"{value:.{4 + more}g} {unit}".rstrip()
 
 
+def in_threads(count: int) -> str:
+    """Return ``1 thread``, ``4 threads``."""
+    return f"{count} thread{'' if count == 1 else 's'}"
+
+
 def _digits(value: float, count: int) -> str:
     """``count`` digits, but never an exponent for what is just below 1,000."""
     text = f"{value:.{count}g}"

@@ -11,18 +11,25 @@ Kind = Literal["duration", "period", "bytes", "rate", "frequency", "bandwidth", 
 """A ``figure`` is a share in percent or a plain number: what a metric of yet unknown kind takes."""
 
 # SI prefixes are powers of 1000, IEC 80000-13 prefixes (Ki, Mi, Gi) powers of 1024.
-UNITS: Mapping[Kind, Mapping[str, float]] = {
-    "duration": {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0},
+UNITS: Mapping[Kind, Mapping[str, tuple[int, int]]] = {
+    "duration": {
+        "ns": (1, -9), "us": (1, -6), "µs": (1, -6), "ms": (1, -3), "s": (1, 0), "min": (60, 0), "h": (3600, 0),
+    },
     # Not for latencies: 100m would pass for 100ms there.
-    "period": {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0},
-    "bytes": {"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30},
-    "rate": {"fps": 1.0, "Hz": 1.0, "/s": 1.0},
-    "frequency": {"kHz": 1e3, "MHz": 1e6, "GHz": 1e9, "Hz": 1.0},
-    "bandwidth": {"MB/s": 1e6, "GB/s": 1e9, "MiB/s": 2**20, "GiB/s": 2**30},
-    "share": {"%": 0.01},
+    "period": {"s": (1, 0), "m": (60, 0), "min": (60, 0), "h": (3600, 0)},
+    "bytes": {
+        "B": (1, 0), "kB": (1, 3), "KB": (1, 3), "MB": (1, 6), "GB": (1, 9),
+        "KiB": (2**10, 0), "MiB": (2**20, 0), "GiB": (2**30, 0),
+    },
+    "rate": {"fps": (1, 0), "Hz": (1, 0), "/s": (1, 0)},
+    "frequency": {"kHz": (1, 3), "MHz": (1, 6), "GHz": (1, 9), "Hz": (1, 0)},
+    "bandwidth": {"MB/s": (1, 6), "GB/s": (1, 9), "MiB/s": (2**20, 0), "GiB/s": (2**30, 0)},
+    "share": {"%": (1, -2)},
     "number": {},
-    "figure": {"%": 0.01},
-}
+    "figure": {"%": (1, -2)},
+}  # fmt: skip
+"""A unit's size as a whole number and a power of ten: no size below one is a float."""
+
 EXAMPLES: Mapping[Kind, str] = {
     "duration": "100ms",
     "period": "20m",
@@ -36,7 +43,8 @@ EXAMPLES: Mapping[Kind, str] = {
 }
 _PLAIN: tuple[Kind, ...] = ("share", "number", "figure")
 _POSITIVE: tuple[Kind, ...] = ("duration", "period", "bytes", "rate", "frequency", "bandwidth")
-_QUANTITY = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?) ?([^\d\s.][^\s]*)?", re.ASCII)
+_NUMBER = r"([-+]?)(?=\.?\d)(\d{0,400})(?:\.(\d{0,400}))?(?:[eE]([-+]?\d{1,20}))?"
+_QUANTITY = re.compile(rf"({_NUMBER}) ?([^\d\s.][^\s]*)?", re.ASCII)
 
 
 class QuantityError(ValueError):
@@ -48,17 +56,14 @@ class QuantityError(ValueError):
 
 
 def quantity(value: str | int | float, kind: Kind) -> float:
-    """Return ``value`` in base units: seconds, bytes, hertz, a share of 1, or a plain number.
+    """Return ``value`` in base units: seconds, bytes, hertz, a share of 1, or a plain number; the float nearest to it.
 
     Raises QuantityError when it is no such quantity, not finite, negative, zero where a limit must be positive
     (durations, bytes, rates), or a share above 1.
     """
     number, unit = _split(value, kind)
-    scale = _scale(value, number, unit, kind)
-    result = number * scale
-    if unit == "%":
-        result = number / 100  # the nearest float to the decimal; number * 0.01 is one bit off for some
-    return _in_range(value, result, kind)
+    size = _size(value, number, unit, kind)
+    return _in_range(value, _times(number, size) if isinstance(value, str) else float(value), kind)
 
 
 def stated(value: float, unit: str, *, up: bool) -> str:
@@ -68,12 +73,12 @@ def stated(value: float, unit: str, *, up: bool) -> str:
     """
     from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal  # 15 ms to import, and `validate` states nothing
 
-    scale, name = _largest(abs(value), unit)
-    exact = Decimal(repr(value)) / Decimal(repr(scale))
+    size, name = _largest(abs(value), unit)
+    exact = Decimal(repr(value)) / Decimal(size[0]).scaleb(size[1])
     step = Decimal(1).scaleb(-2 if name == "%" or not exact else min(0, exact.adjusted() - 2))
     number = exact.quantize(step, ROUND_CEILING if up else ROUND_FLOOR)
     # What is read back is a float, which may lie on the wrong side by its last bit.
-    while not _keeps(float(number) / 100 if name == "%" else float(number) * scale, value, up):
+    while not _keeps(_times(f"{number:f}", size), value, up):
         number += step if up else -step
     return f"{number:f}{name}"
 
@@ -90,42 +95,51 @@ def _keeps(limit: float, value: float, up: bool) -> bool:
     return limit >= value if up else limit <= value
 
 
-def _largest(value: float, unit: str) -> tuple[float, str]:
+def _times(number: str, size: tuple[int, int]) -> float:
+    """Return the float nearest to a written number of units: rounded once, not at each of two factors."""
+    match = re.fullmatch(_NUMBER, number)
+    assert match is not None, "what _QUANTITY found, or a Decimal"
+    sign, whole, fraction, exponent = (part or "" for part in match.groups())
+    return float(f"{sign}{int(whole + fraction) * size[0]}e{int(exponent or 0) - len(fraction) + size[1]}")
+
+
+def _largest(value: float, unit: str) -> tuple[tuple[int, int], str]:
     """Return the unit that people would write a value in, and its size."""
     if unit in ("share", "points"):
-        return 0.01, "%"
+        return UNITS["share"]["%"], "%"
     kind: Kind | None = {"s": "duration", "bytes": "bytes", "Hz": "rate"}.get(unit)  # type: ignore[assignment]
     if kind is None:
-        return 1.0, ""
+        return (1, 0), ""
     names = {"duration": ("s", "ms", "us", "ns"), "bytes": ("GB", "MB", "kB", "B")}.get(kind, ("fps",))
-    fitting = [name for name in names if UNITS[kind][name] <= value]
+    fitting = [name for name in names if _times("1", UNITS[kind][name]) <= value]
     name = fitting[0] if fitting else names[-1]
     return UNITS[kind][name], name
 
 
-def _split(value: str | int | float, kind: Kind) -> tuple[float, str]:
+def _split(value: str | int | float, kind: Kind) -> tuple[str, str]:
+    """Return the number as it is written, and the unit."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise QuantityError(f"{value!r} is not {_noun(kind)}", _allowed(kind))
     if isinstance(value, (int, float)):
-        return float(value), ""
+        return str(value), ""
     match = _QUANTITY.fullmatch(value)
     if match is None:
         raise QuantityError(f"{value!r} is not {_noun(kind)}", _allowed(kind))
-    return float(match[1]), match[2] or ""
+    return match[1], match[6] or ""
 
 
-def _scale(value: str | int | float, number: float, unit: str, kind: Kind) -> float:
+def _size(value: str | int | float, number: str, unit: str, kind: Kind) -> tuple[int, int]:
     units = UNITS[kind]
     if unit in units:
         return units[unit]
     if not unit:
         if kind in _PLAIN and not isinstance(value, str):
-            return 1.0
+            return 1, 0
         if kind in _PLAIN:
             raise QuantityError(f"{value!r} is a string, not {_noun(kind)}", f"write it without quotes: {value}")
-        raise QuantityError(f"{value} has no unit", f"write {number:g}{_first(kind)} ({_units(kind)})")
+        raise QuantityError(f"{value} has no unit", f"write {float(number):g}{_first(kind)} ({_units(kind)})")
     near = next((known for known in units if known.lower() == unit.lower()), None)
-    meant = f"did you mean {number:g}{near}? " if near else ""
+    meant = f"did you mean {float(number):g}{near}? " if near else ""
     raise QuantityError(f"{value!r} is not {_noun(kind)}: unknown unit {unit!r}", meant + _allowed(kind))
 
 

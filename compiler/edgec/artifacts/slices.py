@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 SHOWN, TOLD = 8, 3
 """Of the slices of one limit at most this many are shown in a table, and told in diagnostics: the worst; programs get all."""
 
-ORDER = {"missed": 0, "inconclusive": 1, "deferred": 2, "met": 3}
+ORDER = {
+    "missed": 0, "inconclusive": 1, "open": 1, "tight": 2, "unknown": 3, "deferred": 4, "device": 4, "met": 5, "kept": 5,
+}  # fmt: skip
+"""Verdicts, and what `edgec plan` foretells of them, the worst first."""
 
 
 def spelled_out(budgets: Sequence[Budget], labels: Sequence[str]) -> tuple[Budget, ...]:
@@ -73,9 +76,13 @@ class Standing:
 def standing(verdict: Verdict) -> Standing:
     """Return how a verdict stands."""
     budget, figure = verdict.budget, verdict.figure
-    group = f"{replace(budget, slice=None).name} by {budget.slice.by}" if budget.slice else None
     margin = _margin(budget.sense, budget.limit, figure.value) if figure else -math.inf
-    return Standing(group=group, status=verdict.status, margin=margin)
+    return Standing(group=limit_of(budget), status=verdict.status, margin=margin)
+
+
+def limit_of(budget: Budget) -> str | None:
+    """Return the limit whose slice a budget is on (``accuracy.top1.min by class``), None for one on the whole."""
+    return f"{replace(budget, slice=None).name} by {budget.slice.by}" if budget.slice else None
 
 
 def recorded_standing(budget: Json, verdict: Json) -> Standing:
@@ -104,7 +111,7 @@ def condensed(standings: Sequence[Standing], most: int = SHOWN) -> tuple[list[in
     rest: dict[str, list[int]] = {}
     for name, indices in groups.items():
         ranked = sorted(indices, key=lambda index: (ORDER[standings[index].status], standings[index].margin))
-        bad = [index for index in ranked if standings[index].status != "met"]
+        bad = [index for index in ranked if standings[index].status not in ("met", "kept")]
         chosen = bad[:most] or ranked[:1]
         shown |= set(chosen)
         if left := [index for index in ranked if index not in chosen]:

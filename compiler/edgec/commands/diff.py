@@ -9,7 +9,7 @@ import click
 
 from edgec.artifacts.difference import Difference
 from edgec.artifacts.release import Release
-from edgec.commands.options import common, output, plain_http_options
+from edgec.commands.options import common, output, plain_http_options, put
 from edgec.diagnostics import Diagnostic
 
 SCHEMA = "edgec/difference/v1"
@@ -101,8 +101,10 @@ def _tell(found: Difference, diagnostics: list[Diagnostic], code: int) -> None:
         return
     from edgec.output.difference import human, markdown
 
-    if out.format in ("markdown", "github"):
-        out.data(markdown(found))
+    out.data(human(found, out.colour(sys.stdout)) if out.format == "human" else markdown(found))
+    if out.format == "github":
+        from edgec.output import github
+
+        put(sys.stderr, github.render(diagnostics, {}))
     else:
-        out.data(human(found, out.colour(sys.stdout)))
-    out.findings(diagnostics, {})
+        out.findings(diagnostics, {})

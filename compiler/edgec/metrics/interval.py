@@ -39,7 +39,7 @@ def paired_drop(reference: NDArray[Any], actual: NDArray[Any]) -> tuple[float, t
     drop = float(difference.mean())
     spread = discordance(reference, actual)
     if "deviation" not in spread:
-        return drop, _bonett_price(spread["lost"], spread["won"], count)
+        return drop, paired_interval(spread["lost"], spread["won"], count)
     half = Z95 * spread["deviation"] / math.sqrt(count) if count >= FEWEST_NORMAL else math.inf
     return drop, (drop - half, drop + half)
 
@@ -57,7 +57,8 @@ def discordance(reference: NDArray[Any], actual: NDArray[Any]) -> Mapping[str, f
     return {"deviation": float(difference.std(ddof=1)) if difference.size > 1 else 0.0}
 
 
-def _bonett_price(lost: float, won: float, count: float) -> tuple[float, float]:
+def paired_interval(lost: float, won: float, count: float) -> tuple[float, float]:
+    """Return ``paired_drop``'s interval for right-or-wrong scores, of which so many were lost and won."""
     first, second = (lost + 1) / (count + 2), (won + 1) / (count + 2)
     centre = first - second
     half = Z95 * math.sqrt((first + second - centre**2) / (count + 2))
@@ -176,8 +177,8 @@ def samples_for_drop(drop: float, spread: Mapping[str, float], count: int, limit
         # An unlucky one of five data sets is nearer to the limit by Z80 standard errors, and has that many more lost or won.
         slack = Z80 * deviation * math.sqrt(total)
         if drop < limit:
-            return _bonett_price(math.ceil(lost * total + slack), won * total, total)[1] <= limit
-        return _bonett_price(lost * total, math.ceil(won * total + slack), total)[0] > limit
+            return paired_interval(math.ceil(lost * total + slack), won * total, total)[1] <= limit
+        return paired_interval(lost * total, math.ceil(won * total + slack), total)[0] > limit
 
     return _first(clears, count) if drop != limit else None
 

@@ -8,16 +8,18 @@ from collections.abc import Callable, Sequence
 
 from edgec.artifacts.document import Json
 from edgec.artifacts.measured import written
-from edgec.artifacts.slices import short_name
+from edgec.artifacts.slices import Standing, condensed, limit_of, notes, short_name
 from edgec.diagnostics import Diagnostic
 from edgec.forecast import Forecast, Risk
+from edgec.output.fitting import SHOWN, fitting
 
 MOST = 6
 """So many changed parts are named, and the rest counted."""
 ACTIONS = {"nothing": "nothing", "render": "judge and render", "lower": "lower, measure, render"}
 RISKS = {"missed": "would be missed", "tight": "tight", "open": "open", "unknown": "unknown"}
-SHOWN = 65_000
-"""GitHub refuses comments above 65,536 characters."""
+OTHER = " (the last build's, of what has changed since)"
+OTHERS = "\nThe other plans are too long for a comment: `edgec plan` prints them.\n"
+HEADER = ["| target | what runs | why | artifact and time | budgets to look at |", "|---|---|---|---|---|"]
 
 
 def action(group: Sequence[Forecast]) -> str:
@@ -40,8 +42,7 @@ def because(item: Forecast, quote: Callable[[str], str] = str) -> str:
 
 def expected(item: Forecast) -> list[str]:
     """Return what is to be expected of the artifact and of the time, and from which build that is known."""
-    known = "" if item.same else " (the last build's, of what has changed since)"
-    size = [f"{written(item.size, 'bytes')}{known}"] if item.size is not None else []
+    size = [f"{written(item.size, 'bytes')}{'' if item.same else OTHER}"] if item.size is not None else []
     seconds = [f"about {item.seconds:.0f} s to lower, as the last time"] if item.seconds else []
     return size + seconds
 
@@ -49,7 +50,14 @@ def expected(item: Forecast) -> list[str]:
 def standing(risk: Risk) -> str:
     """Return how a budget stands by the last build's figures: ``2.1 ms, kept``, ``on the device``, ``unknown``."""
     words = {"device": "on the device", **RISKS}.get(risk.standing, risk.standing)
-    return f"{risk.value}, {words}" if risk.value else words
+    return f"{risk.value}, {words}{'' if risk.same else OTHER}" if risk.value else words
+
+
+def worst(risks: Sequence[Risk]) -> tuple[list[Risk], list[str]]:
+    """Return the risks that people are shown, and a line on the rest of each limit's slices."""
+    standings = [Standing(group=limit_of(risk.budget), status=risk.standing, margin=risk.margin) for risk in risks]
+    shown, rest = condensed(standings)
+    return [risks[index] for index in shown], notes(standings, rest)
 
 
 def record(item: Forecast) -> dict[str, Json]:
@@ -65,30 +73,41 @@ def record(item: Forecast) -> dict[str, Json]:
         "changed_since": item.since if item.compared else None,
         "seconds": item.seconds,
         "size_bytes": item.size,
-        "of_this_artifact": item.same,
-        "budgets": [
-            {"budget": risk.budget.name, "standing": risk.standing, "last_figure": risk.value or None} for risk in item.risks
-        ],
+        "of_this_artifact": item.same and all(risk.same for risk in item.risks if risk.value),
+        "budgets": [_budget(risk) for risk in item.risks],
+    }
+
+
+def _budget(risk: Risk) -> dict[str, Json]:
+    return {
+        "budget": risk.budget.name,
+        "standing": risk.standing,
+        "last_figure": risk.value or None,
+        "of_this_artifact": risk.same if risk.value else None,
     }
 
 
 def comment(groups: Sequence[Sequence[Forecast]], found: Sequence[Diagnostic], details: Sequence[str]) -> str:
     """Return the whole comment in GitHub's Markdown; ``details`` is each target's plan as plain text."""
-    lines = ["### edgec plan", "", _summary(groups, found), ""]
+    text = f"### edgec plan\n\n{_summary(groups, found)}\n"
     wrong = [f"- **{item.severity}** `{item.code}`: {_text(item.message)}" for item in found if item.severity != "note"]
-    lines += [*wrong, ""] if wrong else []
+    text += _listed(wrong, SHOWN // 2)
     if groups:
-        lines += ["| target | what runs | why | artifact and time | budgets to look at |", "|---|---|---|---|---|"]
-        lines += [_row(group) for group in groups]
-    text = "\n".join(lines) + "\n"
+        text += _listed([*HEADER, *map(_row, groups)], SHOWN - len(text) - len(OTHERS))
     for group, detail in zip(groups, details, strict=True):
         plan = group[0].plan
         folded = _folded(f"{plan.name} {plan.version} for {plan.target.name}", detail)
         if len(text) + len(folded) > SHOWN:
-            text += "\nThe other plans are too long for a comment: `edgec plan` prints them.\n"
+            text += OTHERS
             break
         text += folded
     return text
+
+
+def _listed(lines: Sequence[str], room: int) -> str:
+    """The lines of a list or a table after a blank one, in at most ``room`` characters."""
+    shown, more = fitting(lines, room - 3, "edgec plan")
+    return "".join(f"\n{part}\n" for part in ("\n".join(shown), more) if part)
 
 
 def _summary(groups: Sequence[Sequence[Forecast]], found: Sequence[Diagnostic]) -> str:
@@ -109,7 +128,8 @@ def _summary(groups: Sequence[Sequence[Forecast]], found: Sequence[Diagnostic]) 
 def _row(group: Sequence[Forecast]) -> str:
     item = group[0]
     risks = [] if all(risk.standing == "unknown" for risk in item.risks) else item.risks
-    risky = [f"{_text(short_name(risk.budget))}: {_text(standing(risk))}" for risk in risks if risk.standing in RISKS]
+    shown, rest = worst([risk for risk in risks if risk.standing in RISKS])
+    risky = [f"{_text(short_name(risk.budget))}: {_text(standing(risk))}" for risk in shown] + [_text(note) for note in rest]
     cells = [
         f"{_text(item.plan.name)} {_text(item.plan.version)} for {_text(item.plan.target.name)}",
         action(group),

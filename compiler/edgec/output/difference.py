@@ -7,9 +7,10 @@ import textwrap
 from collections.abc import Sequence
 
 from edgec.artifacts.difference import Difference
+from edgec.output.fitting import SHOWN, fitting
 from edgec.output.human import printable
 from edgec.output.sections import Section, headline, sections
-from edgec.output.table import BOLD, paint, table
+from edgec.output.table import BOLD, paint, table, width
 
 WIDTH, NARROWEST = 100, 30
 """Columns of a terminal that text is wrapped for, and the fewest that a cell is given."""
@@ -35,38 +36,54 @@ def _block(section: Section, colour: bool) -> str:
 
 def _narrowed(row: Sequence[str], rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     """The row, its last cell in as many lines as WIDTH asks for."""
-    before = sum(max(len(other[index]) for other in rows) + 2 for index in range(len(row) - 1))
+    before = sum(max(width(other[index]) for other in rows) + 2 for index in range(len(row) - 1))
     first, *more = _wrapped(row[-1], WIDTH - 2 - before) or [""]
     return [(*row[:-1], first), *((*[""] * (len(row) - 1), line) for line in more)]
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, max(width, NARROWEST), break_on_hyphens=False)
+def _wrapped(text: str, columns: int) -> list[str]:
+    return textwrap.wrap(text, max(columns, NARROWEST), break_on_hyphens=False)
 
 
 def markdown(found: Difference) -> str:
-    """Return the same as Markdown; sections of detail fold, what text holds of markup is shown as it is."""
-    parts = [f"### {_literal(headline(found))}\n", *(f"> {_literal(note)}\n" for note in found.notes)]
+    """Return the same as Markdown; sections of detail fold, what text holds of markup is shown as it is.
+
+    It is no longer than GitHub takes of a comment: of what has no room the number is told.
+    """
+    text = "\n".join([f"### {_literal(headline(found))}\n", *(f"> {_literal(note)}\n" for note in found.notes)])
     made = sections(found)
-    for section in made:
-        parts.append(_folded(section) if section.title in FOLDED else f"**{section.title}**\n\n{_body(section)}")
-    return "\n".join(parts) + ("" if made else "\nNothing differs.\n")
+    for index, section in enumerate(made):
+        room = SHOWN - len(text)
+        if room < LEAST:
+            return f"{text}\n{len(made) - index} more sections: `edgec diff` prints them\n"
+        text += "\n" + _titled(section, room)
+    return text + ("" if made else "\nNothing differs.\n")
 
 
 FOLDED = ("size", "operators", "identity", "dependencies and toolchain", "inputs")
 
 
-def _folded(section: Section) -> str:
-    count = len(section.rows)
-    return f"<details><summary>{section.title} ({count} changed)</summary>\n\n{_body(section)}\n</details>\n"
+LEAST = 1_000
+"""Characters that a section is given at least; what a table and its title take beside its lines is less than half of that."""
 
 
-def _body(section: Section) -> str:
-    text = ""
-    if section.rows:
-        text += _row(section.header) + _row(["---"] * len(section.header))
-        text += "".join(_row([_literal(_marked(section, cell)) for cell in row]) for row in section.rows) + "\n"
-    return text + "".join(f"{_literal(line)}  \n" for line in section.lines)
+def _titled(section: Section, room: int) -> str:
+    body = _body(section, room - LEAST // 2)
+    if section.title not in FOLDED:
+        return f"**{section.title}**\n\n{body}"
+    return f"<details><summary>{section.title} ({len(section.rows)} changed)</summary>\n\n{body}\n</details>\n"
+
+
+def _body(section: Section, room: int) -> str:
+    """The sentences have at most half of the room, and the rows the rest."""
+    lines, more = fitting([f"{_literal(line)}  " for line in section.lines], room // 2, "edgec diff")
+    below = "".join(f"{line}\n" for line in (*lines, *([more] if more else [])))
+    if not section.rows:
+        return below
+    rows = [_row([_literal(_marked(section, cell)) for cell in row]) for row in section.rows]
+    shown, more = fitting(rows, room - len(below), "edgec diff")
+    table = [_row(section.header), _row(["---"] * len(section.header)), *shown]
+    return "".join(f"{line}\n" for line in (*table, "", *([more, ""] if more else []))) + below
 
 
 def _marked(section: Section, cell: str) -> str:
@@ -74,7 +91,7 @@ def _marked(section: Section, cell: str) -> str:
 
 
 def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell or ' ' for cell in cells)} |\n"
+    return f"| {' | '.join(cell or ' ' for cell in cells)} |"
 
 
 def _literal(text: str) -> str:

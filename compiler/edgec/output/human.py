@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from edgec.artifacts.document import Document, Span
 from edgec.diagnostics import Diagnostic, Location
 from edgec.output.place import place
+from edgec.output.table import width
 
 MAX_WIDTH = 160
 _COLOURS = {
@@ -70,13 +71,15 @@ def _line(document: Document | None, span: Span | None) -> str | None:
 
 
 def _window(text: str, span: Span) -> tuple[str, str]:
-    """Return the part of the line around the span, and carets under the span; both at most MAX_WIDTH wide."""
+    """Return the part of the line around the span, at most MAX_WIDTH characters of it, and carets under the span."""
     start = span.column - 1
     end = span.end_column - 1 if span.end_line == span.line else len(text)
     offset = 0 if len(text) <= MAX_WIDTH else max(0, min(start - MAX_WIDTH // 4, len(text) - MAX_WIDTH))
-    shown = printable(text[offset : offset + MAX_WIDTH].replace("\t", " "))
-    length = max(1, min(end, offset + MAX_WIDTH) - start)
-    return shown, " " * (start - offset) + "^" * length
+    before, under, after = (
+        printable(part.replace("\t", " "))
+        for part in (text[offset:start], text[start : min(end, offset + MAX_WIDTH)], text[max(start, end) : offset + MAX_WIDTH])
+    )
+    return before + under + after, " " * width(before) + "^" * max(1, width(under))
 
 
 def printable(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgec.artifacts.codec import to_json
 from edgec.artifacts.document import Json
-from edgec.artifacts.measured import Figure, Verdict, written
+from edgec.artifacts.measured import Figure, Verdict, in_threads, written
 from edgec.artifacts.outcome import Outcome
 from edgec.artifacts.search import search_record
 from edgec.artifacts.slices import condensed, notes, short_name, standing
@@ -57,7 +57,7 @@ def _block(outcome: Outcome, colour: bool) -> str:
     delegates = "+".join(choice.name for choice in plan.delegates)
     recipe = outcome.made.recipe if outcome.made else plan.recipe.name
     what = plan.label if outcome.searched else f"{recipe} on {delegates}"
-    head = f"{plan.name} {plan.version} for {plan.target.name}: {what}, {plan.threads} threads"
+    head = f"{plan.name} {plan.version} for {plan.target.name}: {what}, {in_threads(plan.threads)}"
     lines = [paint(printable(head), BOLD, colour)]
     if outcome.searched:
         lines += [*search.human(outcome.searched, colour), ""]
@@ -85,7 +85,7 @@ def _value(figure: Figure | None) -> str:
     if figure.interval and (figure.unit == "points" or flips) and math.isfinite(figure.interval[1]):
         text += f" (at most {written(figure.interval[1], figure.unit)})"
     if threads := figure.detail.get("threads"):
-        text += f", {threads} threads"
+        text += f", {in_threads(threads)}"
     return text
 
 

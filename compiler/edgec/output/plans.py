@@ -8,12 +8,12 @@ from typing import Protocol
 
 from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Choice, Input, Search
-from edgec.artifacts.measured import written
+from edgec.artifacts.measured import in_threads, written
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.profile import Profile
 from edgec.artifacts.slices import short_name
 from edgec.forecast import Forecast, Risk
-from edgec.output.comment import action, because, expected, standing
+from edgec.output.comment import action, because, expected, standing, worst
 from edgec.output.human import printable
 from edgec.output.table import BOLD, paint, table
 
@@ -77,25 +77,29 @@ def human(known: Sequence[Known], colour: bool) -> str:
         candidates = [_candidate(item) for item in known]
         lines.append(table(("candidate", "artifact", "at least", "key"), candidates, colour).rstrip("\n"))
     if plan.budgets:
-        budgets = list(dict.fromkeys(_budget(risk) for risk in group[0].risks))
-        lines.append(table(("budget", "limit", "last build"), budgets, colour).rstrip("\n"))
+        risks = group[0].risks
+        shown, rest = worst([risk for risk in risks if not _is_any_class(risk)])
+        budgets = dict.fromkeys(_budget(risk) for risk in risks if risk in shown or _is_any_class(risk))
+        lines.append(table(("budget", "limit", "last build"), list(budgets), colour).rstrip("\n"))
+        lines += [f"  {printable(note)}" for note in rest]
     return "\n".join(lines) + "\n"
 
 
 def _target(plan: Plan) -> str:
     target = plan.target
     parts = [target.architecture, target.cpu, target.accelerator, f"glibc {target.glibc}" if target.glibc else ""]
-    threads = f"{plan.threads} thread{'' if plan.threads == 1 else 's'}"
-    return ", ".join(part for part in (*parts, threads) if part)
+    return ", ".join(part for part in (*parts, in_threads(plan.threads)) if part)
+
+
+def _is_any_class(risk: Risk) -> bool:
+    """Whether it is on one of the classes, of which no figure is known: they are alike."""
+    return bool(risk.budget.slice and risk.budget.slice.by == "class" and risk.standing == "unknown")
 
 
 def _budget(risk: Risk) -> tuple[str, str, str]:
-    """A row; limits on classes are one row together."""
-    budget = risk.budget
-    limit = f"{SENSES[budget.sense]} {budget.text}"
-    if budget.slice and budget.slice.by == "class":
-        return f"accuracy {budget.statistic}, by class", limit, ""
-    return printable(short_name(budget)), limit, standing(risk)
+    """A row; limits on classes of which nothing is known are one row together."""
+    name = f"accuracy {risk.budget.statistic}, by class" if _is_any_class(risk) else printable(short_name(risk.budget))
+    return name, f"{SENSES[risk.budget.sense]} {risk.budget.text}", standing(risk)
 
 
 def _what(plan: Plan, facts: Json) -> list[tuple[str, str]]:

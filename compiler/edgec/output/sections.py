@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgec.artifacts.difference import ClassChange, Difference, Fact, FigureChange, Flip, VerdictChange
-from edgec.artifacts.measured import written
+from edgec.artifacts.measured import in_threads, written
 from edgec.artifacts.release import OperatorCount, Reading
+from edgec.output.slices import worst_slices
+from edgec.output.table import cut, width
 from edgec.releases.figures import FOLLOW
 from edgec.releases.thresholds import signed
 
@@ -17,7 +19,10 @@ SHOWN = 8
 """Rows of a table that lists samples, classes, files or operators; JSON has them all."""
 
 WIDEST = 40
-"""Characters of a fact that are shown; digests are cut at DIGEST."""
+"""Columns of a fact that are shown; digests are cut at DIGEST."""
+
+FLIP, LABEL = 77, 12
+"""Columns that a sample and its three classes have in a hundred columns, and that each class has at least."""
 
 DIGEST = 12
 KINDS = ("accuracy", "latency", "throughput", "memory", "size", "delegation")
@@ -72,13 +77,13 @@ def _thresholds(found: Difference) -> Section:
 
 
 def _figures(found: Difference) -> Section:
-    shown = sorted((item for item in found.figures if _is_shown(item)), key=_place)
+    shown, more = worst_slices(sorted((item for item in found.figures if _is_shown(item)), key=_place))
     rows = tuple(_figure(item) for item in shown)
     notes: dict[str, list[str]] = {}
     for item in shown:
         if item.note:
-            notes.setdefault(item.note, []).append(_short(item.name))
-    lines = [f"{', '.join(names)}: {note}" for note, names in notes.items()]
+            notes.setdefault(item.note, []).append(_cut(_short(item.name)))
+    lines = [*more, *(f"{', '.join(names)}: {note}" for note, names in notes.items())]
     if any(item.interval and item.old and item.old.clocked for item in shown):
         lines.append(CLOCKS)
     return Section(title="figures", header=("figure", "old", "new", "change", "evidence"), rows=rows, lines=tuple(lines))
@@ -101,7 +106,7 @@ def _is_shown(item: FigureChange) -> bool:
 def _figure(item: FigureChange) -> tuple[str, ...]:
     known = item.new or item.old
     old, new = (_value(reading, item.unit) for reading in (item.old, item.new))
-    return (_short(item.name), old, new, _changed(item), _evidence(known, item))
+    return (_cut(_short(item.name)), old, new, _changed(item), _evidence(known, item))
 
 
 def _short(name: str) -> str:
@@ -148,8 +153,8 @@ def _evidence(known: Reading | None, item: FigureChange) -> str:
     kinds = dict.fromkeys(reading.evidence for reading in (item.old, item.new) if reading)
     text = " → ".join(kinds)
     if known.clocked and known.threads:
-        threads = dict.fromkeys(reading.threads for reading in (item.old, item.new) if reading)
-        return f"{text}, {' → '.join(str(count) for count in threads)} threads"
+        before = f"{item.old.threads} → " if item.old and item.old.threads != known.threads else ""
+        return f"{text}, {before}{in_threads(known.threads)}"
     return text
 
 
@@ -171,7 +176,8 @@ def _decisions(found: Difference) -> Section:
     if decisions.p_value is not None:
         head += f": {counts['lost']} lost, {counts['won']} won, {counts['wrong']} wrong in both"
         head += f"; McNemar's exact test p = {decisions.p_value:.2g}"
-    shown = tuple(_flip(flip) for flip in flips[:SHOWN])
+    longest = max((width(_cut(flip.sample)) for flip in flips[:SHOWN]), default=0)
+    shown = tuple(_flip(flip, max(LABEL, (FLIP - longest) // 3)) for flip in flips[:SHOWN])
     more = [f"{len(flips) - SHOWN} more: --output json lists all"] if len(flips) > SHOWN else []
     lines = [*more, head, *_blame(flips), *lines]
     return Section(title="decisions", header=("sample", "truth", "old", "new", ""), rows=shown, lines=tuple(lines))
@@ -210,9 +216,9 @@ def _answers(found: Difference) -> str:
     )
 
 
-def _flip(flip: Flip) -> tuple[str, ...]:
+def _flip(flip: Flip, widest: int) -> tuple[str, ...]:
     turn = {"wrong": "wrong in both", "unknown": ""}.get(flip.turn, flip.turn)
-    return (_cut(flip.sample), flip.truth or "–", flip.old, flip.new, turn)
+    return (_cut(flip.sample), *(_cut(label, widest) for label in (flip.truth or "–", flip.old, flip.new)), turn)
 
 
 def _classes(found: Difference) -> Section:
@@ -226,7 +232,7 @@ def _classes(found: Difference) -> Section:
 def _class(entry: ClassChange) -> tuple[str, ...]:
     old, new = entry.old / entry.samples, entry.new / entry.samples
     values = (written(old, "share"), written(new, "share"), signed(new - old, "share"))
-    return (entry.label, str(entry.samples), *values, str(entry.lost), str(entry.won))
+    return (_cut(entry.label), str(entry.samples), *values, str(entry.lost), str(entry.won))
 
 
 def _verdicts(found: Difference) -> Section:
@@ -237,7 +243,7 @@ def _verdicts(found: Difference) -> Section:
 def _verdict(item: VerdictChange) -> tuple[str, ...]:
     dash = "–"
     old, new = (item.old_text or dash, item.old_status or dash), (item.new_text or dash, item.new_status or dash)
-    return (item.budget, *old, *new)
+    return (_cut(item.budget), *old, *new)
 
 
 def _parts(found: Difference) -> Section:
@@ -283,8 +289,8 @@ def _fact(text: str | None) -> str:
     return f"{text[:DIGEST]}…" if re.fullmatch(r"[0-9a-f]{64}", text) else _cut(text)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= WIDEST else f"{text[: WIDEST // 2 - 1]}…{text[-WIDEST // 2 :]}"
+def _cut(text: str, widest: int = WIDEST) -> str:
+    return cut(text, widest)
 
 
 def _inputs(found: Difference) -> Section:

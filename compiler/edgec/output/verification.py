@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgec.artifacts.benched import told
 from edgec.artifacts.document import Json
-from edgec.artifacts.measured import SAMPLES_FOR, written
+from edgec.artifacts.measured import SAMPLES_FOR, in_threads, written
 from edgec.artifacts.slices import Standing, condensed, notes, recorded_standing
 from edgec.output.human import printable
 from edgec.output.table import BOLD, paint, table
@@ -43,7 +43,7 @@ def _facts(record: dict[str, Json]) -> list[tuple[str, str]]:
         latency = bench["latency_s"]
         enough = [name for name in ("p50", "p90", "p99") if name in latency and SAMPLES_FOR[name] <= bench["samples"]]
         times = ", ".join(f"{name} {written(latency[name], 's')}" for name in enough) or "too few samples"
-        facts.append(("latency", f"{times} ({bench['samples']} samples, {bench['threads']} threads)"))
+        facts.append(("latency", f"{times} ({bench['samples']} samples, {in_threads(bench['threads'])})"))
         facts += told(bench)
         facts.append(("memory", f"{written(bench['peak_rss_bytes'], 'bytes')} at most"))
     if evaluation := record.get("evaluation"):

@@ -36,6 +36,10 @@ POINTS = ("accuracy", "delegation", "classes", "flips")
 """Kinds whose percentages are percentage points; the others' are shares of the old figure."""
 
 
+MOST = 8
+"""So many budgets with a worse verdict are named, and the rest counted."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """One threshold as it was written: ``figure`` is its name (``accuracy.top5``), ``kind`` the part before the point.
@@ -138,7 +142,9 @@ def held(thresholds: Sequence[Asked], found: Difference, strict: bool = False) -
 def _held(item: Asked, found: Difference, strict: bool) -> Threshold:
     if item.kind == "verdicts":
         worse = [change.budget for change in found.verdicts if change.worse]
-        return _threshold(item, bool(worse), f"worse: {', '.join(worse)}" if worse else "no budget has a worse verdict")
+        more = f" and {len(worse) - MOST} more" if len(worse) > MOST else ""
+        told = f"worse: {', '.join(worse[:MOST])}{more}" if worse else "no budget has a worse verdict"
+        return _threshold(item, bool(worse), told)
     if item.kind == "signature":
         changed = [fact.name for fact in found.identity if fact.name.startswith(("input ", "output ", "labels"))]
         reason = f"changed: {', '.join(changed)}" if changed else "inputs, outputs and labels agree"
@@ -146,7 +152,7 @@ def _held(item: Asked, found: Difference, strict: bool) -> Threshold:
     if item.kind == "flips":
         return _flips(item, found, strict)
     if item.kind == "classes":
-        return _classes(item, found)
+        return _classes(item, found, strict)
     name = item.figure if "." in item.figure else FIGURES.get(item.kind, item.kind)
     if item.figure == "accuracy":
         name = main_metric(found.figures) or "accuracy"
@@ -187,8 +193,12 @@ def _figure(item: Asked, name: str, figure: FigureChange | None, strict: bool) -
         worst = (min(ends) if better else max(ends)) if strict else worst
     elif strict and (figure.old.clocked or figure.name.startswith("accuracy.")):
         return _unknown(item, f"{told}: without an interval, which --strict holds limits against")
-    loss = -worst if better else worst
-    return _threshold(item, loss > item.limit + 1e-12 and not math.isclose(loss, item.limit, rel_tol=1e-9), told)
+    return _threshold(item, _above(-worst if better else worst, item.limit), told)
+
+
+def _above(loss: float, limit: float) -> bool:
+    """Whether a loss is above the limit by more than the roundings of a difference of floats."""
+    return loss > limit + 1e-12 and not math.isclose(loss, limit, rel_tol=1e-9)
 
 
 def _told(item: Asked, figure: FigureChange) -> str:
@@ -223,13 +233,22 @@ def _flips(item: Asked, found: Difference, strict: bool) -> Threshold:
     reason = f"{count} of {total} samples ({100 * count / total:.2f} %) are decided differently"
     if strict and bounds:
         reason += f", at most {100 * bounds[1]:.2f} % by the 95 % interval"
-    return _threshold(item, worst > item.limit, reason)
+    return _threshold(item, _above(worst, item.limit), reason)
 
 
-def _classes(item: Asked, found: Difference) -> Threshold:
+def _classes(item: Asked, found: Difference, strict: bool) -> Threshold:
+    """Held by the class that loses most; ``strict`` by the one whose paired interval reaches furthest."""
     if found.decisions is None or not found.decisions.classes:
         return _unknown(item, found.samples.refused or "the data has no labels, or the task decides on no class")
-    losses = [((entry.old - entry.new) / entry.samples, entry) for entry in found.decisions.classes]
-    loss, worst = max(losses, key=lambda pair: pair[0])
-    reason = f"{worst.label} loses most: {worst.old} → {worst.new} of {worst.samples} right, {-100 * loss:+.2f} pp"
-    return _threshold(item, loss > item.limit + 1e-12, reason)
+    from edgec.metrics.interval import paired_interval
+
+    intervals = [paired_interval(entry.lost, entry.won, entry.samples) for entry in found.decisions.classes]
+    losses = [(entry.old - entry.new) / entry.samples for entry in found.decisions.classes]
+    ends = [high for _, high in intervals] if strict else losses
+    index = max(range(len(ends)), key=lambda place: ends[place])
+    worst, (low, high) = found.decisions.classes[index], intervals[index]
+    reason = f"{worst.label} {'may lose' if strict else 'loses'} most: {worst.old} → {worst.new} of {worst.samples} right, "
+    reason += f"{100 * (worst.new - worst.old) / worst.samples:+.2f} pp"
+    if strict:
+        reason += f" (95 % interval {-100 * high:+.2f} pp to {-100 * low:+.2f} pp)"
+    return _threshold(item, _above(ends[index], item.limit), reason)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
-from edgec.artifacts.quantity import Kind, QuantityError, quantity
+from edgec.artifacts.quantity import UNITS, Kind, QuantityError, quantity
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,35 @@ def test_every_whole_percent_is_the_nearest_float() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "kind", "expected"),
+    [
+        ("82.4%", "share", 824 / 1000),
+        ("0.7%", "figure", 7 / 1000),
+        ("0.7ms", "duration", 0.0007),
+        ("4.35us", "duration", 4.35e-6),
+        ("1.1h", "period", 3960.0),
+        ("8.2MB", "bytes", 8_200_000.0),
+        ("1.001GB", "bytes", 1_001_000_000.0),
+        ("0.3KiB", "bytes", 307.2),
+        (".57kHz", "frequency", 570.0),
+        ("1.13MB/s", "bandwidth", 1_130_000.0),
+        ("1.e-1s", "duration", 0.1),
+    ],
+)
+def test_the_float_is_the_one_nearest_to_what_is_written(text: str, kind: Kind, expected: float) -> None:
+    assert quantity(text, kind) == expected
+
+
+@pytest.mark.parametrize("kind", UNITS)
+def test_no_unit_rounds_twice(kind: Kind) -> None:
+    """Each size of each unit, by rational numbers; what may be no such quantity (100.1%, 0s) is left out."""
+    for unit, (whole, power) in UNITS[kind].items():
+        for thousandths in range(1, 2000, 7):
+            exact = Fraction(thousandths, 1000) * whole * Fraction(10) ** power
+            assert quantity(f"{thousandths / 1000:.3f}{unit}", kind) == float(exact)
+
+
+@pytest.mark.parametrize(
     ("text", "kind", "hint"),
     [
         (100, "duration", "100ms"),
@@ -56,6 +87,10 @@ def test_every_whole_percent_is_the_nearest_float() -> None:
         ("fast", "rate", "10fps"),
         ("", "rate", "10fps"),
         ("1e999s", "duration", "100ms"),
+        ("1e-999s", "duration", "100ms"),
+        ("1" * 5000 + "s", "duration", "100ms"),
+        ("1e" + "9" * 5000 + "s", "duration", "100ms"),
+        (".s", "duration", "100ms"),
         ("1ms\n", "duration", "100ms"),
         ("١٠٠ms", "duration", "100ms"),
     ],

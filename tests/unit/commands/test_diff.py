@@ -15,6 +15,7 @@ from edgec.artifacts.bundle import Written
 from edgec.artifacts.manifest import Choice
 from edgec.artifacts.measured import Figure
 from edgec.cli import main
+from edgec.output.table import width
 from release_parts import evaluated, figures, flipped, latency, release
 
 Result = tuple[int, str, str]
@@ -63,6 +64,49 @@ def test_people_read_what_changed_in_a_hundred_columns(old: Written, new: Writte
     assert max(len(line) for line in out.splitlines()) <= 100
 
 
+@pytest.mark.parametrize("name", ["{}, a dog of a breed whose name is known to few and is written in full", "{}" + 9 * "犬"])
+def test_long_class_names_are_cut_to_a_hundred_columns(name: str, tmp_path: Path, edgec: Any) -> None:
+    labels = tuple(name.format(index) for index in range(2))
+    one = release(tmp_path / "one", evaluated(), labels=labels)
+    two = release(tmp_path / "two", evaluated(flipped(0, 2)), labels=labels, version="1.1.0")
+    out = edgec("diff", one.tarball, two.tarball)[1]
+    assert max(width(line) for line in out.splitlines()) <= 100, out
+    if "dog" in name:
+        assert "0/000.png  0, a dog o…ten in full  0, a dog o…ten in full  1, a dog o…ten in full  lost" in out
+        assert "0, a dog of a breed…d is written in full  50 " in out
+
+
+def sliced(place: Path, lost: float, **changes: Any) -> Written:
+    """A release with a figure for each of a thousand classes; the even ones are worse by ``lost`` times their number."""
+    each = [
+        Figure(
+            name=f"accuracy.top1[class label {index}]", value=0.9 - lost * index * (1 - index % 2), unit="share",
+            evidence="host", samples=100,
+        )
+        for index in range(1000)
+    ]  # fmt: skip
+    return release(place, None, figures(*each), **changes)
+
+
+def test_of_the_slices_the_worst_are_shown_and_the_others_counted(tmp_path: Path, edgec: Any) -> None:
+    old, new = sliced(tmp_path / "one", 0.0), sliced(tmp_path / "two", 0.0001, version="1.1.0")
+    for format in ("human", "markdown"):
+        out = edgec("diff", old.tarball, new.tarball, "--output", format)[1]
+        assert out.count("class label") == 8 and "class label 998" in out
+        assert "accuracy top1 by class: 491 more differ, 501 do not differ; --output json lists all" in out.replace("\n  ", " ")
+
+
+def test_markdown_has_room_in_a_comment(tmp_path: Path, edgec: Any) -> None:
+    """With more inputs, budgets and figures than GitHub takes, whatever they hold."""
+    old = release(tmp_path / "one", None, figures())
+    many = [Figure(name=f"cycles.{'*' * 40}{index}", value=index, unit="cycles", evidence="estimated") for index in range(2000)]
+    new = release(tmp_path / "two", None, figures(*many), version="1.1.0")
+    code, out, _ = edgec("diff", old.tarball, new.tarball, "--output", "markdown", "--fail-on", "size:1%")
+    assert code == 0 and len(out) < 65_536
+    assert "| threshold |" in out and "more: `edgec diff` prints them\n" in out
+    assert "</details>" in out or "more sections: `edgec diff` prints them\n" in out
+
+
 def test_equal_releases_say_so(old: Written, edgec: Any) -> None:
     code, out, _ = edgec("diff", old.tarball, old.folder)
     assert code == 0
@@ -87,8 +131,8 @@ def test_a_pull_request_reads_markdown(format: str, old: Written, new: Written, 
     assert "### camera 1.0.0 → 1.1.0 for linux-x86\\_64" in out
     assert "| accuracy top1 | 100.00 % | 80.00 % | -20.00 pp" in out and "✗ crossed" in out
     assert "a\\|b \\<i\\>\\&&#64;who" in out, "what a manifest says is not markup"
-    stream = out if format == "github" else err
-    assert "threshold-crossed" in stream and ("::error" in out) == (format == "github")
+    assert "threshold-crossed" in err and ("::error" in err) == (format == "github")
+    assert "threshold-crossed" not in out and "::error" not in out, "it may be posted as it is"
 
 
 def test_a_threshold_that_is_kept_ends_well(old: Written, new: Written, edgec: Any) -> None:

@@ -12,6 +12,7 @@ from edgec.diagnostics import Diagnostic, Location
 from edgec.output import github, human, sarif
 from edgec.output import json as as_json
 from edgec.output.place import place
+from edgec.output.table import width
 from edgec.stages.read import read_bytes
 
 TEXT = "name: camera\nbudgets:\n  latency: {p90: 100}\n  size: 5MB\n"
@@ -53,6 +54,15 @@ def test_what_a_manifest_says_never_reaches_the_terminal_raw() -> None:
     found = finding(message="bad \x1b[2J name", where=Location(file="a.yaml", route=("name",)))
     shown = human.render([found], {"a.yaml": document})
     assert "\x1b" not in shown and "\u200b" not in shown and "\\x1b[2J" in shown
+
+
+@pytest.mark.parametrize("before", ["日本語", "ｱｲｳ", "e\u0301e\u0301", "a\u200bb", "plain"])
+def test_carets_stand_below_what_they_mean_whatever_stands_before(before: str) -> None:
+    document = read_bytes(f"x: [{before}, 日本, a]\n".encode(), "a.yaml")
+    columns = width(" 1 | x: [") + width(human.printable(before)) + 2
+    for index, left, wide in ((1, columns, 4), (2, columns + 6, 1)):
+        shown = human.render([finding(where=Location(file="a.yaml", route=("x", index)))], {"a.yaml": document}).splitlines()
+        assert shown[4] == "   | ".ljust(left) + "^" * wide
 
 
 def test_a_place_without_text_names_only_the_file(documents: dict[str, Document]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bundle_parts import TARGET
-from edgec.artifacts.difference import FigureChange
+from edgec.artifacts.difference import ClassChange, Decisions, FigureChange, VerdictChange
 from edgec.artifacts.measured import Figure
 from edgec.artifacts.release import Reading
 from edgec.releases.compare import difference
@@ -57,11 +57,46 @@ def test_the_figure_decides(found, text: str, state: str) -> None:
 @pytest.mark.parametrize(
     ("text", "state"),
     [("accuracy:3%", "crossed"), ("accuracy:10%", "kept"), ("latency:25%", "crossed"), ("latency:40%", "kept"),
-     ("flips:3%", "crossed"), ("flips:10%", "kept"), ("throughput:1%", "unknown"), ("size:10%", "kept")],
+     ("flips:3%", "crossed"), ("flips:10%", "kept"), ("throughput:1%", "unknown"), ("size:10%", "kept"),
+     ("classes:6%", "crossed"), ("classes:14%", "crossed"), ("classes:20%", "kept")],
 )  # fmt: skip
 def test_strict_holds_the_whole_interval(found, text: str, state: str) -> None:
     (threshold,) = held(asked([text]), found, strict=True)
     assert threshold.held == state, threshold.reason
+
+
+def test_strict_holds_the_class_that_may_lose_most(found) -> None:
+    """Not the one that lost most, of many samples, but the one whose few leave more open; McNemar's pairs decide."""
+    many = ClassChange(label="many", samples=1000, old=1000, new=900, lost=100, won=0)
+    few = ClassChange(label="few", samples=5, old=5, new=5, lost=0, won=0)
+    decisions = Decisions(common=1005, flips=(), classes=(many, few), p_value=0.0)
+    given = replace(found, decisions=decisions)
+    (plain,), (strict,) = held(asked(["classes:15%"]), given), held(asked(["classes:15%"]), given, strict=True)
+    assert (plain.held, plain.reason) == ("kept", "many loses most: 1000 → 900 of 1000 right, -10.00 pp")
+    assert (strict.held, strict.reason) == (
+        "crossed", "few may lose most: 5 → 5 of 5 right, +0.00 pp (95 % interval -39.60 pp to +39.60 pp)"
+    )  # fmt: skip
+
+
+def test_flips_at_the_limit_keep_it(found) -> None:
+    """Whatever the last bit of the limit is."""
+    for count, total in ((7, 1000), (29, 100), (57, 100), (1, 3000)):
+        flips = tuple(found.decisions.flips[:1]) * count
+        decisions = Decisions(common=total, flips=flips, classes=(), p_value=None)
+        at, below = (replace(item, limit=count / total * (1 - step)) for item in asked(["flips:1%"]) for step in (1e-13, 1e-6))
+        given = held([at, below], replace(found, decisions=decisions))
+        assert [threshold.held for threshold in given] == ["kept", "crossed"]
+    decisions = Decisions(common=1000, flips=tuple(found.decisions.flips[:1]) * 7, classes=(), p_value=None)
+    assert held(asked(["flips:0.7%"]), replace(found, decisions=decisions))[0].held == "kept"
+
+
+def test_of_many_worse_verdicts_some_are_named(found) -> None:
+    worse = tuple(
+        VerdictChange(budget=f"b{index}", old_text="1%", old_status="met", new_text="1%", new_status="missed", worse=True)
+        for index in range(20)
+    )
+    (threshold,) = held(asked(["verdicts"]), replace(found, verdicts=worse))
+    assert threshold.held == "crossed" and threshold.reason == "worse: b0, b1, b2, b3, b4, b5, b6, b7 and 12 more"
 
 
 def clocked(old: float, new: float) -> FigureChange:

@@ -23,6 +23,7 @@ from edgec.diagnostics import Failure
 from edgec.kinds.printing import markdown_text, shape_text, systemd_text
 from edgec.stages.render import render
 from edgec.store import bundles
+from edgec.targets.table import TARGETS
 
 
 def content(file: File) -> bytes:
@@ -264,3 +265,16 @@ def test_markdown_text(given: object, shown: str) -> None:
 def test_shapes_are_written_as_people_write_them() -> None:
     assert shape_text([1, 96, 96, 3]) == "1 × 96 × 96 × 3"
     assert shape_text([512, 8], [1, 8]) == "1..512 × 8"
+
+
+@pytest.mark.parametrize(
+    ("target", "threads", "row"),
+    [
+        ("jetson-nano", 4, "cortex-a57 (aarch64), glibc 2.27 or newer, 4 threads"),
+        ("jetson-nano", 1, "cortex-a57 (aarch64), glibc 2.27 or newer, 1 thread"),
+        ("cortex-m4", 1, "cortex-m4 (armv7e-m), 1 thread"),
+    ],
+)
+def test_the_report_names_what_the_bundle_is_made_for(target: str, threads: int, row: str, tmp_path: Path) -> None:
+    report = bundle(tmp_path / "parts", target=TARGETS[target], threads=threads).report.decode()
+    assert f'made for</td><td>{row}</td>' in report

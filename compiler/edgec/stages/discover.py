@@ -63,7 +63,7 @@ def project_of(path: Path, root: Path | None = None, *, offline: bool = False) -
     Raises Failure ``path-outside-root`` when the manifest does not lie in ``root``.
     """
     folder = path.resolve().parent
-    top = root.resolve() if root else _git_root(folder) or folder
+    top = root.resolve() if root else git_root(folder) or folder
     if not folder.is_relative_to(top):
         message = f"the manifest {str(path)!r} lies outside the root {str(root)!r}"
         raise Failure(Diagnostic(code="path-outside-root", message=message, hint="name a root that holds it"))
@@ -136,7 +136,8 @@ def _api_version(path: Path) -> bytes | None:
     return match[1] if match else None
 
 
-def _git_root(folder: Path) -> Path | None:
+def git_root(folder: Path) -> Path | None:
+    """Return the folder, or the nearest one around it, that holds a `.git`."""
     for parent in (folder, *folder.parents):
         reads.note(parent / ".git")
         if (parent / ".git").exists():

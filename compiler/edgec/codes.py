@@ -17,6 +17,7 @@ CODES: dict[str, Code] = {
     # 1: a bug
     "internal-error": Code(1, "edgec itself failed; this is a bug in it, not in the manifest.", "Report it with the output of EDGEC_DEBUG=1."),
     # 2: usage
+    "usage-error": Code(2, "The command line is not one that the command takes: an unknown command or option, a wrong value, options that exclude each other.", "`edgec COMMAND --help` lists what it takes. For people it is said without a code."),
     "no-manifest": Code(2, "No manifest was found where one was asked for.", "Name a YAML file with `apiVersion: edgec/v1`, or a folder that holds one."),
     "no-bundle": Code(2, "What was named is not a bundle's folder, a bundle's tarball, a `.pte`, or a release in a registry.", "Name out/<name>/<version>/<target>, the .tar.gz beside it, or (inspect) a .pte file."),
     "unknown-topic": Code(2, "`edgec explain` knows no such code, field, target or plugin.", "Ask for one of the names that the message lists."),

@@ -206,7 +206,7 @@ def _locked(found: Planned, settings: Settings) -> Planned:
 
 
 def _put(out: str, err: str) -> None:
-    put(sys.stdout, out)
+    output().put(out)
     put(sys.stderr, err)
 
 

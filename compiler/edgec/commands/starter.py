@@ -99,13 +99,13 @@ def _can_be_written(name: str) -> bool:
     if name.isascii() and name.isprintable():
         return True
     try:
-        return read_bytes(_quoted(name).encode(), "").data == name
+        return bool(read_bytes(_quoted(name).encode(), "").data == name)
     except (Failure, UnicodeEncodeError):
         return False
 
 
 def _quoted(text: str) -> str:
-    """Return ``text`` as YAML has it in double quotes; with ASCII escapes it would have no emoji, as YAML pairs no surrogates."""
+    """Return ``text`` as YAML has it in double quotes, without JSON's escapes for emoji: YAML pairs no surrogates."""
     return json.dumps(text, ensure_ascii=False)
 
 

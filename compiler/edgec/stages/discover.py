@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,11 @@ DEFAULT_FOLDER = "manifests"
 LOOK_BYTES = 256 * 1024  # as much as a manifest may be long
 _TARGET = re.compile(rb"""^["']?kind["']?[ \t]*:[ \t]*["']?Target\b""", re.MULTILINE)
 _API_VERSION = re.compile(rb"""^["']?apiVersion["']?[ \t]*:[ \t]*["']?([^"'\s#]*)""", re.MULTILINE)
+
+_NOT_AT_THE_MARGIN = re.compile(
+    rb"\A(?:[ \t]*(?:#[^\n]*)?\r?\n|%[^\n]*\n|---[ \t]*(?:#[^\n]*)?\r?\n)*(?=[ \t]+[^\s#]|\{|---[ \t]+[^\s#])"
+)
+"""What comes before a top-level mapping that is indented or written in braces; the keys of all others begin their lines."""
 
 
 def discover(paths: Sequence[Path]) -> tuple[list[Path], list[Diagnostic]]:
@@ -60,7 +66,7 @@ def is_target_file(path: Path) -> bool:
     if not is_file(path):
         return False
     with path.open("rb") as file:
-        content = file.read(LOOK_BYTES)
+        content = file.read(LOOK_BYTES).removeprefix(BOM_UTF8)
     return _TARGET.search(content) is not None or (b"Target" in content and _first_level(content, "kind") == b"Target")
 
 
@@ -139,7 +145,7 @@ def _of_folder(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
 
 def _api_version(path: Path) -> bytes | None:
     with path.open("rb") as file:
-        content = file.read(LOOK_BYTES)
+        content = file.read(LOOK_BYTES).removeprefix(BOM_UTF8)
     match = _API_VERSION.search(content)
     return match[1] if match else _first_level(content, "apiVersion")
 
@@ -147,9 +153,9 @@ def _api_version(path: Path) -> bytes | None:
 def _first_level(content: bytes, key: str) -> bytes | None:
     """Return the scalar at ``key`` of the top-level mapping however that is written (JSON, indented); None without one.
 
-    Where the file is damaged, what stands before the damage counts. Files without the word are not looked through.
+    Where the file is damaged, what stands before the damage counts. Only a file that may have it there is looked through.
     """
-    if key.encode() not in content:
+    if key.encode() not in content or not _NOT_AT_THE_MARGIN.match(content):
         return None
     import yaml
 

@@ -57,11 +57,18 @@ def test_explain_a_field_and_its_plugins() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "meant"),
-    [("budgets.latensy", "budgets.latency"), ("int-8", "int8"), ("metric", "budgets.accuracy.metric")],
+    [
+        ("budgets.latensy", "budgets.latency"),
+        ("int-8", "int8"),
+        ("metric", "budgets.accuracy.metric"),
+        ("latency", "budgets.latency"),
+        ("budgets.accuracy[0].min", "budgets.accuracy.min"),
+        ("inputs[].image.fit", "inputs.image.fit"),
+    ],
 )
 def test_explain_offers_the_nearest(asked: str, meant: str) -> None:
     failed = run("explain", asked)
-    assert failed.return_value == 2 and meant in failed.stderr and "[unknown-topic]" in failed.stderr
+    assert failed.return_value == 2 and f"'{meant}'" in failed.stderr and "[unknown-topic]" in failed.stderr
 
 
 def test_schema_is_the_manifests() -> None:

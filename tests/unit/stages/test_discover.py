@@ -157,6 +157,8 @@ FORMS = {
     "flow": AS_JSON,
     "pretty": json.dumps(json.loads(AS_JSON), indent=2),
     "indented": "".join(f"  {line}\n" for line in SMALLEST.splitlines()),
+    "remarked": f"%YAML 1.2\n# A manifest.\n---  # here\n\n  # and indented\n{AS_JSON}\n",
+    "after dashes": f"--- {AS_JSON}\n",
     "marked": "\ufeff" + SMALLEST,
     "late": json.dumps({"model": {"apiVersion": "x", "list": [{"apiVersion": "y"}]}, **json.loads(AS_JSON)}, indent=1),
 }
@@ -170,8 +172,9 @@ def test_a_manifest_is_one_however_its_mapping_is_written(form: str, tmp_path: P
 
 @pytest.mark.parametrize(
     "text",
-    ["- apiVersion: edgec/v1\n", "a: {apiVersion: edgec/v1}\n", '{"a": [1, }, "apiVersion": "edgec/v1"',
-     "# apiVersion: edgec/v1\n", "a: apiVersion\nb: c\n", '{"a": 1}\n---\n{"apiVersion": "edgec/v1"}\n', '{"apiVersion": ["edgec/v1"]}'],
+    ["- apiVersion: edgec/v1\n", " - apiVersion: edgec/v1\n", "a: {apiVersion: edgec/v1}\n",
+     '{"a": [1, }, "apiVersion": "edgec/v1"', "# apiVersion: edgec/v1\n", "a: apiVersion\nb: c\n",
+     '{"a": 1}\n---\n{"apiVersion": "edgec/v1"}\n', '{"apiVersion": ["edgec/v1"]}'],
 )  # fmt: skip
 def test_what_has_no_api_version_of_its_own_is_passed_over(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(text)
@@ -191,5 +194,6 @@ def test_other_files_are_not_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Folders may hold hundreds of them."""
     (tmp_path / "a.yaml").write_text(SMALLEST)
     (tmp_path / "b.yaml").write_text("services: {web: {image: x}}\n")
+    (tmp_path / "c.yaml").write_text("# Patches.\n---\npatches:\n  - apiVersion: apps/v1\n")
     monkeypatch.setattr("edgec.stages.discover._value_of", lambda *_: pytest.fail("looked through"))
     assert discover([tmp_path])[0] == [tmp_path / "a.yaml"]

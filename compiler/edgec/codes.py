@@ -144,5 +144,5 @@ CODES: dict[str, Code] = {
     "store-not-shared": Code(8, "A worker does not find in the store what was put there, or the other way round.", "Name with `--store` a folder that this machine and every worker see under one path, or a repository of a registry (`oci://…`)."),
     "disk-full": Code(8, "The disk is full; nothing was changed.", "Free space and run the command again."),
     "not-writable": Code(8, "A file or folder cannot be written or used, for want of permission, for what is in its place, or because the device failed; nothing was changed.", "Correct its permissions, or name another folder."),
-    "not-readable": Code(8, "A file or folder that is there cannot be read, for want of permission or because the device failed.", "Correct the permissions of what the message names."),
+    "not-readable": Code(8, "A file or folder cannot be read: for want of permission, because the device failed, because something else is in its place, or (the current folder) because it was deleted.", "Correct the permissions of what the message names."),
 }

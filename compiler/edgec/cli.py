@@ -11,14 +11,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, takewhile
 from typing import Any
 
 import click
 
 from edgec import __version__
-from edgec.commands.options import PROSE, output, put, silence
-from edgec.diagnostics import Failure
+from edgec.commands.options import PROSE, Format, Output, output, put, silence
+from edgec.diagnostics import Diagnostic, Failure
 
 OBJECTS = 100_000
 """New ones after which Python's collector looks for cycles; at its own 700 it takes 7 % of a build that lowers nothing."""
@@ -42,6 +43,9 @@ COMMANDS: dict[str, str] = {
     "doctor": "Check that this machine has what builds need.",
 }
 """Verb to its line in --help; ``edgec.commands.<verb>`` is imported only when the verb is used."""
+
+FORMATS: tuple[Format, ...] = ("json", "sarif", "github")
+"""Those of programs, which are told of a command line that is not understood in the format that it asks for."""
 
 PAGES = {"-h", "--help", "--version"}
 
@@ -177,11 +181,19 @@ def _open_closed() -> None:
 def _run(arguments: list[str] | None) -> int:
     """Run one command; return its exit code whatever happens."""
     came: list[signal.Signals] = []
+    words = sys.argv[1:] if arguments is None else arguments
+    if not PAGES & {*words} and _is_gone():
+        hint = "change to one that is there"
+        return _told(Diagnostic(code="not-readable", message="the current folder is gone", hint=hint), _format(words, FORMATS))
     try:
         with _interrupting(came):
             result = group.main(arguments, prog_name="edgec", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.ClickException as error:
+        form = _format(words, _formats(error))
+        if isinstance(error, click.UsageError) and form not in PROSE:
+            hint = f"{error.ctx.command_path if error.ctx else 'edgec'} --help"
+            return _told(Diagnostic(code="usage-error", message=error.format_message(), hint=hint), form)
         error.show(said := io.StringIO())
         put(sys.stderr, said.getvalue())
         return error.exit_code
@@ -189,11 +201,44 @@ def _run(arguments: list[str] | None) -> int:
         put(sys.stderr, f"edgec: ended by {came[0].name}\n" if came else "edgec: interrupted\n")
         return 128 + (came[0] if came else signal.SIGINT)
     except SystemExit:  # click's answer to any closed pipe; verbs print through Output, which raises none
-        return 0 if PAGES & {*(sys.argv[1:] if arguments is None else arguments)} else _bug(BrokenPipeError("a closed pipe"))
+        return 0 if PAGES & {*words} else _bug(BrokenPipeError("a closed pipe"))
     except OSError as error:
         return _environment(error) if error.errno in ENVIRONMENT or _is_unheard(error) else _bug(error)
     except Exception as error:  # whatever is left is ours
         return _bug(error)
+
+
+def _is_gone() -> bool:
+    """Whether the current folder was deleted: nothing can be found from there."""
+    try:
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError:
+        return True
+    return False
+
+
+def _told(found: Diagnostic, form: Format) -> int:
+    """Tell what kept a command from running; return its exit code."""
+    try:
+        Output(format=form).findings([found], {})
+    except OSError as error:
+        return _environment(error)
+    return found.exit_code
+
+
+def _format(words: list[str], allowed: Sequence[str]) -> Format:
+    """Return the format that the command line asks for, where it was not understood; human where it is not ``allowed``."""
+    options = list(takewhile(lambda word: word != "--", words))
+    pairs = ((*word.partition("="), after) for word, after in pairwise([*options, ""]))
+    given = [inside if equals else after for name, equals, inside, after in pairs if name == "--output"]
+    return next((form for form in FORMATS if form in allowed and given[-1:] == [form]), "human")
+
+
+def _formats(error: click.ClickException) -> Sequence[str]:
+    """Return the formats of the command that refused its command line; all, where it is not known which was meant."""
+    command = error.ctx.command if isinstance(error, click.UsageError) and error.ctx else None
+    types = [option.type for option in command.params if option.name == "format"] if command else []
+    return next((kind.choices for kind in types if isinstance(kind, click.Choice)), FORMATS)
 
 
 def _is_unheard(error: OSError) -> bool:

@@ -17,6 +17,7 @@ CODES: dict[str, Code] = {
     # 1: a bug
     "internal-error": Code(1, "edgec itself failed; this is a bug in it, not in the manifest.", "Report it with the output of EDGEC_DEBUG=1."),
     # 2: usage
+    "usage-error": Code(2, "The command line is not one that the command takes: an unknown command or option, a wrong value, options that exclude each other.", "`edgec COMMAND --help` lists what it takes. For people it is said without a code."),
     "no-manifest": Code(2, "No manifest was found where one was asked for.", "Name a YAML file with `apiVersion: edgec/v1`, or a folder that holds one."),
     "no-bundle": Code(2, "What was named is not a bundle's folder, a bundle's tarball, a `.pte`, or a release in a registry.", "Name out/<name>/<version>/<target>, the .tar.gz beside it, or (inspect) a .pte file."),
     "unknown-topic": Code(2, "`edgec explain` knows no such code, field, target or plugin.", "Ask for one of the names that the message lists."),
@@ -143,5 +144,5 @@ CODES: dict[str, Code] = {
     "store-not-shared": Code(8, "A worker does not find in the store what was put there, or the other way round.", "Name with `--store` a folder that this machine and every worker see under one path, or a repository of a registry (`oci://…`)."),
     "disk-full": Code(8, "The disk is full; nothing was changed.", "Free space and run the command again."),
     "not-writable": Code(8, "A file or folder cannot be written or used, for want of permission, for what is in its place, or because the device failed; nothing was changed.", "Correct its permissions, or name another folder."),
-    "not-readable": Code(8, "A file or folder that is there cannot be read, for want of permission or because the device failed.", "Correct the permissions of what the message names."),
+    "not-readable": Code(8, "A file or folder cannot be read: for want of permission, because the device failed, because something else is in its place, or (the current folder) because it was deleted.", "Correct the permissions of what the message names."),
 }

@@ -32,15 +32,20 @@ def front(path: Path, root: Path | None = None, *, offline: bool = False) -> Che
 
     Raises Failure with everything that its first failing stage found; the failure's ``documents`` hold the text.
     """
-    from edgec.stages.check import check
-    from edgec.stages.devices import devices
     from edgec.stages.discover import project_of
-    from edgec.stages.parse import parse
     from edgec.stages.read import read
-    from edgec.stages.shape import shape
 
     document = read(path, str(path))
-    project = project_of(path, root, offline=offline)
+    return front_of(document, project_of(path, root, offline=offline))
+
+
+def front_of(document: Document, project: Project) -> Checked:
+    """Carry a manifest that was read, or is yet to be written, through shape → parse → check. Raises Failure as ``front``."""
+    from edgec.stages.check import check
+    from edgec.stages.devices import devices
+    from edgec.stages.parse import parse
+    from edgec.stages.shape import shape
+
     shape(document)
     targets, others = devices(document, project, target_file)
     manifest = parse(document, targets)

@@ -18,6 +18,7 @@ import pytest
 
 from edgec import cli
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.stages.schema import manifest_schema
 
 VALID = Path(__file__).parents[1] / "cases" / "valid"
 INVALID = Path(__file__).parents[1] / "cases" / "invalid"
@@ -225,6 +226,71 @@ def test_a_terminal_without_unicode_and_a_name_without_meaning(tmp_path: Path) -
             check=False,
         )
         assert done.returncode == 3 and "p90" in done.stdout, done.stderr
+        assert form not in ("json", "sarif") or json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    "surroundings",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"},
+        {"PYTHONUTF8": "1"},
+    ],
+    ids=lambda surroundings: "-".join(surroundings),
+)
+def test_what_is_for_programs_is_json_whatever_the_terminal_is(surroundings: dict[str, str], tmp_path: Path) -> None:
+    manifest = tmp_path / "café 😀.yaml"
+    manifest.write_bytes((VALID / "smallest" / "manifest.yaml").read_bytes() + "größe: 1\n".encode())
+
+    def told(*arguments: str | Path) -> Any:
+        command = [sys.executable, "-m", "edgec", *arguments]
+        return json.loads(subprocess.run(command, capture_output=True, env={**os.environ, **surroundings}, check=False).stdout)
+
+    assert told("validate", manifest, "--output", "json")["diagnostics"][0]["message"] == "unknown key 'größe'"
+    assert "größe" in told("validate", manifest, "--output", "sarif")["runs"][0]["results"][0]["message"]["text"]
+    assert told("plan", manifest.with_name("weg 😀.yaml"), "--output", "json")["exit_code"] == 2
+    assert told("explain", "größe 😀", "--output", "json")["exit_code"] == 2
+    for arguments in (["list"], ["explain", "yaml-depth"]):
+        told(*arguments, "--output", "json")
+    assert told("schema") == manifest_schema()
+
+
+def test_a_command_line_that_is_not_understood_is_json_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (
+        ["lst", "--output", "json"],
+        ["list", "nonsense", "--output=json"],
+        ["validate", "--no-such", "--output", "json"],
+        ["build", "--output", "sarif", "--output", "json", "--job-memory", "1GB"],
+    ):
+        assert run(*words) == 2
+        captured = capsys.readouterr()
+        record = json.loads(captured.out)
+        (found,) = record["diagnostics"]
+        assert (record["schema"], record["exit_code"], captured.err) == ("edgec/diagnostics/v1", 2, "")
+        assert (found["code"], found["exit_code"], found["where"]) == ("usage-error", 2, None)
+        assert found["message"] and found["hint"].startswith("edgec ")
+    assert run("validate", "--no-such", "--output", "sarif") == 2
+    assert json.loads(capsys.readouterr().out)["runs"][0]["results"][0]["ruleId"] == "usage-error"
+    for words in (["list", "--output", "sarif"], ["lst", "--", "--output", "json"], ["list", "-x", "--output", "human"]):
+        assert run(*words) == 2
+        captured = capsys.readouterr()
+        assert captured.out == "" and "Error: " in captured.err
+
+
+def test_a_folder_that_is_gone_is_no_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for words in (["init", "x"], ["verify", "x"], ["pull", "oci://127.0.0.1:1/x:y"], ["validate"]):
+        assert run(*words) == 8
+        captured = capsys.readouterr()
+        assert captured.out == "" and captured.err.startswith("error[not-readable]: the current folder is gone\n")
+    assert run("validate", "--output", "json") == 8
+    assert json.loads(capsys.readouterr().out)["exit_code"] == 8
+    assert run("--version") == run("build", "--help") == 0
 
 
 def test_a_full_disk_is_one_line() -> None:

@@ -278,3 +278,25 @@ def test_a_malformed_artifact_is_refused(verb: tuple[str, ...], place: Place) ->
     place.run("lock")
     tampered(place, *ARTIFACT, value=5)
     assert place.codes(*verb) == ["lock-invalid"]
+
+
+def test_a_check_says_what_a_lock_would_be(place: Place) -> None:
+    def line(*arguments: str) -> str:
+        return CliRunner().invoke(group, ["lock", str(place.manifests), *arguments], standalone_mode=False).stdout
+
+    assert line("--check").startswith("would be new ") and not place.lock.exists()
+    assert place.run("lock", "--check")["locks"][0]["written"] is False
+    assert line().startswith("new ") and line("--check").startswith("current ") and line().startswith("current ")
+    manifest = place.manifests / "one.yaml"
+    manifest.write_text(manifest.read_text() + "# a remark\n")
+    assert line("--check").startswith("would be changed ")
+    assert place.run("lock")["locks"][0]["written"] is True
+
+
+@pytest.mark.parametrize("options", [[], ["--check"]])
+def test_what_is_in_the_place_of_a_lock_is_told_the_same_way(options: list[str], place: Place) -> None:
+    place.lock.mkdir()
+    done = place.run("lock", *options)
+    assert done["exit_code"] == 8 and [found["code"] for found in done["diagnostics"]] == ["not-readable"]
+    assert done["diagnostics"][0]["message"] == f"{place.lock} is not a regular file"
+    assert place.codes("build", "--locked") == ["not-readable"]

@@ -74,6 +74,9 @@ def command(
 
     if scheduler and not store:
         raise click.UsageError("--scheduler needs --store, the folder or the repository that inputs and results travel through")
+    given = click.get_current_context().get_parameter_source("store")
+    if not scheduler and given is click.core.ParameterSource.COMMANDLINE:  # EDGEC_STORE stays set between builds
+        raise click.UsageError("--store is where inputs and results of --scheduler travel through; name a scheduler")
     if job_memory and not scheduler:
         raise click.UsageError("--job-memory bounds the jobs of --scheduler")
     settings = Settings(
@@ -206,7 +209,7 @@ def _locked(found: Planned, settings: Settings) -> Planned:
 
 
 def _put(out: str, err: str) -> None:
-    put(sys.stdout, out)
+    output().put(out)
     put(sys.stderr, err)
 
 

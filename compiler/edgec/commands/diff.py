@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -64,6 +65,8 @@ def command(
         raise click.UsageError("--strict says how --fail-on is held; name a threshold")
     if len(targets) > 1:
         raise click.UsageError("--target names the one target that is compared")
+    if not is_reference(old) and not is_reference(new):
+        _refuse_idle({"--target": targets, "--plain-http": plain_http, "--insecure-plain-http": insecure_plain_http})
     sides = {"old": (old, old_measured), "new": (new, new_measured)}
     read: dict[str, Release] = {}
     # What lies here first: its target is the one that is meant of a registry's release, unless --target names one.
@@ -77,6 +80,12 @@ def command(
     code = 7 if diagnostics else 0
     _tell(found, diagnostics, code)
     return code
+
+
+def _refuse_idle(options: Mapping[str, object]) -> None:
+    """Raise a usage error where one of these was given: they say how a registry is asked, and neither side lies in one."""
+    if idle := [name for name, given in options.items() if given]:
+        raise click.UsageError(f"{idle[0]} is for a side in a registry (oci://HOST/REPOSITORY:TAG); both lie here")
 
 
 def _crossed(found: Difference) -> list[Diagnostic]:

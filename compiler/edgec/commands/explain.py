@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -33,10 +34,16 @@ def command(topic: str) -> None:
 
 def _unknown(topic: str) -> Diagnostic:
     known = list(dict.fromkeys(entry["name"] for entry in _topics()))
-    last = topic.rpartition(".")[2]
-    near = next((name for name in known if name.endswith(f".{last}")), None) or nearest(topic, known)
+    field = re.sub(r"\[\d*\]", "", topic)  # as programs write a place in a list
+    near = field if field in known else _same_end(field, known) or nearest(field, known)
     hint = f"did you mean {near!r}?" if near else "name a code, a field (budgets.latency), or what `edgec list` shows"
     return Diagnostic(code="unknown-topic", message=f"nothing here is called {topic!r}", hint=hint)
+
+
+def _same_end(field: str, known: Sequence[str]) -> str | None:
+    """Return the field of the same last name that is most alike; the shortest where none is."""
+    ending = [name for name in known if name.endswith(f".{field.rpartition('.')[2]}")]
+    return nearest(field, ending) or min(ending, key=len, default=None)
 
 
 def _topics() -> Iterator[Topic]:

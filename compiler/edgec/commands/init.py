@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 import click
 
 from edgec.commands.options import common, output
 from edgec.diagnostics import Diagnostic, Failure
+
+if TYPE_CHECKING:
+    from edgec.artifacts.project import Project
 
 
 @click.command("init")
@@ -22,22 +27,41 @@ def command(place: Path, name: str | None, force: bool) -> None:
 
     Labelled pictures (a folder a class) and trained weights (.safetensors) below the folder are found and used.
     """
+    from edgec.artifacts.project import Project
     from edgec.commands.starter import starter
+    from edgec.stages.discover import git_root
     from edgec.store.atomic import environment_errors, write_file
 
     folder = place.parent if place.suffix in (".yaml", ".yml") else place
     name = _label(name if name is not None else PurePath(os.path.realpath(folder)).name, asked=name is not None)
     path = place if place.suffix in (".yaml", ".yml") else place / f"{name}.yaml"
     with environment_errors(f"write {path}"):  # a name too long is none that can be looked for
-        there = path.exists()
-    if there and not force:
-        message = f"{path} is there already"
-        raise Failure(Diagnostic(code="already-exists", message=message, hint="pass --force to overwrite it"))
-    text = starter(name, folder)
+        _refuse_taken(path, force)
+        real = Path(os.path.realpath(folder))
+        project = Project(root=git_root(real) or real, folder=real)
+    content = starter(name, project).encode()
+    _refuse_invalid(content, path, project)
     with environment_errors(f"write {path}"):
         folder.mkdir(parents=True, exist_ok=True)
-        write_file(path, text.encode())
+        write_file(path, content)
     _report(path)
+
+
+def _refuse_taken(path: Path, force: bool) -> None:
+    if path.is_dir():
+        hint = f"name a file in it: {path / 'NAME.yaml'}"
+        raise Failure(Diagnostic(code="already-exists", message=f"{path} is a folder", hint=hint))
+    if path.exists() and not force:
+        message = f"{path} is there already"
+        raise Failure(Diagnostic(code="already-exists", message=message, hint="pass --force to overwrite it"))
+
+
+def _refuse_invalid(content: bytes, path: Path, project: Project) -> None:
+    """Raise Failure where the manifest would not be valid, before there is a file."""
+    from edgec.pipeline import front_of
+    from edgec.stages.read import read_bytes
+
+    front_of(read_bytes(content, str(path)), project)
 
 
 def _label(name: str, *, asked: bool) -> str:
@@ -64,4 +88,11 @@ def _report(path: Path) -> None:
     out.data(f"wrote {path}")
     for warning in checked.warnings:
         out.say(f"{warning.severity}: {warning.message}")
-    out.say(f"next: edgec validate {path} && edgec build {path}")
+    word = _word(path)
+    out.say(f"next: edgec validate {word} && edgec build {word}")
+
+
+def _word(path: Path) -> str:
+    """Return the path as a shell hands it to a command, which must not take it for an option."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)

@@ -65,11 +65,11 @@ def program(path: Path) -> dict[str, Json]:
     from edgec.runtime.libraries import library_of
     from edgec.runtime.program import read_program
     from edgec.store.atomic import read_errors
-    from edgec.store.files import is_file
+    from edgec.store.files import is_file, no_file
 
     with read_errors(str(path)):
         if not is_file(path):
-            raise Failure(Diagnostic(code="no-bundle", message=f"{path} does not exist"))
+            raise Failure(Diagnostic(code="no-bundle", message=f"{path} {no_file(path)}"))
         data = path.read_bytes()
     # What torch and torchao log when they are imported says nothing about the file.
     logging.disable(logging.WARNING)

@@ -78,6 +78,7 @@ def _locked(group: list[tuple[Plan, Project]], settings: Settings, check: bool) 
         "manifest": plan.manifest,
         "lock": str(lock_of(manifest)),
         "status": "current" if record == before else "new" if before is None and not told else "changed",
+        "written": record != before and not check,
         "inputs": sum(len(part) for part in record["inputs"].values() if isinstance(part, dict)),
         "targets": {name: artifact["bundle"] if artifact else None for name, artifact in record["targets"].items()},
         "unlocked": [],
@@ -105,4 +106,5 @@ def _line(row: dict[str, Json]) -> str:
     without = f"; not built yet from these, so without artifacts: {', '.join(bare)}" if bare else ""
     later = row.get("unlocked")
     since = f"; built since, `edgec lock` adds the artifacts of: {', '.join(later)}" if later else ""
-    return f"{row['status']:<8} {row['lock']}: {row['inputs']} inputs, {len(row['targets'])} targets{without}{since}"
+    status = row["status"] if row["written"] or row["status"] == "current" else f"would be {row['status']}"
+    return f"{status:<8} {row['lock']}: {row['inputs']} inputs, {len(row['targets'])} targets{without}{since}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, Literal, TypeVar
+from typing import IO, Any, Literal, TextIO, TypeVar
 
 import click
 
@@ -20,6 +21,9 @@ _KEY = "edgec.output"
 PROSE = ("human", "markdown")
 """Formats whose result is text alone: diagnostics stand beside it, on standard error."""
 
+JSON = ("json", "sarif")
+"""Formats of which every result is JSON."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
@@ -31,7 +35,15 @@ class Output:
 
     def data(self, text: str) -> None:
         """Print a command's result."""
-        put(sys.stdout, self.ended(text))
+        self.put(self.ended(text))
+
+    def record(self, text: str) -> None:
+        """Print a command's result that is JSON in any format."""
+        put(sys.stdout, as_json(self.ended(text), sys.stdout))
+
+    def put(self, text: str) -> None:
+        """Write to standard output what is in the format that was asked for."""
+        put(sys.stdout, as_json(text, sys.stdout) if self.format in JSON else text)
 
     def ended(self, text: str) -> str:
         """Return ``text`` with a line break at its end, where there is any text."""
@@ -75,9 +87,10 @@ class Output:
 
     def findings(self, diagnostics: Sequence[Diagnostic], documents: Mapping[str, Document]) -> None:
         """Print ``diagnostics``: on standard error for people, on standard output for programs."""
-        stream = sys.stderr if self.format in PROSE else sys.stdout
-        if diagnostics or self.format not in PROSE:
-            put(stream, self.render(diagnostics, documents, stream))
+        if self.format not in PROSE:
+            self.put(self.render(diagnostics, documents, sys.stdout))
+        elif diagnostics:
+            put(sys.stderr, self.render(diagnostics, documents, sys.stderr))
 
 
 def put(stream: IO[str], text: str = "") -> None:
@@ -92,6 +105,18 @@ def put(stream: IO[str], text: str = "") -> None:
         if stream is sys.stdout and not isinstance(error, BrokenPipeError):
             raise
         silence(stream)
+
+
+def as_json(text: str, stream: TextIO) -> str:
+    """Return a JSON text as ``stream`` can carry it: JSON is UTF-8 (RFC 8259, 8.1), and ASCII where the stream is not.
+
+    What is not ASCII stands in strings only, and there JSON has escapes for it.
+    """
+    if text.isascii() or codecs.lookup(stream.encoding or "utf-8").name == "utf-8":
+        return text
+    import json
+
+    return "".join(character if character.isascii() else json.dumps(character)[1:-1] for character in text)
 
 
 def silence(stream: IO[str]) -> None:

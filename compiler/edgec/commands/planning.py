@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from edgec.artifacts.document import Document
 from edgec.artifacts.plan import by_target
 from edgec.artifacts.settings import Settings
 from edgec.commands.options import output
-from edgec.diagnostics import Diagnostic, nearest
+from edgec.diagnostics import Diagnostic, Failure, nearest
 from edgec.pipeline import fronts, planned
 
 if TYPE_CHECKING:
@@ -45,19 +46,24 @@ def plans(paths: tuple[Path, ...], settings: Settings, count: bool = False) -> P
     """Return the plans of every valid manifest among ``paths``, with what earlier builds tell of them.
 
     Those of a project whose policy is broken are left out. ``count`` has a child process count what no earlier build did.
-    Raises a usage error for a target that no manifest has.
+    Raises a usage error for a target that no manifest has, and Failure ``no-manifest`` where there is nothing to plan.
     """
     from edgec import profiles
     from edgec.store.cache import Cache
     from edgec.store.trust import broken
 
-    passed, diagnostics, documents = fronts(paths or (Path("manifests"),), settings.root, offline=settings.offline)
-    if passed:
+    paths = paths or _default()
+    passed, diagnostics, documents = fronts(paths, settings.root, offline=settings.offline)
+    if not any(item.severity == "error" for item in diagnostics):  # one that failed may be the one that has the target
+        if not passed:
+            raise Failure(_targets_alone(paths), *diagnostics, documents=documents)
         _refuse_unknown(settings.targets, passed)
     distrusted, wrong = broken((checked.project for checked in passed), settings.policy)
     passed = [checked for checked in passed if checked.project.root not in distrusted]
     if settings.since is not None:
-        passed = _changed(passed, settings.since, settings.policy)
+        kept = _changed(passed, settings.since, settings.policy)
+        diagnostics = _without(diagnostics, passed, kept)
+        passed = kept
     work, failed = planned(passed, settings)
     cache = Cache(folder=settings.cache) if settings.cache else None
     if count and cache:
@@ -67,6 +73,28 @@ def plans(paths: tuple[Path, ...], settings: Settings, count: bool = False) -> P
     if settings.allow_code:  # what was asked for is given
         told = [item for item in told if item.code != "runs-code"]
     return Planned(work=work, diagnostics=told, documents=documents, foreseen=foreseen)
+
+
+def _default() -> tuple[Path, ...]:
+    """The folder that is meant where none is named. Raises Failure ``no-manifest`` where there is none."""
+    from edgec.stages.discover import DEFAULT_FOLDER, none_in
+
+    if not os.path.lexists(DEFAULT_FOLDER):
+        raise Failure(none_in(Path(DEFAULT_FOLDER)))
+    return (Path(DEFAULT_FOLDER),)
+
+
+def _targets_alone(paths: tuple[Path, ...]) -> Diagnostic:
+    message = f"no manifest in {', '.join(map(str, paths))}: target files alone say nothing of what to build"
+    hint = "name a manifest that has such a target; `edgec init` writes one"
+    return Diagnostic(code="no-manifest", message=message, hint=hint)
+
+
+def _without(diagnostics: list[Diagnostic], passed: list[Checked], kept: list[Checked]) -> list[Diagnostic]:
+    """Return the diagnostics without the warnings and notes of manifests that are left out."""
+    staying = {item for checked in kept for item in checked.warnings}
+    leaving = {item for checked in passed for item in checked.warnings if item.severity != "error"} - staying
+    return [item for item in diagnostics if item not in leaving]
 
 
 def _changed(passed: list[Checked], revision: str, policy: Path | None) -> list[Checked]:

@@ -18,4 +18,4 @@ def command(kind: str) -> None:
     """
     from edgec.stages.schema import schema_text
 
-    output().data(schema_text(kind))
+    output().record(schema_text(kind))

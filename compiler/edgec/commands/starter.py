@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -10,7 +9,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-PICTURES = (".png", ".jpg", ".jpeg")
+from edgec.artifacts.project import Project
+from edgec.diagnostics import Failure
+
 CALIBRATION = ("calibration", "train", "training")
 EVALUATION = ("evaluation", "eval", "test", "val", "validation")
 MAX_FOLDERS = 2000
@@ -27,26 +28,27 @@ class Found:
     weights: tuple[str, str] | None = None
 
 
-def starter(name: str, folder: Path) -> str:
-    """Return a manifest's text for ``name``: classification where ``folder`` holds labelled pictures, else tensor."""
-    found = _look(folder) if folder.is_dir() else Found()
+def starter(name: str, project: Project) -> str:
+    """Return a manifest's text for ``name``: classification where its folder holds labelled pictures, else tensor."""
+    found = _look(project) if project.folder.is_dir() else Found()
     parts = [_head(name), _model(found), _inputs(), _task(found), _data(found), _rest(found)]
     return "\n".join(part for part in parts if part)
 
 
-def _look(folder: Path) -> Found:
-    """Find the first folders of each role that hold a folder a class, and the first .safetensors file."""
+def _look(project: Project) -> Found:
+    """Find the first folders of each role that hold a folder a class, and the first .safetensors file.
+
+    What those who read it would refuse is passed over: an entry whose name no manifest can hold, a link that is not followed.
+    """
+    folder = project.folder
     roles: dict[str, tuple[str, tuple[str, ...]]] = {}
     weights = None
     for place in _folders(folder):
         role = "calibration" if place.name in CALIBRATION else "evaluation" if place.name in EVALUATION else None
-        classes = _classes(place) if role and role not in roles else ()
+        classes = _classes(place, project) if role and role not in roles else ()
         if role and len(classes) > 1:
             roles[role] = (place.relative_to(folder).as_posix(), classes)
-        files = sorted(path for path in place.glob("*.safetensors") if path.is_file())
-        if files and weights is None:
-            digest = hashlib.sha256(files[0].read_bytes()).hexdigest()
-            weights = (files[0].relative_to(folder).as_posix(), digest)
+        weights = weights or _weights(place, project)
     classes = tuple(sorted({name for _, names in roles.values() for name in names}))
     path = {role: place for role, (place, _) in roles.items()}
     return Found(
@@ -55,17 +57,56 @@ def _look(folder: Path) -> Found:
 
 
 def _folders(top: Path) -> Iterator[Path]:
-    """Yield the folders below ``top`` in a stable order, hidden ones left out."""
+    """Yield the folders below ``top`` in a stable order; hidden ones and links are left out, and names no manifest holds."""
     for here, names, _ in islice(os.walk(top), MAX_FOLDERS):
-        names[:] = sorted(name for name in names if not name.startswith("."))
+        names[:] = sorted(name for name in names if not name.startswith(".") and _can_be_written(name))
         yield Path(here)
 
 
-def _classes(place: Path) -> tuple[str, ...]:
-    def holds_pictures(folder: Path) -> bool:
-        return folder.is_dir() and any(file.suffix.lower() in PICTURES for file in folder.iterdir())
+def _classes(place: Path, project: Project) -> tuple[str, ...]:
+    """Return the class folders that image-folder reads below ``place``; none where it would refuse what lies there."""
+    from edgec.datasets.class_folders import classed
+    from edgec.datasets.folders import found
+    from edgec.datasets.pixels import SUFFIXES
 
-    return tuple(sorted(entry.name for entry in place.iterdir() if holds_pictures(entry)))
+    start = len(str(place)) + 1
+    try:
+        pictures = [classed(entry, start, project) for entry in found(place) if entry.name.lower().endswith(SUFFIXES)]
+    except (Failure, OSError):
+        return ()
+    names = {name for _, name in pictures}
+    return tuple(sorted(name for name in names if name)) if all(name and _can_be_written(name) for name in names) else ()
+
+
+def _weights(place: Path, project: Project) -> tuple[str, str] | None:
+    """Return the first .safetensors file of the project straight in ``place``, with its sha256."""
+    from edgec.store.files import sha256_of
+
+    for path in sorted(place.glob("*.safetensors")):
+        inside = Path(os.path.realpath(path)).is_relative_to(project.root)
+        try:
+            if inside and path.is_file() and _can_be_written(path.name):
+                return path.relative_to(project.folder).as_posix(), sha256_of(path)
+        except OSError:  # whoever may not read it cannot load it either
+            continue
+    return None
+
+
+def _can_be_written(name: str) -> bool:
+    """Whether a manifest can hold ``name``: not where it is not UTF-8, or holds a line break or what hides text."""
+    from edgec.stages.read import read_bytes
+
+    if name.isascii() and name.isprintable():
+        return True
+    try:
+        return bool(read_bytes(_quoted(name).encode(), "").data == name)
+    except (Failure, UnicodeEncodeError):
+        return False
+
+
+def _quoted(text: str) -> str:
+    """Return ``text`` as YAML has it in double quotes, without JSON's escapes for emoji: YAML pairs no surrogates."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _head(name: str) -> str:
@@ -73,7 +114,7 @@ def _head(name: str) -> str:
 # `edgec schema > manifest.schema.json` and this line give completion in editors:
 # yaml-language-server: $schema=manifest.schema.json
 apiVersion: edgec/v1
-name: {json.dumps(name)} # names the bundle
+name: {_quoted(name)} # names the bundle
 version: 0.1.0 # names the release
 description: Say in one line what this does.
 """
@@ -82,7 +123,7 @@ description: Say in one line what this does.
 def _model(found: Found) -> str:
     arguments = f"\n  arguments: {{num_classes: {len(found.classes)}}}" if found.classes else ""
     if found.weights:
-        weights = f"{{file: {json.dumps(found.weights[0])}, sha256: {found.weights[1]}}}"
+        weights = f"{{file: {_quoted(found.weights[0])}, sha256: {found.weights[1]}}}"
     elif found.classes:
         weights = "{random: 0} # for a trial; then {file: weights.safetensors, sha256: ...}"
     else:
@@ -111,7 +152,7 @@ def _task(found: Found) -> str:
 # Any tensors in and out; `{name: classification, options: {labels: labels.txt}}` gives the outputs a meaning.
 task: tensor
 """
-    labels = ", ".join(json.dumps(name) for name in found.classes)
+    labels = ", ".join(_quoted(name) for name in found.classes)
     return f"""\
 # The classes in the order of the model's outputs.
 task:
@@ -123,7 +164,7 @@ task:
 
 def _data(found: Found) -> str:
     roles = (("calibration", found.calibration), ("evaluation", found.evaluation))
-    lines = [f"  {role}: {{format: image-folder, path: {json.dumps(path)}}}" for role, path in roles if path]
+    lines = [f"  {role}: {{format: image-folder, path: {_quoted(path)}}}" for role, path in roles if path]
     if not lines:
         return """\
 # Real data: calibration for int8, evaluation to judge accuracy.

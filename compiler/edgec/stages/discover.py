@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from edgec import reads
 from edgec.artifacts.checked import Checked
@@ -19,6 +21,11 @@ DEFAULT_FOLDER = "manifests"
 LOOK_BYTES = 256 * 1024  # as much as a manifest may be long
 _TARGET = re.compile(rb"""^["']?kind["']?[ \t]*:[ \t]*["']?Target\b""", re.MULTILINE)
 _API_VERSION = re.compile(rb"""^["']?apiVersion["']?[ \t]*:[ \t]*["']?([^"'\s#]*)""", re.MULTILINE)
+
+_NOT_AT_THE_MARGIN = re.compile(
+    rb"\A(?:[ \t]*(?:#[^\n]*)?\r?\n|%[^\n]*\n|---[ \t]*(?:#[^\n]*)?\r?\n)*(?=[ \t]+[^\s#]|\{|---[ \t]+[^\s#])"
+)
+"""What comes before a top-level mapping that is indented or written in braces; the keys of all others begin their lines."""
 
 
 def discover(paths: Sequence[Path]) -> tuple[list[Path], list[Diagnostic]]:
@@ -41,12 +48,17 @@ def discover(paths: Sequence[Path]) -> tuple[list[Path], list[Diagnostic]]:
         found += manifests
         told += passed
         if not manifests:
-            message = f"no manifest in the folder {str(path)!r}"
-            hint = "a manifest is a YAML file with `apiVersion: edgec/v1`; `edgec init` writes one"
-            missing.append(Diagnostic(code="no-manifest", message=message, hint=hint))
+            missing.append(none_in(path))
     if missing:
         raise Failure(*missing, *told)
     return list(dict.fromkeys(found)), told
+
+
+def none_in(folder: Path) -> Diagnostic:
+    """Return what is said of a folder without manifests."""
+    message = f"no manifest in the folder {str(folder)!r}"
+    hint = "a manifest is a YAML file with `apiVersion: edgec/v1`; `edgec init` writes one"
+    return Diagnostic(code="no-manifest", message=message, hint=hint)
 
 
 def is_target_file(path: Path) -> bool:
@@ -54,7 +66,8 @@ def is_target_file(path: Path) -> bool:
     if not is_file(path):
         return False
     with path.open("rb") as file:
-        return _TARGET.search(file.read(LOOK_BYTES)) is not None
+        content = file.read(LOOK_BYTES).removeprefix(BOM_UTF8)
+    return _TARGET.search(content) is not None or (b"Target" in content and _first_level(content, "kind") == b"Target")
 
 
 def project_of(path: Path, root: Path | None = None, *, offline: bool = False) -> Project:
@@ -63,7 +76,7 @@ def project_of(path: Path, root: Path | None = None, *, offline: bool = False) -
     Raises Failure ``path-outside-root`` when the manifest does not lie in ``root``.
     """
     folder = path.resolve().parent
-    top = root.resolve() if root else _git_root(folder) or folder
+    top = root.resolve() if root else git_root(folder) or folder
     if not folder.is_relative_to(top):
         message = f"the manifest {str(path)!r} lies outside the root {str(root)!r}"
         raise Failure(Diagnostic(code="path-outside-root", message=message, hint="name a root that holds it"))
@@ -132,11 +145,51 @@ def _of_folder(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
 
 def _api_version(path: Path) -> bytes | None:
     with path.open("rb") as file:
-        match = _API_VERSION.search(file.read(LOOK_BYTES))
-    return match[1] if match else None
+        content = file.read(LOOK_BYTES).removeprefix(BOM_UTF8)
+    match = _API_VERSION.search(content)
+    return match[1] if match else _first_level(content, "apiVersion")
 
 
-def _git_root(folder: Path) -> Path | None:
+def _first_level(content: bytes, key: str) -> bytes | None:
+    """Return the scalar at ``key`` of the top-level mapping however that is written (JSON, indented); None without one.
+
+    Where the file is damaged, what stands before the damage counts. Only a file that may have it there is looked through.
+    """
+    if key.encode() not in content or not _NOT_AT_THE_MARGIN.match(content):
+        return None
+    import yaml
+
+    events = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(content)
+    try:
+        return _value_of(key, iter(events.get_event, None))
+    except yaml.YAMLError:
+        return None
+    finally:
+        events.dispose()
+
+
+def _value_of(key: str, events: Iterator[Any]) -> bytes | None:
+    from yaml import CollectionEndEvent, CollectionStartEvent, DocumentEndEvent, MappingStartEvent, NodeEvent
+
+    depth, nodes, before = 0, 0, None
+    for event in events:
+        if isinstance(event, NodeEvent):
+            if depth == 0 and not isinstance(event, MappingStartEvent):
+                return None
+            if depth == 1:  # keys and values take turns
+                value = getattr(event, "value", None)
+                if nodes % 2 and before == key:
+                    return None if value is None else value.encode(errors="replace")
+                nodes, before = nodes + 1, value
+            depth += isinstance(event, CollectionStartEvent)
+        depth -= isinstance(event, CollectionEndEvent)
+        if isinstance(event, DocumentEndEvent):
+            return None
+    return None
+
+
+def git_root(folder: Path) -> Path | None:
+    """Return the folder, or the nearest one around it, that holds a `.git`."""
     for parent in (folder, *folder.parents):
         reads.note(parent / ".git")
         if (parent / ".git").exists():

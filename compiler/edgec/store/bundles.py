@@ -16,7 +16,7 @@ from edgec.artifacts.document import Json
 from edgec.cores import shared
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.atomic import inside, read_errors
-from edgec.store.files import is_file, is_folder, sha256_of
+from edgec.store.files import is_file, is_folder, no_file, sha256_of
 
 SUMS = "SHA256SUMS"
 SCHEMA = "edgec/bundle/v1"
@@ -173,6 +173,6 @@ def _refuse_program(path: Path) -> None:
 def _no_bundle(path: Path, folder: Path) -> Failure:
     if is_file(folder / "bundle.json"):
         return Failure(Diagnostic(code="bundle-broken", message=f"{path} has lost its {SUMS}"))
-    what = "has no SHA256SUMS" if is_file(path) or is_folder(path) else "does not exist"
+    what = "has no SHA256SUMS" if is_file(path) or is_folder(path) else no_file(path)
     hint = "name out/<name>/<version>/<target> or the .tar.gz beside it"
     return Failure(Diagnostic(code="no-bundle", message=f"{path} {what}", hint=hint))

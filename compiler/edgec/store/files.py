@@ -37,6 +37,11 @@ def is_folder(path: Path) -> bool:
     return stat.S_ISDIR(_look(path)[0])
 
 
+def no_file(path: Path) -> str:
+    """Return in words why ``path`` leads to no file. Raises OSError."""
+    return _look(path)[1] or "is not a regular file"
+
+
 def located(
     project: Project, path: str, route: tuple[Key, ...], *, code: str, kind: Literal["file", "folder"] = "file"
 ) -> Path:

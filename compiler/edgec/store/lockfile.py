@@ -10,6 +10,7 @@ from pathlib import Path
 from edgec.artifacts.document import Json
 from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.store.atomic import environment_errors, exclusive, read_errors, write_file
+from edgec.store.files import no_file
 
 SCHEMA = "edgec/lock/v1"
 ORDER = ("model.pte", "bin/", "lib/", "tests/golden/", "bundle.json")
@@ -33,10 +34,16 @@ def lock_of(manifest: Path) -> Path:
 
 
 def read_lock(manifest: Path) -> Json:
-    """Return the lock's record, or None where there is none. Raises Failure ``lock-invalid``, or an environment error."""
+    """Return the lock's record, or None where there is none.
+
+    Raises Failure ``lock-invalid``, or an environment error, as where something else is in its place.
+    """
     path = lock_of(manifest)
     with read_errors(str(path)):
         if not path.is_file():
+            if path.exists():
+                hint = "remove what is in the lock's place, or name the manifest otherwise"
+                raise Failure(Diagnostic(code="not-readable", message=f"{path} {no_file(path)}", hint=hint))
             return None
         content = path.read_bytes()
     try:

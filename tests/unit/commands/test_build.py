@@ -27,3 +27,13 @@ def test_bundles_are_not_written_among_samples(out: str, tmp_path: Path) -> None
             catch_exceptions=False,
         )
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_store_without_a_scheduler_is_a_usage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said(*options: str) -> str:
+        done = CliRunner().invoke(group, ["build", str(tmp_path / "none.yaml"), *options], standalone_mode=False)
+        return str(done.exception or done.stderr)
+
+    assert "name a scheduler" in said("--store", "/mnt/edgec")
+    monkeypatch.setenv("EDGEC_STORE", "/mnt/edgec")
+    assert "no-manifest" in said()

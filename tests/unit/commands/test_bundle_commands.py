@@ -144,6 +144,15 @@ def test_a_path_that_is_no_bundle_is_a_usage_error(tmp_path: Path, edgec: Any) -
         assert "no-bundle" in err
 
 
+def test_inspect_says_of_what_is_no_file_that_it_is_none(tmp_path: Path, edgec: Any) -> None:
+    (tmp_path / "d.pte").mkdir()
+    os.mkfifo(tmp_path / "f.pte")
+    for name in ("d.pte", "f.pte"):
+        code, _, err = edgec("inspect", tmp_path / name)
+        assert code == 2 and f"{name} is not a regular file" in err and "no-bundle" in err
+    assert "e.pte does not exist" in edgec("inspect", tmp_path / "e.pte")[2]
+
+
 def test_samples_without_images_is_a_usage_error(written: Written, edgec: Any) -> None:
     assert edgec("verify", written.folder, "--samples", "5")[0] == 2
 

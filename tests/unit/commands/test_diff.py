@@ -160,6 +160,9 @@ def test_strict_holds_the_interval(old: Written, new: Written, edgec: Any) -> No
         (["--fail-on", "flips:1"], "in percentage points"),
         (["--strict"], "name a threshold"),
         (["--new-measured", "nowhere.json"], "does not exist"),
+        (["--target", "nonexistent"], "--target is for a side in a registry"),
+        (["--plain-http"], "--plain-http is for a side in a registry"),
+        (["--insecure-plain-http"], "--insecure-plain-http is for a side in a registry"),
     ],
 )
 def test_usage(arguments: list[str], said: str, old: Written, new: Written, edgec: Any) -> None:

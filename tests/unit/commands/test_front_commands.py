@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -56,11 +57,18 @@ def test_explain_a_field_and_its_plugins() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "meant"),
-    [("budgets.latensy", "budgets.latency"), ("int-8", "int8"), ("metric", "budgets.accuracy.metric")],
+    [
+        ("budgets.latensy", "budgets.latency"),
+        ("int-8", "int8"),
+        ("metric", "budgets.accuracy.metric"),
+        ("latency", "budgets.latency"),
+        ("budgets.accuracy[0].min", "budgets.accuracy.min"),
+        ("inputs[].image.fit", "inputs.image.fit"),
+    ],
 )
 def test_explain_offers_the_nearest(asked: str, meant: str) -> None:
     failed = run("explain", asked)
-    assert failed.return_value == 2 and meant in failed.stderr and "[unknown-topic]" in failed.stderr
+    assert failed.return_value == 2 and f"'{meant}'" in failed.stderr and "[unknown-topic]" in failed.stderr
 
 
 def test_schema_is_the_manifests() -> None:
@@ -155,3 +163,71 @@ def test_init_passes_over_weights_that_are_no_file(tmp_path: Path) -> None:
     (tmp_path / "c.safetensors").mkdir()
     assert run("init", tmp_path, "--name", "cam").return_value is None
     assert "safetensors}" not in (tmp_path / "cam.yaml").read_text()
+
+
+def pictures(*folders: Path) -> None:
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PICTURE, folder / "1.png")
+
+
+def begun(folder: Path) -> str:
+    """Let `init` write a manifest, which `validate` then takes; return its text."""
+    done = run("init", folder, "--name", "cam")
+    assert done.exit_code == 0 and done.return_value is None, done.stderr
+    assert run("validate", folder / "cam.yaml").return_value == 0
+    return (folder / "cam.yaml").read_text(encoding="utf-8")
+
+
+def test_init_writes_names_as_they_are(tmp_path: Path) -> None:
+    pictures(*(tmp_path / "train" / name for name in ("😀", "été", "می\u200cخواهم")))
+    assert 'labels: ["été", "می\u200cخواهم", "😀"]' in begun(tmp_path)
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"a\nb", "a\u202eb".encode(), b"\x7f"])
+def test_init_passes_over_data_whose_names_no_manifest_holds(name: bytes, tmp_path: Path) -> None:
+    folder = os.fsdecode(name)
+    pictures(*(tmp_path / "a" / "train" / entry for entry in ("no", "yes", folder)))
+    pictures(*(tmp_path / folder / "train" / entry for entry in ("one", "two")))
+    (tmp_path / f"{folder}.safetensors").write_bytes(b"weights")
+    pictures(*(tmp_path / "z" / "train" / entry for entry in ("day", "night")))
+    text = begun(tmp_path)
+    assert 'labels: ["day", "night"]' in text and "{random: 0}" in text
+
+
+def test_init_looks_as_the_loaders_do(tmp_path: Path) -> None:
+    (tmp_path / "project" / ".git").mkdir(parents=True)
+    project = tmp_path / "project"
+    pictures(tmp_path / "elsewhere", *(project / "train" / name for name in ("no", "yes", ".thumbnails")))
+    pictures(*(project / "test" / name for name in ("no", "yes")))
+    (project / "test" / "linked").symlink_to(tmp_path / "elsewhere")
+    pictures(*(project / "eval" / name for name in ("no", "yes")))
+    (project / "eval" / "beside.png").symlink_to("no/1.png")
+    (tmp_path / "a.safetensors").write_bytes(b"weights")
+    (project / "a.safetensors").symlink_to("../a.safetensors")
+    text = begun(project)
+    assert 'labels: ["no", "yes"]' in text and '"train"' in text and "evaluation:" not in text and "random: 0" in text
+
+
+def test_init_leaves_no_file_that_does_not_validate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgec.commands.starter._task", lambda found: "task: nonsense\n")
+    failed = run("init", tmp_path, "--name", "cam")
+    assert failed.return_value == 3 and "nonsense" in failed.stderr and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("options", [[], ["--force"]])
+def test_init_says_of_a_folder_that_it_is_one(options: list[str], tmp_path: Path) -> None:
+    (tmp_path / "dd.yaml").mkdir()
+    failed = run("init", tmp_path / "dd.yaml", *options)
+    assert failed.return_value == 2 and "dd.yaml is a folder" in failed.stderr and "--force" not in failed.stderr
+    assert "[already-exists]" in failed.stderr and not list((tmp_path / "dd.yaml").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("place", "word"), [("my models/cam.yaml", "'my models/cam.yaml'"), ("-x.yaml", "./-x.yaml"), ("a.yaml", "a.yaml")]
+)
+def test_init_says_what_comes_next_as_a_shell_takes_it(
+    place: str, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert f"next: edgec validate {word} && edgec build {word}\n" in run("init", "--", place).stderr

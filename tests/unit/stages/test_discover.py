@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from edgec.diagnostics import Failure
 from edgec.pipeline import front, fronts
@@ -148,3 +150,50 @@ def test_a_path_that_leads_nowhere_is_no_manifest(path: str, tmp_path: Path) -> 
     (tmp_path / "circle").symlink_to("circle")
     passed, (found,), _ = fronts([tmp_path / path])
     assert (passed, found.code, found.exit_code, found.hint) == ([], "no-manifest", 2, None)
+
+
+AS_JSON = json.dumps(yaml.safe_load(SMALLEST))
+FORMS = {
+    "flow": AS_JSON,
+    "pretty": json.dumps(json.loads(AS_JSON), indent=2),
+    "indented": "".join(f"  {line}\n" for line in SMALLEST.splitlines()),
+    "remarked": f"%YAML 1.2\n# A manifest.\n---  # here\n\n  # and indented\n{AS_JSON}\n",
+    "after dashes": f"--- {AS_JSON}\n",
+    "marked": "\ufeff" + SMALLEST,
+    "late": json.dumps({"model": {"apiVersion": "x", "list": [{"apiVersion": "y"}]}, **json.loads(AS_JSON)}, indent=1),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_manifest_is_one_however_its_mapping_is_written(form: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(FORMS[form], encoding="utf-8")
+    assert discover([tmp_path]) == ([tmp_path / "a.yaml"], [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["- apiVersion: edgec/v1\n", " - apiVersion: edgec/v1\n", "a: {apiVersion: edgec/v1}\n",
+     '{"a": [1, }, "apiVersion": "edgec/v1"', "# apiVersion: edgec/v1\n", "a: apiVersion\nb: c\n",
+     '{"a": 1}\n---\n{"apiVersion": "edgec/v1"}\n', '{"apiVersion": ["edgec/v1"]}'],
+)  # fmt: skip
+def test_what_has_no_api_version_of_its_own_is_passed_over(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "b.yaml").write_text(SMALLEST)
+    (tmp_path / "c.yaml").write_text('{"apiVersion": "apps/v1"}')
+    files, (told,) = discover([tmp_path])
+    assert files == [tmp_path / "b.yaml"] and told.code == "no-api-version"
+
+
+def test_a_target_file_is_one_however_its_mapping_is_written(tmp_path: Path) -> None:
+    target = {"apiVersion": "edgec/v1", "kind": "Target", "name": "door", "base": "linux-x86_64", "threads": 2}
+    (tmp_path / "a.yaml").write_text(json.dumps(target))
+    assert fronts([tmp_path])[:2] == ([], [])
+
+
+def test_other_files_are_not_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders may hold hundreds of them."""
+    (tmp_path / "a.yaml").write_text(SMALLEST)
+    (tmp_path / "b.yaml").write_text("services: {web: {image: x}}\n")
+    (tmp_path / "c.yaml").write_text("# Patches.\n---\npatches:\n  - apiVersion: apps/v1\n")
+    monkeypatch.setattr("edgec.stages.discover._value_of", lambda *_: pytest.fail("looked through"))
+    assert discover([tmp_path])[0] == [tmp_path / "a.yaml"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from pathlib import Path
 
@@ -85,6 +86,16 @@ def test_a_listing_that_names_what_it_must_not_is_refused(line: bytes, written: 
 def test_what_is_no_bundle_at_all_is_a_usage_error(tmp_path: Path) -> None:
     assert codes(tmp_path / "missing") == ["no-bundle"]
     assert codes(tmp_path) == ["no-bundle"]
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device"])
+def test_what_is_there_and_no_file_is_not_said_to_be_missing(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "pipe" if kind == "fifo" else Path("/dev/null")
+    if kind == "fifo":
+        os.mkfifo(path)
+    with pytest.raises(Failure, match="is not a regular file") as caught, bundles.opened(path):
+        pass
+    assert [found.code for found in caught.value.diagnostics] == ["no-bundle"]
 
 
 def test_a_name_too_long_is_no_bundle_either(tmp_path: Path) -> None:

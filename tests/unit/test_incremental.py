@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,6 +80,10 @@ def test_bundles_are_written_side_by_side_one_a_core(
     def noted(bundle: Bundle, out: Path, cache: Cache | None = None) -> Written:
         with (tmp_path / "writers").open("a") as log:
             log.write(f"{os.getpid()}\n")
+        end = time.monotonic() + 60
+        while len((tmp_path / "writers").read_text().split()) < writers:  # as many are at work at once
+            assert time.monotonic() < end, "nobody works beside this one"
+            time.sleep(0.01)
         return real(bundle, out, cache)
 
     monkeypatch.setattr(write, "write", noted)

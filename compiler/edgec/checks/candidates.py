@@ -9,6 +9,7 @@ from edgec.artifacts.document import Json, Route
 from edgec.artifacts.manifest import Choice, Manifest, TargetChoice, filled
 from edgec.artifacts.target import Target
 from edgec.registry import REGISTRY, plugin
+from edgec.targets.devices import device
 from edgec.targets.table import TARGETS
 
 DEFAULT_RECIPES = {"int8": "calibration", "int8-qat": "training", "fp16": None, "fp32": None}
@@ -59,7 +60,7 @@ def combinations(manifest: Manifest) -> Iterator[Setting]:
 
 def misfit(setting: Setting, manifest: Manifest) -> tuple[str, str] | None:
     """Return the diagnostic code and the words for why a setting can never be built, or None."""
-    row = TARGETS.get(setting.target.base)
+    row, hardware = TARGETS.get(setting.target.base), device(setting.target)
     for role in plugin("recipes", setting.recipe.name).NEEDS_DATA:
         if manifest.dataset(role) is None:
             return "needs-data", f"{setting.recipe.name} needs {role} data, and the manifest names none"
@@ -68,7 +69,7 @@ def misfit(setting: Setting, manifest: Manifest) -> tuple[str, str] | None:
             continue  # a rule of its own refuses the manifest
         if row and delegate.name not in row.delegates:
             return "does-not-fit", f"{delegate.name} does not run on {setting.target.name}"
-        if row and (why := unfit(delegate, row)):
+        if hardware and (why := unfit(delegate, hardware)):
             return "does-not-fit", why
         if row and setting.searched and without_runtime((delegate,), row):
             why = f"no package has ExecuTorch's runtime of {delegate.name} for Linux, and a search runs its candidates"
@@ -88,10 +89,10 @@ def without_runtime(delegates: tuple[Choice, ...], row: Target) -> tuple[str, ..
     return tuple(name for name, needed in backends.items() if not runtime_has(needed, row.architecture))
 
 
-def unfit(delegate: Choice, row: Target) -> str | None:
+def unfit(delegate: Choice, target: Target) -> str | None:
     """Return why a delegate's options are none for a target, or None."""
     module = plugin("delegates", delegate.name)
-    found: str | None = module.unfit(delegate.options, row) if hasattr(module, "unfit") else None
+    found: str | None = module.unfit(delegate.options, target) if hasattr(module, "unfit") else None
     return found
 
 

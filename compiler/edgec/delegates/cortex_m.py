@@ -55,6 +55,14 @@ def settled(options: Options, target: Target) -> Options:
     return {"cpu": target.cpu, **options} if target.cpu in CPUS else options
 
 
+def unfit(options: Options, target: Target) -> str | None:
+    """Return a message where ``options`` name another core than the target's: its kernels need other scratch buffers."""
+    asked, own = str(options.get("cpu", target.cpu)), target.cpu
+    if own not in CPUS or asked == own:
+        return None
+    return f"{asked}'s kernels need other scratch buffers than those for the {own} of {target.name}"
+
+
 def quantizer(scheme: Scheme, options: Options) -> Any:
     """Return the quantizer of the Cortex-M kernels."""
     from executorch.backends.cortex_m.quantizer.quantizer import CortexMQuantizer

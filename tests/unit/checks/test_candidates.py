@@ -92,3 +92,13 @@ def test_written_out_defaults_and_idle_delegates_make_no_other_candidate():
     )
     alike = [likeness(setting.recipe, setting.delegates) for setting in (bare, full, other)]
     assert alike[0] == alike[1] != alike[2]
+
+
+def test_a_search_passes_over_kernels_of_another_core_than_the_targets():
+    """Scratch buffers that are planned for a Cortex-M4's kernels are too small for those that run on a Cortex-M55."""
+    asked = [{"name": "cortex-m", "options": {"cpu": cpu}} for cpu in ("cortex-m4", "cortex-m55", "cortex-m85")]
+    search = {"recipes": ["int8"], "delegates": asked}
+    targets = ["corstone-300", {"name": "faster", "base": "corstone-300", "cpu": "cortex-m85"}]
+    found = settings(manifest(targets=targets, search=search, data={"calibration": DATA}))
+    cores = [(setting.target.name, setting.delegates[0].options["cpu"]) for setting in found]
+    assert cores == [("corstone-300", "cortex-m55"), ("faster", "cortex-m85")]

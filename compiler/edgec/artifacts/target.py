@@ -38,7 +38,8 @@ class Target:
     that runs it in place, in bytes (0: a file). ``clock`` is the highest of the big cores, in Hz; ``bandwidth`` the main
     memory's, in bytes a second; ``cache`` all of the caches that the cores can hold weights in, in bytes: 0 where a row
     stands for machines of many kinds. ``accelerator`` names what is beside the cores (``ethos-u55-128``), and
-    ``accelerator_macs`` are its multiply-accumulates a second by precision.
+    ``accelerator_macs`` are its multiply-accumulates a second by precision. ``needs`` are the features, of the target's own
+    or not, without which the artifacts of the delegates that were chosen for it do not run.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Target:
     macs_per_cycle: Mapping[str, int] = field(default_factory=dict)
     accelerator: str = ""
     accelerator_macs: Mapping[str, float] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
 
     def peak(self, precision: str, threads: int) -> float | None:
         """Return the most multiply-accumulates a second in ``precision`` (cores x clock x MACs a cycle); None: not known."""

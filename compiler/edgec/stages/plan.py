@@ -123,8 +123,7 @@ def _resolved(common: Plan, manifest: Manifest, setting: Setting) -> Plan:
     choice = setting.target
     row = device(choice)
     assert row is not None, "a rule has refused unknown bases and CPUs"
-    features = (*row.features, *_asked_of_cpu(setting.delegates, row))
-    target = replace(row, features=features, kind=_kind(setting.delegates, row))
+    target = replace(row, needs=_needs(setting.delegates, row), kind=_kind(setting.delegates, row))
     resolved = replace(
         common,
         target=target,
@@ -155,10 +154,10 @@ def _settled(choices: tuple[Choice, ...], target: Target) -> tuple[Choice, ...]:
     )
 
 
-def _asked_of_cpu(choices: tuple[Choice, ...], target: Target) -> tuple[str, ...]:
-    """What the delegates ask of the processor beyond the target's own features, so that a bundle's verify.sh asks it too."""
+def _needs(choices: tuple[Choice, ...], target: Target) -> tuple[str, ...]:
+    """What the delegates cannot do without on the target's architecture, so that a bundle's verify.sh asks for it."""
     asked = (plugin("delegates", choice.name).CPU_FEATURES.get(target.architecture, ()) for choice in choices)
-    return tuple(dict.fromkeys(name for names in asked for name in names if name not in target.features))
+    return tuple(dict.fromkeys(name for names in asked for name in names))
 
 
 def _merged(general: tuple[Budget, ...], own: tuple[Budget, ...]) -> tuple[Budget, ...]:

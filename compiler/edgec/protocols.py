@@ -136,6 +136,8 @@ class Delegate(Plugin, Protocol):
     ARITHMETIC says, by precision, how far its own arithmetic may be from the graph's where that is further than the
     recipe allows, and the (absolute, relative) tolerance for golden vectors that goes with it.
     One whose options may be none for a target has ``unfit(options, target)`` too: why, or None (``delegates/ethos_u.py``).
+    One that computes beside the cores at their clock has ``accelerator(options)``: its name, and its multiply-accumulates a
+    cycle by precision, for the bound of ``stages/predict.py``.
     One whose quantizer fails on known models has ``remedy(options)``: what to try then, or None (``delegates/openvino.py``).
     """
 

@@ -21,6 +21,8 @@ CONFIGURATIONS = (
     *("ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024", "ethos-u85-2048"),
 )
 
+DEFAULT = "ethos-u55-128"
+
 SUMMARY = "Arm Ethos-U55, U65 and U85 NPUs, int8 only (edgec[ethos-u])"
 OPTIONS: Json = {
     "type": "object",
@@ -75,6 +77,12 @@ def unfit(options: Options, target: Target) -> str | None:
     return f"{asked} compiles for another NPU than the {own} of {target.name}"
 
 
+def accelerator(options: Options) -> tuple[str, Mapping[str, int]]:
+    """Return the NPU that settled ``options`` compile for, and the multiply-accumulates a cycle that its name ends in."""
+    configuration = str(options.get("configuration", DEFAULT))
+    return configuration, {"int8": int(configuration.rpartition("-")[2])}
+
+
 def quantizer(scheme: Scheme, options: Options) -> Any:
     """Return Arm's quantizer for that processor."""
     from executorch.backends.arm.quantizer import EthosUQuantizer
@@ -103,7 +111,7 @@ def _specification(options: Options) -> Any:
     from executorch.backends.arm.ethosu import EthosUCompileSpec
 
     return EthosUCompileSpec(
-        options.get("configuration", "ethos-u55-128"),
+        options.get("configuration", DEFAULT),
         system_config=options.get("system_config"),
         memory_mode=options.get("memory_mode"),
     )

@@ -124,11 +124,12 @@ def _resolved(common: Plan, manifest: Manifest, setting: Setting) -> Plan:
     row = device(choice)
     assert row is not None, "a rule has refused unknown bases and CPUs"
     target = replace(row, needs=_needs(setting.delegates, row), kind=_kind(setting.delegates, row))
+    delegates = _settled(setting.delegates, target)
     resolved = replace(
         common,
-        target=target,
+        target=_accelerated(delegates, target),
         recipe=setting.recipe,
-        delegates=_settled(setting.delegates, target),
+        delegates=delegates,
         threads=choice.threads or manifest.threads or target.threads,
         budgets=spelled_out(_merged(manifest.budgets, choice.budgets or ()), common.labels),
         search=manifest.search if setting.searched else None,
@@ -152,6 +153,16 @@ def _settled(choices: tuple[Choice, ...], target: Target) -> tuple[Choice, ...]:
     return tuple(
         replace(choice, options=plugin("delegates", choice.name).settled(choice.options, target)) for choice in choices
     )
+
+
+def _accelerated(delegates: tuple[Choice, ...], target: Target) -> Target:
+    """The target with the accelerator that a delegate compiles for, and its speed; where none does, its speed is idle."""
+    for choice in delegates:
+        module = plugin("delegates", choice.name)
+        if hasattr(module, "accelerator"):
+            name, macs = module.accelerator(choice.options)
+            return replace(target, accelerator=name, accelerator_macs=macs)
+    return replace(target, accelerator_macs={})
 
 
 def _needs(choices: tuple[Choice, ...], target: Target) -> tuple[str, ...]:

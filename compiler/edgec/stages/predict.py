@@ -8,6 +8,7 @@ from edgec.artifacts.manifest import Budget
 from edgec.artifacts.measured import written
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.profile import Profile
+from edgec.artifacts.target import Target
 from edgec.diagnostics import Diagnostic, Location
 from edgec.registry import plugin
 
@@ -100,12 +101,18 @@ def _compute(plan: Plan, profile: Profile) -> tuple[float | None, list[str]]:
         used = precision if plan.target.peak(precision, plan.threads) else "fp32"
         peak = plan.target.peak(used, plan.threads)
         if peak is None:
-            return None, [f"time unknown: {plan.target.name} stands for machines of many speeds; give it cores, cpu and clock"]
+            return None, [f"time unknown: {_speed_unknown(plan.target)}"]
         seconds += macs / peak
         note = "" if used == precision else f" (no {precision} arithmetic there)"
         how = plan.target.peak_words(used, plan.threads)
         words.append(f"{macs / 1e6:.4g} M multiply-accumulates in {used}{note}, at most {peak / 1e9:.3g} G/s ({how})")
     return seconds, words
+
+
+def _speed_unknown(target: Target) -> str:
+    if target.macs_per_cycle and not target.clock:
+        return f"the clock of {target.name} is not known; give it one"
+    return f"{target.name} stands for machines of many speeds; give it cores, cpu and clock"
 
 
 def _compressed(plan: Plan) -> bool:

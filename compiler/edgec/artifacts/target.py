@@ -35,11 +35,12 @@ class Target:
 
     ``features``, ``beyond``, ``cpuinfo``, ``qemu_cpu``, ``emulation``, ``generic`` and ``macs_per_cycle`` are the Cpu's.
     ``glibc`` is "" where the system has none. ``threads`` are the big cores. ``flash`` is what holds the model of a device
-    that runs it in place, in bytes (0: a file). ``clock`` is the highest of the big cores, in Hz (0: not known); ``bandwidth`` the main
-    memory's, in bytes a second; ``cache`` all of the caches that the cores can hold weights in, in bytes: 0 where a row
-    stands for machines of many kinds. ``accelerator`` names what is beside the cores (``ethos-u55-128``), and
-    ``accelerator_macs`` are its multiply-accumulates a cycle of the same clock, by precision. ``needs`` are the features, of the target's own
-    or not, without which the artifacts of the delegates that were chosen for it do not run.
+    that runs it in place, in bytes (0: a file). ``clock`` is the highest of the big cores, in Hz (0: not known);
+    ``bandwidth`` the main memory's, in bytes a second; ``cache`` all of the caches that the cores can hold weights in, in
+    bytes: 0 where a row stands for machines of many kinds. ``accelerator`` names what is beside the cores
+    (``ethos-u55-128``), and ``accelerator_macs`` are its multiply-accumulates a cycle of the same clock, by precision.
+    ``needs`` are the features, the target's own or not, without which the artifacts of the delegates that were chosen for
+    it do not run.
     """
 
     name: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edgec.artifacts import scheme
 from edgec.artifacts.document import Json, Route
 from edgec.artifacts.manifest import Choice, Manifest, TargetChoice, filled
 from edgec.artifacts.target import Target
@@ -76,7 +77,22 @@ def misfit(setting: Setting, manifest: Manifest) -> tuple[str, str] | None:
             return "does-not-fit", why
         if setting.recipe.name not in plugin("delegates", delegate.name).RECIPES:
             return "does-not-fit", f"{delegate.name} does not run {setting.recipe.name}"
+    for option in unheeded(setting):
+        return "does-not-fit", f"{setting.delegates[0].name} takes no {option}"
     return None
+
+
+def unheeded(setting: Setting) -> tuple[str, ...]:
+    """Return the recipe's options, of those of a Scheme, that are not their defaults and that the quantizer does not heed.
+
+    Of several delegates the first one quantizes.
+    """
+    recipe, delegate = plugin("recipes", setting.recipe.name), plugin("delegates", setting.delegates[0].name)
+    if not delegate.AVAILABLE or setting.recipe.name not in delegate.RECIPES:
+        return ()  # rules of their own refuse the manifest
+    usual = filled(recipe.OPTIONS, {})
+    given = (name for name in scheme.OPTIONS if setting.recipe.options.get(name, usual.get(name)) != usual.get(name))
+    return tuple(name for name in given if name not in delegate.SCHEME)
 
 
 def without_runtime(delegates: tuple[Choice, ...], row: Target) -> tuple[str, ...]:

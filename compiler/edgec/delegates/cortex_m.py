@@ -39,6 +39,7 @@ RECIPES: tuple[str, ...] = ("int8",)
 BACKENDS: tuple[str, ...] = ()
 FOLDS = True
 SELECTIVE = False
+SCHEME: tuple[str, ...] = ()  # upstream's quantizer chooses for each kernel
 AVAILABLE = True
 NOT_RUN = "its kernels run on a Cortex-M"
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

@@ -53,6 +53,7 @@ RECIPES: tuple[str, ...] = ("int8", "int8-qat")
 BACKENDS: tuple[str, ...] = ("EthosUBackend",)
 FOLDS = True
 SELECTIVE = False
+SCHEME: tuple[str, ...] = ("per_channel",)
 AVAILABLE = True
 NOT_RUN = "it needs the NPU, or one of Arm's models of it, which no package registry has"
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

@@ -214,7 +214,7 @@ def _notes(plan: Plan, manifest: Manifest) -> tuple[str, ...]:
         notes.append(f"threads: {plan.threads}, the big cores of {plan.target.name} (set runtime.threads to change it)")
     choice = next((choice for choice in manifest.targets if choice.name == plan.target.name), None)
     if choice and TARGETS[choice.base].clock and not plan.target.clock:
-        notes.append(f"clock: not known of {plan.target.cpu}, another CPU than {choice.base}'s (give the target one for a bound)")
+        notes.append(f"clock: not known of {plan.target.cpu}, another CPU than {choice.base}'s (a bound takes one)")
     wanted = plugin("recipes", plan.recipe.name).FEATURES.get(plan.target.architecture, {})
     for feature, words in wanted.items():
         if feature not in plan.target.features:

@@ -20,8 +20,9 @@ def device(choice: TargetChoice) -> Target | None:
     if row is None or (choice.cpu and choice.cpu not in CPUS):
         return None
     if choice.cpu:
-        other = choice.cpu != row.cpu
-        row = replace(with_cpu(row, CPUS[choice.cpu]), **({"cache": 0, "clock": 0.0} if other else {}))
+        if choice.cpu != row.cpu:
+            row = replace(row, cache=0, clock=0.0)
+        row = with_cpu(row, CPUS[choice.cpu])
     return replace(
         row,
         name=choice.name,

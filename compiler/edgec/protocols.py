@@ -131,11 +131,15 @@ class Delegate(Plugin, Protocol):
     known and can be had nowhere that edgec installs from: manifests that name it are told what ``missing`` says.
     FOLDS says whether it takes weights as integers, which ``convert_pt2e`` makes of them, or quantizes floats itself.
     SELECTIVE says whether its quantizer can be told to leave a part of the graph alone.
+    SCHEME are the options of a recipe, among ``scheme.OPTIONS``, that its quantizer heeds; another than the default of the
+    rest is refused.
     NOT_RUN says why its artifact does not run on a build machine, "" where it does; then ``stand_in`` answers for it.
     CPU_FEATURES are, by architecture, the features without which its artifact does not run (names as in /proc/cpuinfo).
     ARITHMETIC says, by precision, how far its own arithmetic may be from the graph's where that is further than the
     recipe allows, and the (absolute, relative) tolerance for golden vectors that goes with it.
     One whose options may be none for a target has ``unfit(options, target)`` too: why, or None (``delegates/ethos_u.py``).
+    One that computes beside the cores at their clock has ``accelerator(options)``: its name, and its multiply-accumulates a
+    cycle by precision, for the bound of ``stages/predict.py``.
     One whose quantizer fails on known models has ``remedy(options)``: what to try then, or None (``delegates/openvino.py``).
     """
 
@@ -144,6 +148,7 @@ class Delegate(Plugin, Protocol):
     AVAILABLE: bool
     FOLDS: bool
     SELECTIVE: bool
+    SCHEME: tuple[str, ...]
     NOT_RUN: str
     CPU_FEATURES: Mapping[str, tuple[str, ...]]
     ARITHMETIC: Mapping[str, tuple[Limit, tuple[float, float]]]

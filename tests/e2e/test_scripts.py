@@ -246,6 +246,25 @@ def test_a_core_without_what_the_programs_need_is_refused(tmp_path: Path, shell:
         assert ("lacks " + needed in words) == (code == 7)
 
 
+def test_a_core_without_what_a_delegate_needs_is_refused_though_its_target_has_it_not(
+    tmp_path: Path, shell: tuple[str, ...]
+) -> None:
+    """OpenVINO's programs need AVX2; that any x86-64 had it would be said of the target, and is not so."""
+    from dataclasses import replace
+
+    from bundle_parts import TARGET
+
+    needed = required_features(TARGET.architecture, ())[0]
+    hardware = replace(TARGET, features=(needed,), needs=("avx2",))
+    made = write(bundle(tmp_path / "parts", target=hardware), tmp_path / "out").folder
+    cpuinfo = tmp_path / "cpu info"
+    for features, expected in ((f"{needed} avx2", 0), (needed, 7)):
+        cpuinfo.write_text(f"flags\t: {features}\n")
+        code, answer, words = call(*shell, made / "verify.sh", environment={"EDGEC_CPUINFO": str(cpuinfo)})
+        assert code == expected and "note: a processor core" not in words
+        assert expected == 0 or ('"stage": "cpu"' in answer and "a processor core lacks avx2" in words)
+
+
 def test_another_architecture_is_refused_by_name(tmp_path: Path) -> None:
     from dataclasses import replace
 

@@ -36,7 +36,7 @@ def describe(plan: Plan, lowered: Lowered, layout: Layout) -> dict[str, Json]:
             "cpu": target.cpu,
             "glibc": target.glibc,
             "features": list(target.features),
-            "required": list(required_features(target.architecture, lowered.backends)),
+            "required": list(required_features(target.architecture, target.needs)),
             "qemu_cpu": target.qemu_cpu,
             "cpuinfo": list(target.cpuinfo) if target.cpuinfo else None,
         },

@@ -190,6 +190,7 @@ class TargetChoice:
     base: str
     cpu: str | None = None
     memory: int | None = None
+    flash: int | None = None
     threads: int | None = None
     delegate: tuple[Choice, ...] | None = None
     quantization: Choice | None = None

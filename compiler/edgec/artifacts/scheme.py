@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+OPTIONS = ("per_channel", "observer")
+"""Fields of a Scheme that are options of recipes by the same name; which of them count is the delegate's matter."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scheme:

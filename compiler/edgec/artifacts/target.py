@@ -35,10 +35,12 @@ class Target:
 
     ``features``, ``beyond``, ``cpuinfo``, ``qemu_cpu``, ``emulation``, ``generic`` and ``macs_per_cycle`` are the Cpu's.
     ``glibc`` is "" where the system has none. ``threads`` are the big cores. ``flash`` is what holds the model of a device
-    that runs it in place, in bytes (0: a file). ``clock`` is the highest of the big cores, in Hz; ``bandwidth`` the main
-    memory's, in bytes a second; ``cache`` all of the caches that the cores can hold weights in, in bytes: 0 where a row
-    stands for machines of many kinds. ``accelerator`` names what is beside the cores (``ethos-u55-128``), and
-    ``accelerator_macs`` are its multiply-accumulates a second by precision.
+    that runs it in place, in bytes (0: a file). ``clock`` is the highest of the big cores, in Hz (0: not known);
+    ``bandwidth`` the main memory's, in bytes a second; ``cache`` all of the caches that the cores can hold weights in, in
+    bytes: 0 where a row stands for machines of many kinds. ``accelerator`` names what is beside the cores
+    (``ethos-u55-128``), and ``accelerator_macs`` are its multiply-accumulates a cycle of the same clock, by precision.
+    ``needs`` are the features, the target's own or not, without which the artifacts of the delegates that were chosen for
+    it do not run.
     """
 
     name: str
@@ -64,15 +66,16 @@ class Target:
     cache: int = 0
     macs_per_cycle: Mapping[str, int] = field(default_factory=dict)
     accelerator: str = ""
-    accelerator_macs: Mapping[str, float] = field(default_factory=dict)
+    accelerator_macs: Mapping[str, int] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
 
     def peak(self, precision: str, threads: int) -> float | None:
-        """Return the most multiply-accumulates a second in ``precision`` (cores x clock x MACs a cycle); None: not known."""
-        per_cycle = self.macs_per_cycle.get(precision)
-        beside = self.accelerator_macs.get(precision, 0.0)
-        if not (per_cycle and self.clock):
-            return beside or None
-        return threads * self.clock * per_cycle + beside
+        """Return the most multiply-accumulates a second in ``precision``; None: not known.
+
+        That is clock x (cores x MACs a cycle), with those of the accelerator.
+        """
+        per_cycle = threads * self.macs_per_cycle.get(precision, 0) + self.accelerator_macs.get(precision, 0)
+        return self.clock * per_cycle or None
 
     def peak_words(self, precision: str, threads: int) -> str:
         """Return how ``peak`` comes about, such as ``4 cores x 1.5 GHz x 8 MACs a cycle``."""
@@ -81,6 +84,6 @@ class Target:
         if per_cycle and self.clock:
             cores = f"{threads} core{'' if threads == 1 else 's'}"
             parts.append(f"{cores} x {self.clock / 1e9:g} GHz x {per_cycle} MACs a cycle")
-        if beside := self.accelerator_macs.get(precision):
+        if beside := self.accelerator_macs.get(precision, 0) * self.clock:
             parts.append(f"{beside / 1e9:g} G/s of {self.accelerator}")
         return " + ".join(parts)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edgec.artifacts import scheme
 from edgec.artifacts.document import Json, Route
 from edgec.artifacts.manifest import Choice, Manifest, TargetChoice, filled
 from edgec.artifacts.target import Target
 from edgec.registry import REGISTRY, plugin
+from edgec.targets.devices import device
 from edgec.targets.table import TARGETS
 
 DEFAULT_RECIPES = {"int8": "calibration", "int8-qat": "training", "fp16": None, "fp32": None}
@@ -59,7 +61,7 @@ def combinations(manifest: Manifest) -> Iterator[Setting]:
 
 def misfit(setting: Setting, manifest: Manifest) -> tuple[str, str] | None:
     """Return the diagnostic code and the words for why a setting can never be built, or None."""
-    row = TARGETS.get(setting.target.base)
+    row, hardware = TARGETS.get(setting.target.base), device(setting.target)
     for role in plugin("recipes", setting.recipe.name).NEEDS_DATA:
         if manifest.dataset(role) is None:
             return "needs-data", f"{setting.recipe.name} needs {role} data, and the manifest names none"
@@ -68,14 +70,29 @@ def misfit(setting: Setting, manifest: Manifest) -> tuple[str, str] | None:
             continue  # a rule of its own refuses the manifest
         if row and delegate.name not in row.delegates:
             return "does-not-fit", f"{delegate.name} does not run on {setting.target.name}"
-        if row and (why := unfit(delegate, row)):
+        if hardware and (why := unfit(delegate, hardware)):
             return "does-not-fit", why
         if row and setting.searched and without_runtime((delegate,), row):
             why = f"no package has ExecuTorch's runtime of {delegate.name} for Linux, and a search runs its candidates"
             return "does-not-fit", why
         if setting.recipe.name not in plugin("delegates", delegate.name).RECIPES:
             return "does-not-fit", f"{delegate.name} does not run {setting.recipe.name}"
+    for option in unheeded(setting):
+        return "does-not-fit", f"{setting.delegates[0].name} takes no {option}"
     return None
+
+
+def unheeded(setting: Setting) -> tuple[str, ...]:
+    """Return the recipe's options, of those of a Scheme, that are not their defaults and that the quantizer does not heed.
+
+    Of several delegates the first one quantizes.
+    """
+    recipe, delegate = plugin("recipes", setting.recipe.name), plugin("delegates", setting.delegates[0].name)
+    if not delegate.AVAILABLE or setting.recipe.name not in delegate.RECIPES:
+        return ()  # rules of their own refuse the manifest
+    usual = filled(recipe.OPTIONS, {})
+    given = (name for name in scheme.OPTIONS if setting.recipe.options.get(name, usual.get(name)) != usual.get(name))
+    return tuple(name for name in given if name not in delegate.SCHEME)
 
 
 def without_runtime(delegates: tuple[Choice, ...], row: Target) -> tuple[str, ...]:
@@ -88,10 +105,10 @@ def without_runtime(delegates: tuple[Choice, ...], row: Target) -> tuple[str, ..
     return tuple(name for name, needed in backends.items() if not runtime_has(needed, row.architecture))
 
 
-def unfit(delegate: Choice, row: Target) -> str | None:
+def unfit(delegate: Choice, target: Target) -> str | None:
     """Return why a delegate's options are none for a target, or None."""
     module = plugin("delegates", delegate.name)
-    found: str | None = module.unfit(delegate.options, row) if hasattr(module, "unfit") else None
+    found: str | None = module.unfit(delegate.options, target) if hasattr(module, "unfit") else None
     return found
 
 

@@ -8,6 +8,7 @@ from edgec.checks.candidates import Setting, settings, unfit
 from edgec.checks.places import at
 from edgec.diagnostics import Diagnostic
 from edgec.registry import plugin
+from edgec.targets.devices import device
 from edgec.targets.table import TARGETS
 
 
@@ -15,13 +16,13 @@ def check(manifest: Manifest, project: Project) -> list[Diagnostic]:
     """Return one finding for each delegate that a target of the manifest does not have."""
     found = []
     for setting in settings(manifest):
-        row = TARGETS.get(setting.target.base)
+        row, hardware = TARGETS.get(setting.target.base), device(setting.target)
         found += _one_id(setting)
         for delegate in setting.delegates if row else ():
             if row and delegate.name not in row.delegates and plugin("delegates", delegate.name).AVAILABLE:
                 message = f"the delegate {delegate.name!r} does not run on {setting.target.name!r}"
                 found.append(_misfit(setting, message, f"delegates of {row.name}: {', '.join(row.delegates)}"))
-            elif row and (why := unfit(delegate, row)):
+            elif hardware and (why := unfit(delegate, hardware)):
                 found.append(_misfit(setting, why, "leave the option out, and the target decides; or name another target"))
     return found
 

@@ -163,7 +163,12 @@ def _facts(kind: str, module: Any) -> dict[str, str]:
             ),
         }
     elif kind == "delegates":
-        facts |= {"recipes": ", ".join(module.RECIPES), "missing here": module.missing() or ""}
+        heeded = ", ".join(module.SCHEME) or "neither per_channel nor observer"
+        facts |= {
+            "recipes": ", ".join(module.RECIPES),
+            "quantizer heeds": heeded if any(name.startswith("int8") for name in module.RECIPES) else "",
+            "missing here": module.missing() or "",
+        }
     elif kind == "metrics":
         facts |= {
             "unit": "share, written in percent" if module.SHARE else "plain number",

@@ -20,6 +20,7 @@ RECIPES: tuple[str, ...] = ()
 BACKENDS: tuple[str, ...] = ()
 FOLDS = True
 SELECTIVE = True
+SCHEME: tuple[str, ...] = ()
 AVAILABLE = False
 NOT_RUN = "it cannot be had"
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

@@ -43,6 +43,7 @@ RECIPES: tuple[str, ...] = ("fp32", "int8")
 BACKENDS: tuple[str, ...] = ("CoreMLBackend",)
 FOLDS = True
 SELECTIVE = False
+SCHEME: tuple[str, ...] = ("per_channel",)
 AVAILABLE = True
 NOT_RUN = "it needs Apple's Core ML runtime"
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

@@ -39,6 +39,7 @@ RECIPES: tuple[str, ...] = ("int8",)
 BACKENDS: tuple[str, ...] = ()
 FOLDS = True
 SELECTIVE = False
+SCHEME: tuple[str, ...] = ()  # upstream's quantizer chooses for each kernel
 AVAILABLE = True
 NOT_RUN = "its kernels run on a Cortex-M"
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}
@@ -53,6 +54,14 @@ def missing() -> str | None:
 def settled(options: Options, target: Target) -> Options:
     """Return ``options`` with the target's core, where they name none."""
     return {"cpu": target.cpu, **options} if target.cpu in CPUS else options
+
+
+def unfit(options: Options, target: Target) -> str | None:
+    """Return a message where ``options`` name another core than the target's: its kernels need other scratch buffers."""
+    asked, own = str(options.get("cpu", target.cpu)), target.cpu
+    if own not in CPUS or asked == own:
+        return None
+    return f"{asked}'s kernels need other scratch buffers than those for the {own} of {target.name}"
 
 
 def quantizer(scheme: Scheme, options: Options) -> Any:

@@ -21,6 +21,8 @@ CONFIGURATIONS = (
     *("ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024", "ethos-u85-2048"),
 )
 
+DEFAULT = "ethos-u55-128"
+
 SUMMARY = "Arm Ethos-U55, U65 and U85 NPUs, int8 only (edgec[ethos-u])"
 OPTIONS: Json = {
     "type": "object",
@@ -51,6 +53,7 @@ RECIPES: tuple[str, ...] = ("int8", "int8-qat")
 BACKENDS: tuple[str, ...] = ("EthosUBackend",)
 FOLDS = True
 SELECTIVE = False
+SCHEME: tuple[str, ...] = ("per_channel",)
 AVAILABLE = True
 NOT_RUN = "it needs the NPU, or one of Arm's models of it, which no package registry has"
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}
@@ -73,6 +76,12 @@ def unfit(options: Options, target: Target) -> str | None:
     if not own or asked.rpartition("-")[0] == own.rpartition("-")[0]:
         return None
     return f"{asked} compiles for another NPU than the {own} of {target.name}"
+
+
+def accelerator(options: Options) -> tuple[str, Mapping[str, int]]:
+    """Return the NPU that settled ``options`` compile for, and the multiply-accumulates a cycle that its name ends in."""
+    configuration = str(options.get("configuration", DEFAULT))
+    return configuration, {"int8": int(configuration.rpartition("-")[2])}
 
 
 def quantizer(scheme: Scheme, options: Options) -> Any:
@@ -103,7 +112,7 @@ def _specification(options: Options) -> Any:
     from executorch.backends.arm.ethosu import EthosUCompileSpec
 
     return EthosUCompileSpec(
-        options.get("configuration", "ethos-u55-128"),
+        options.get("configuration", DEFAULT),
         system_config=options.get("system_config"),
         memory_mode=options.get("memory_mode"),
     )

@@ -19,6 +19,7 @@ RECIPES: tuple[str, ...] = ("fp32", "fp16")
 BACKENDS: tuple[str, ...] = ("MLXBackend",)
 FOLDS = True
 SELECTIVE = True
+SCHEME: tuple[str, ...] = ()
 AVAILABLE = True
 NOT_RUN = "it needs a Mac with Apple silicon and MLX's runtime"
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

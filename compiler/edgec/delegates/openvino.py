@@ -33,6 +33,7 @@ RECIPES: tuple[str, ...] = ("fp32", "fp16", "int8", "auto")
 BACKENDS: tuple[str, ...] = ("OpenvinoBackend",)
 FOLDS = False  # its reader of graphs knows quantized weights only as floats with quantization around them
 SELECTIVE = False
+SCHEME: tuple[str, ...] = ()  # NNCF's presets choose
 AVAILABLE = True
 NOT_RUN = ""
 # Where the chip has AMX, OpenVINO computes float32 graphs in bfloat16, which carries 8 bits (48 dB a rounding).

@@ -20,6 +20,7 @@ RECIPES: tuple[str, ...] = ("fp32", "fp16", "int8", "int8-dynamic", "int8-qat", 
 BACKENDS: tuple[str, ...] = ()
 FOLDS = True
 SELECTIVE = True
+SCHEME: tuple[str, ...] = ("per_channel", "observer")
 AVAILABLE = True
 NOT_RUN = ""
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

@@ -21,6 +21,7 @@ RECIPES: tuple[str, ...] = ("fp32", "fp16", "int8", "int8-qat", "auto")
 BACKENDS: tuple[str, ...] = ("TOSABackend",)
 FOLDS = True
 SELECTIVE = False
+SCHEME: tuple[str, ...] = ("per_channel",)
 AVAILABLE = True
 NOT_RUN = "ExecuTorch has no runtime for TOSA itself"
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

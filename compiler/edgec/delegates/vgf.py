@@ -24,6 +24,7 @@ RECIPES: tuple[str, ...] = ("fp32", "fp16", "int8", "int8-qat", "auto")
 BACKENDS: tuple[str, ...] = ("VgfBackend",)
 FOLDS = True
 SELECTIVE = False
+SCHEME: tuple[str, ...] = ("per_channel",)
 AVAILABLE = True
 NOT_RUN = "the runtime in the registries has no VGF, and this machine no Vulkan ML extensions"
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

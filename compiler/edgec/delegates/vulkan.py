@@ -20,6 +20,7 @@ RECIPES: tuple[str, ...] = ("fp32", "fp16", "int8", "auto")
 BACKENDS: tuple[str, ...] = ("VulkanBackend",)
 FOLDS = True
 SELECTIVE = True
+SCHEME: tuple[str, ...] = ("per_channel", "observer")
 AVAILABLE = True
 NOT_RUN = "the runtime in the registries has no Vulkan backend"
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

@@ -20,6 +20,7 @@ RECIPES: tuple[str, ...] = ("fp32", "fp16", "int8", "auto")
 BACKENDS: tuple[str, ...] = ("VulkanBackend",)  # WebGPU shares its format, and the id
 FOLDS = True
 SELECTIVE = True
+SCHEME: tuple[str, ...] = ("per_channel", "observer")
 AVAILABLE = True
 NOT_RUN = "the runtime in the registries has no WebGPU backend"
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

@@ -21,6 +21,7 @@ RECIPES: tuple[str, ...] = ("fp32", "fp16", "bf16", "int8", "int8-dynamic", "int
 BACKENDS: tuple[str, ...] = ("XnnpackBackend",)
 FOLDS = True
 SELECTIVE = True
+SCHEME: tuple[str, ...] = ("per_channel", "observer")
 AVAILABLE = True
 NOT_RUN = ""
 CPU_FEATURES: Mapping[str, tuple[str, ...]] = {}

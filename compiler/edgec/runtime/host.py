@@ -16,15 +16,16 @@ CPUINFO = Path("/proc/cpuinfo")
 def same_kind(target: Target) -> bool:
     """Whether this machine is of the target's own kind, so that what is clocked here holds there.
 
-    That takes Linux, its architecture, its CPU features, its glibc or newer, and its very CPU: an Arm server runs a
-    Jetson Nano's programs, and says nothing of their speed. A row for any machine of an architecture asks for no CPU; one
-    for a level of it asks for no more than that level: with AVX-512 other kernels run than with AVX2 alone.
+    That takes Linux, its architecture, its CPU features and what its delegates need of them, its glibc or newer, and its
+    very CPU: an Arm server runs a Jetson Nano's programs, and says nothing of their speed. A row for any machine of an
+    architecture asks for no CPU; one for a level of it asks for no more than that level: with AVX-512 other kernels run
+    than with AVX2 alone.
     """
     if target.kind != "linux-native" or platform.system() != "Linux" or platform.machine() != target.architecture:
         return False
     cpuinfo = CPUINFO.read_text(errors="replace")
     found = features(cpuinfo)
-    if not set(target.features) <= found or found & set(target.beyond) or _glibc() < _numbers(target.glibc):
+    if not {*target.features, *target.needs} <= found or found & set(target.beyond) or _glibc() < _numbers(target.glibc):
         return False
     if target.cpu in GENERIC:
         return True

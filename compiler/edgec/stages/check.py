@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from edgec.artifacts.document import Document
+from edgec.artifacts.document import Document, Route
 from edgec.artifacts.manifest import Manifest
 from edgec.artifacts.project import Project
 from edgec.checks import (
@@ -17,6 +17,7 @@ from edgec.checks import (
     delegate_available,
     delegate_on_target,
     detection_fits,
+    device_has,
     dimension_range,
     evaluation_needed,
     fine_tuning_fits,
@@ -46,6 +47,7 @@ RULES: tuple[Rule, ...] = (
     target_known.check,
     cpu_known.check,
     target_twice.check,
+    device_has.check,
     glibc_known.check,
     target_within_means.check,
     input_twice.check,
@@ -81,15 +83,22 @@ def check(
 
     ``others`` are the texts of its target files.
     """
-    found = tuple(_in_file(finding, document.path) for rule in RULES for finding in rule(manifest, project))
+    found = tuple(_in_file(finding, document) for rule in RULES for finding in rule(manifest, project))
     if any(finding.severity == "error" for finding in found):
         raise Failure(*found, documents={**(others or {}), document.path: document})
     return found
 
 
-def _in_file(finding: Diagnostic, path: str) -> Diagnostic:
+def _in_file(finding: Diagnostic, document: Document) -> Diagnostic:
     def placed(where: Location) -> Location:
-        return where if where.file else replace(where, file=path)
+        return where if where.file else replace(where, file=document.path, route=_written(where.route, document))
 
     related = tuple((text, placed(where)) for text, where in finding.related)
     return replace(finding, where=placed(finding.where or Location(file="")), related=related)
+
+
+def _written(route: Route, document: Document) -> Route:
+    """A recipe's options may stand one key deeper: ``quantization: {recipe: {name: …, options: …}}``."""
+    before, options = (route[: route.index("options")], route[route.index("options") :]) if "options" in route else (route, ())
+    deeper = (*before, "recipe", *options)
+    return deeper if options and deeper in document.values else route

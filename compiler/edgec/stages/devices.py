@@ -32,8 +32,8 @@ class _Link:
 def devices(document: Document, project: Project, load: Load) -> tuple[tuple[Device, ...], dict[str, Document]]:
     """Return each target of a manifest with its target files filled in, and the texts of these files by name.
 
-    ``document`` has the manifest's shape. Raises Failure with what is wrong in all of them: ``target-file``,
-    ``target-cycle``, ``path-outside-root``, and what ``load`` raises.
+    ``document`` has the manifest's shape. Raises Failure with what is wrong in all of them: ``does-not-fit``,
+    ``target-file``, ``target-cycle``, ``path-outside-root``, and what ``load`` raises.
     """
     found: list[Device] = []
     wrong: list[Diagnostic] = []
@@ -43,6 +43,7 @@ def devices(document: Document, project: Project, load: Load) -> tuple[tuple[Dev
         if link is None:
             found.append(Device(data=entry))
             continue
+        wrong += _based_twice(entry, document.path, index)
         try:
             found.append(_filled(entry, _chain(link, project, load, documents), project))
         except Failure as failure:
@@ -51,6 +52,19 @@ def devices(document: Document, project: Project, load: Load) -> tuple[tuple[Dev
     if wrong:
         raise Failure(*dict.fromkeys(wrong), documents=documents)
     return tuple(found), documents
+
+
+def _based_twice(entry: Json, file: str, index: int) -> Iterator[Diagnostic]:
+    """Refuse a base beside a target file, which names its own: one of the two would be passed over in silence."""
+    if "file" in entry and "base" in entry:
+        route: Route = ("targets", index)
+        yield Diagnostic(
+            code="does-not-fit",
+            message="'base' stands beside 'file': the target file says what it is based on",
+            where=Location(file=file, route=(*route, "base"), on="key"),
+            hint="remove `base`, or change it in the target file",
+            related=(("the target file is named here", Location(file=file, route=(*route, "file"))),),
+        )
 
 
 def chain_of(document: Document, path: Path, project: Project, load: Load) -> dict[str, Document]:
@@ -129,6 +143,6 @@ def _filled(entry: Json, chain: list[tuple[Path, Document]], project: Project) -
         given = {key: value for key, value in document.data.items() if key not in OF_THE_FILE}
         data |= given
         places |= {key: Location(file=document.path, route=(key,)) for key in given}
-    own = {key: value for key, value in entry.items() if key not in ("file", "base")}
+    own = {key: value for key, value in entry.items() if key not in ("file", "base")}  # a base that is a file is the chain
     places = {key: where for key, where in places.items() if key not in own}
     return Device(data=data | own, places=places, files=tuple(project.relative(path) for path, _ in chain))

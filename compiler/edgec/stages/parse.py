@@ -172,6 +172,7 @@ def _target(described: Device, route: Route, task: Choice) -> TargetChoice:
         base=value.get("base", value["name"]),
         cpu=value.get("cpu"),
         memory=round(quantity(value["memory"], "bytes")) if "memory" in value else None,
+        flash=round(quantity(value["flash"], "bytes")) if "flash" in value else None,
         threads=value.get("threads"),
         delegate=_delegates(value["delegate"]) if "delegate" in value else None,
         quantization=_quantization(value["quantization"]) if "quantization" in value else None,

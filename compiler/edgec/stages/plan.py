@@ -123,13 +123,13 @@ def _resolved(common: Plan, manifest: Manifest, setting: Setting) -> Plan:
     choice = setting.target
     row = device(choice)
     assert row is not None, "a rule has refused unknown bases and CPUs"
-    features = (*row.features, *_asked_of_cpu(setting.delegates, row))
-    target = replace(row, features=features, kind=_kind(setting.delegates, row))
+    target = replace(row, needs=_needs(setting.delegates, row), kind=_kind(setting.delegates, row))
+    delegates = _settled(setting.delegates, target)
     resolved = replace(
         common,
-        target=target,
+        target=_accelerated(delegates, target),
         recipe=setting.recipe,
-        delegates=_settled(setting.delegates, target),
+        delegates=delegates,
         threads=choice.threads or manifest.threads or target.threads,
         budgets=spelled_out(_merged(manifest.budgets, choice.budgets or ()), common.labels),
         search=manifest.search if setting.searched else None,
@@ -155,10 +155,20 @@ def _settled(choices: tuple[Choice, ...], target: Target) -> tuple[Choice, ...]:
     )
 
 
-def _asked_of_cpu(choices: tuple[Choice, ...], target: Target) -> tuple[str, ...]:
-    """What the delegates ask of the processor beyond the target's own features, so that a bundle's verify.sh asks it too."""
+def _accelerated(delegates: tuple[Choice, ...], target: Target) -> Target:
+    """The target with the accelerator that a delegate compiles for, and its speed; where none does, its speed is idle."""
+    for choice in delegates:
+        module = plugin("delegates", choice.name)
+        if hasattr(module, "accelerator"):
+            name, macs = module.accelerator(choice.options)
+            return replace(target, accelerator=name, accelerator_macs=macs)
+    return replace(target, accelerator_macs={})
+
+
+def _needs(choices: tuple[Choice, ...], target: Target) -> tuple[str, ...]:
+    """What the delegates cannot do without on the target's architecture, so that a bundle's verify.sh asks for it."""
     asked = (plugin("delegates", choice.name).CPU_FEATURES.get(target.architecture, ()) for choice in choices)
-    return tuple(dict.fromkeys(name for names in asked for name in names if name not in target.features))
+    return tuple(dict.fromkeys(name for names in asked for name in names))
 
 
 def _merged(general: tuple[Budget, ...], own: tuple[Budget, ...]) -> tuple[Budget, ...]:
@@ -202,6 +212,9 @@ def _notes(plan: Plan, manifest: Manifest) -> tuple[str, ...]:
     notes = []
     if not (manifest.threads or any(choice.threads for choice in manifest.targets if choice.name == plan.target.name)):
         notes.append(f"threads: {plan.threads}, the big cores of {plan.target.name} (set runtime.threads to change it)")
+    choice = next((choice for choice in manifest.targets if choice.name == plan.target.name), None)
+    if choice and TARGETS[choice.base].clock and not plan.target.clock:
+        notes.append(f"clock: not known of {plan.target.cpu}, another CPU than {choice.base}'s (a bound takes one)")
     wanted = plugin("recipes", plan.recipe.name).FEATURES.get(plan.target.architecture, {})
     for feature, words in wanted.items():
         if feature not in plan.target.features:

@@ -8,6 +8,7 @@ from edgec.artifacts.manifest import Budget
 from edgec.artifacts.measured import written
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.profile import Profile
+from edgec.artifacts.target import Target
 from edgec.diagnostics import Diagnostic, Location
 from edgec.registry import plugin
 
@@ -73,9 +74,12 @@ def _of_kind(plan: Plan, kind: str) -> str:
     """The precision that operators of a kind are computed in under the plan's recipe; float32 where it leaves them."""
     made = plugin("recipes", plan.recipe.name).OPERATORS
     precision = _precision(plan)
-    taken = kind in made or "all" in made or plan.recipe.name == "auto"
+    taken = kind in made or "all" in made or plan.recipe.name == "auto" or any(d.name in TAKE_ALL for d in plan.delegates)
     return COMPUTED_IN.get(precision, precision) if taken else "fp32"
 
+
+TAKE_ALL = ("cortex-m", "ethos-u", "openvino", "tosa")
+"""Delegates whose own quantizers also take what XNNPACK's leaves in float, such as products of two activations."""
 
 OFF_CPU = ("coreml", "mlx", "vgf", "vulkan", "webgpu")
 """Delegates that compute on a processor whose peak no row of the targets knows."""
@@ -97,7 +101,7 @@ def _compute(plan: Plan, profile: Profile) -> tuple[float | None, list[str]]:
         used = precision if plan.target.peak(precision, plan.threads) else "fp32"
         peak = plan.target.peak(used, plan.threads)
         if peak is None:
-            return None, [f"time unknown: {plan.target.name} stands for machines of many speeds; give it cores, cpu and clock"]
+            return None, [f"time unknown: {_speed_unknown(plan.target)}"]
         seconds += macs / peak
         note = "" if used == precision else f" (no {precision} arithmetic there)"
         how = plan.target.peak_words(used, plan.threads)
@@ -105,8 +109,19 @@ def _compute(plan: Plan, profile: Profile) -> tuple[float | None, list[str]]:
     return seconds, words
 
 
+def _speed_unknown(target: Target) -> str:
+    if target.macs_per_cycle and not target.clock:
+        return f"the clock of {target.name} is not known; give it one"
+    return f"{target.name} stands for machines of many speeds; give it cores, cpu and clock"
+
+
+def _compressed(plan: Plan) -> bool:
+    """Whether the weights come through the memory compressed, by a factor that only the weights themselves decide."""
+    return any(choice.name == "ethos-u" for choice in plan.delegates)
+
+
 def _traffic(plan: Plan, weights: int) -> float | None:
-    if not plan.target.bandwidth:
+    if not plan.target.bandwidth or _compressed(plan):
         return None
     return max(0, weights - plan.target.cache) / plan.target.bandwidth
 
@@ -114,7 +129,7 @@ def _traffic(plan: Plan, weights: int) -> float | None:
 def _traffic_words(plan: Plan, weights: int, seconds: float | None) -> list[str]:
     size = written(weights, "bytes")
     if seconds is None:
-        return [f"weights take {size}"]
+        return [f"weights take {size}" + (", before Vela compresses them" if _compressed(plan) else "")]
     through = f"the memory's {plan.target.bandwidth / 1e9:g} GB/s"
     if seconds:
         held = written(plan.target.cache, "bytes")

@@ -10,7 +10,7 @@ from edgec.registry import Kind, names, plugin
 from edgec.resources import resource
 from edgec.targets.table import TARGETS
 
-HARDWARE = ("base", "cpu", "cores", "threads", "clock", "memory", "bandwidth", "glibc")
+HARDWARE = ("base", "cpu", "cores", "threads", "clock", "memory", "flash", "bandwidth", "glibc")
 """Fields of a manifest's target that say what the device is, and may stand in a target file."""
 
 TARGET_DEFINITIONS = ("target-base", "target-name", "threads", "bytes", "frequency", "bandwidth")

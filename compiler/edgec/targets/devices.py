@@ -13,19 +13,21 @@ from edgec.targets.table import TARGETS
 def device(choice: TargetChoice) -> Target | None:
     """Return the hardware that ``choice`` means; None where its base or its CPU is not known.
 
-    With another number of cores, all of them run inferences, unless the choice says how many threads. What a cache holds
-    is not known of another CPU than the base's.
+    With another number of cores, all of them run inferences, unless the choice says how many threads. What a cache holds,
+    and at what clock it runs where the choice does not say, is not known of another CPU than the base's.
     """
     row = TARGETS.get(choice.base)
     if row is None or (choice.cpu and choice.cpu not in CPUS):
         return None
     if choice.cpu:
+        if choice.cpu != row.cpu:
+            row = replace(row, cache=0, clock=0.0)
         row = with_cpu(row, CPUS[choice.cpu])
-        row = replace(row, cache=0 if CPUS[choice.cpu].name != TARGETS[choice.base].cpu else row.cache)
     return replace(
         row,
         name=choice.name,
         memory=choice.memory or row.memory,
+        flash=choice.flash or row.flash,
         cores=choice.cores or row.cores,
         threads=choice.cores or row.threads,
         clock=choice.clock or row.clock,

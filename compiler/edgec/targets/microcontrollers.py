@@ -24,7 +24,7 @@ def _board(
     clock: float = 0.0,
     bandwidth: float = 0.0,
     accelerator: str = "",
-    accelerator_macs: Mapping[str, float] | None = None,
+    accelerator_macs: Mapping[str, int] | None = None,
 ) -> Target:
     row = Target(
         name=name,
@@ -61,10 +61,10 @@ ROWS = (
         clock=500e6,
         bandwidth=4e9,
         accelerator="ethos-u55-128",
-        accelerator_macs={"int8": 128 * 500e6},
+        accelerator_macs={"int8": 128},
         sources=(
             "Arm Corstone SSE-300 example subsystem (2 MB SRAM)",
-            "Vela's system configuration Ethos_U55_High_End_Embedded: 500 MHz, SRAM 4 GB/s",
+            "Vela's system configuration Ethos_U55_High_End_Embedded: 500 MHz for the NPU, here for the core too, SRAM 4 GB/s",
             "flash: this project's assumption of one off the chip",
         ),
     ),
@@ -78,10 +78,10 @@ ROWS = (
         clock=1e9,
         bandwidth=12e9,
         accelerator="ethos-u85-256",
-        accelerator_macs={"int8": 256 * 1e9},
+        accelerator_macs={"int8": 256},
         sources=(
             "Arm Corstone SSE-320 example subsystem (4 MB SRAM)",
-            "Vela's system configuration Ethos_U85_SYS_DRAM_Mid: 1 GHz, DRAM 12 GB/s",
+            "Vela's system configuration Ethos_U85_SYS_DRAM_Mid: 1 GHz for the NPU, here for the core too, DRAM 12 GB/s",
             "flash: this project's assumption of one off the chip",
         ),
     ),

@@ -2,8 +2,10 @@
 
 import pytest
 
+from edgec.artifacts import scheme
 from edgec.artifacts.document import Document
 from edgec.checks.candidates import combinations, likeness, settings
+from edgec.registry import names, plugin
 from edgec.stages.parse import parse
 
 BASE = {
@@ -92,3 +94,38 @@ def test_written_out_defaults_and_idle_delegates_make_no_other_candidate():
     )
     alike = [likeness(setting.recipe, setting.delegates) for setting in (bare, full, other)]
     assert alike[0] == alike[1] != alike[2]
+
+
+def test_a_search_passes_over_options_that_a_quantizer_does_not_heed():
+    """It would build one artifact twice, and record that the two differ."""
+    recipes = [
+        "int8",
+        *({"name": "int8", "options": {key: value}} for key, value in (("per_channel", False), ("observer", "min-max"))),
+    ]
+    found = settings(
+        manifest(
+            search={"recipes": recipes, "delegates": ["xnnpack", "openvino", "tosa", ["portable", "openvino"]]},
+            data={"calibration": DATA},
+        )
+    )
+    kept = {}
+    for setting in found:
+        name = "+".join(choice.name for choice in setting.delegates)
+        kept.setdefault(name, []).append(next(iter(setting.recipe.options), "bare"))
+    every = ["bare", "per_channel", "observer"]
+    assert kept == {"xnnpack": every, "openvino": ["bare"], "portable+openvino": every}
+
+
+@pytest.mark.parametrize("delegate", names("delegates"))
+def test_what_a_quantizer_heeds_is_an_option_of_some_recipe(delegate):
+    assert set(plugin("delegates", delegate).SCHEME) <= set(scheme.OPTIONS)
+
+
+def test_a_search_passes_over_kernels_of_another_core_than_the_targets():
+    """Scratch buffers that are planned for a Cortex-M4's kernels are too small for those that run on a Cortex-M55."""
+    asked = [{"name": "cortex-m", "options": {"cpu": cpu}} for cpu in ("cortex-m4", "cortex-m55", "cortex-m85")]
+    search = {"recipes": ["int8"], "delegates": asked}
+    targets = ["corstone-300", {"name": "faster", "base": "corstone-300", "cpu": "cortex-m85"}]
+    found = settings(manifest(targets=targets, search=search, data={"calibration": DATA}))
+    cores = [(setting.target.name, setting.delegates[0].options["cpu"]) for setting in found]
+    assert cores == [("corstone-300", "cortex-m55"), ("faster", "cortex-m85")]

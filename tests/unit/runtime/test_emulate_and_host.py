@@ -38,6 +38,11 @@ def test_any_machine_of_the_architecture_is_the_generic_rows_kind(machine):
     assert not host.same_kind(JETSON_NANO)
 
 
+def test_a_machine_without_what_a_delegate_needs_is_another_kind(machine):
+    assert host.same_kind(dataclasses.replace(LINUX_X86_64, needs=("avx2",)))
+    assert not host.same_kind(dataclasses.replace(LINUX_X86_64, needs=("avx512f",)))
+
+
 @pytest.mark.parametrize("part", ["0xd07", "0xd40"])
 def test_an_arm_server_is_no_jetson_nano(machine, monkeypatch, tmp_path, part):
     """It runs the Nano's programs, and its speed is not the Nano's."""

@@ -9,10 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from edgec.artifacts.codec import to_json
+from edgec.artifacts.profile import Profile
 from edgec.artifacts.settings import Settings
 from edgec.cli import group
 from edgec.diagnostics import Failure
 from edgec.pipeline import front, fronts, planned
+from edgec.stages.predict import predict
 from edgec.targets.table import TARGETS
 
 MANIFEST = """apiVersion: edgec/v1
@@ -70,6 +72,35 @@ def test_the_entry_wins_over_the_file_and_the_file_over_its_base(project: Path) 
     assert (found.memory, found.clock, found.bandwidth, found.glibc) == (2e9, 1.8e9, 12.8e9, "2.31")
     assert found.qemu_cpu == "cortex-a72" and found.kind == TARGETS["linux-aarch64"].kind
     assert sorted(plan.target_files) == ["devices/boards/board.yaml", "devices/door.yaml"]
+
+
+def test_flash_is_overridden_as_memory_is(project: Path) -> None:
+    (project / "devices" / "sensor.yaml").write_text(
+        "apiVersion: edgec/v1\nkind: Target\nname: sensor\nbase: cortex-m4\nmemory: 96KiB\nflash: 512KiB\n"
+    )
+    found = target(project, "{file: devices/sensor.yaml, delegate: portable}").target
+    assert (found.memory, found.flash) == (96 * 1024, 512 * 1024)
+    assert target(project, "{name: meter, base: cortex-m4, flash: 2MB, delegate: portable}").target.flash == 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("entry", "clock", "told"),
+    [
+        ("{name: x, base: raspberry-pi-4, cpu: cortex-a76}", 0.0, True),
+        ("{name: x, base: raspberry-pi-4, cpu: cortex-a76, clock: 2.4GHz}", 2.4e9, False),
+        ("{name: x, base: raspberry-pi-4, cpu: cortex-a72}", 1.8e9, False),
+        ("raspberry-pi-4", 1.8e9, False),
+        ("{name: x, base: linux-aarch64, cpu: cortex-a76}", 0.0, False),
+    ],
+)
+def test_the_clock_of_another_cpu_than_the_bases_is_not_known(project: Path, entry: str, clock: float, told: bool) -> None:
+    plan = target(project, entry)
+    assert plan.target.clock == clock
+    assert any("clock: not known of cortex-a76" in note for note in plan.notes) == told
+    work = {"convolution": 10**9, "linear": 0, "other": 0}
+    found = predict(plan, Profile(macs=work, operators={}, parameters=1, dynamic=False))
+    assert (found.seconds is None) == (clock == 0.0)
+    assert clock or any(f"the clock of {plan.target.name} is not known" in reason for reason in found.reasons)
 
 
 def test_a_file_is_a_base_like_any_other(project: Path) -> None:

@@ -54,6 +54,19 @@ def test_on_linux_a_delegate_without_a_runtime_decides_the_kind_of_bundle(tmp_pa
     assert not lacking or "xnnpack" not in lacking[0]
 
 
+@pytest.mark.parametrize(("delegate", "needs"), [("openvino", ("avx2",)), ("xnnpack", ()), ("[xnnpack, openvino]", ("avx2",))])
+def test_what_a_delegate_needs_of_the_processor_is_no_feature_of_the_target(tmp_path, delegate, needs):
+    (tmp_path / "manifest.yaml").write_text(
+        "apiVersion: edgec/v1\nname: trial\nversion: 1.0.0\ninputs: [{name: x, shape: [1, 3, 32, 32]}]\ntask: tensor\n"
+        "model: {source: torchvision, name: mobilenet_v3_small, weights: {random: 0}}\nquantization: fp32\n"
+        f"targets: [linux-x86_64]\ndelegate: {delegate}\n"
+    )
+    work, failed = planned([front(tmp_path / "manifest.yaml", tmp_path)], Settings())
+    assert not failed
+    target = work[0][0].target
+    assert (target.features, target.needs) == (("sse2",), needs)
+
+
 def test_targets_with_one_recipe_share_a_lowering(plans):
     assert len({plan.lowering_key for plan in plans.values()}) == 1
 

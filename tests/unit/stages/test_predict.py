@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgec.artifacts.manifest import Budget, Choice
@@ -89,6 +90,54 @@ def test_a_recipe_counts_as_the_core_computes_it(nano: Plan, recipe: str, cpu: s
 def test_an_npu_counts_too(nano: Plan) -> None:
     found = predict(of(nano, "int8", target=TARGETS["corstone-300"], threads=1), MODEL)
     assert found.compute_seconds == pytest.approx(301e6 / (500e6 * 8 + 64e9))
+
+
+def npu(tmp_path: Path, entry: str, delegate: str) -> Plan:
+    path = tmp_path / "manifest.yaml"
+    path.write_text(
+        "apiVersion: edgec/v1\nname: trial\nversion: 1.0.0\ninputs: [{name: x, shape: [1, 3, 32, 32]}]\ntask: tensor\n"
+        "model: {source: torchvision, name: mobilenet_v3_small, weights: {random: 0}}\nquantization: int8\n"
+        "data: {calibration: {format: npz, path: data.npz}}\n"
+        f"targets: [{entry}]\ndelegate: {delegate}\n"
+    )
+    np.savez(tmp_path / "data.npz", x=np.zeros((1, 3, 32, 32), np.float32))
+    work, failed = planned([front(path, tmp_path)], Settings())
+    assert not failed, failed
+    return work[0][0]
+
+
+@pytest.mark.parametrize(
+    ("entry", "delegate", "peak"),
+    [
+        ("corstone-300", "ethos-u", 500e6 * (8 + 128)),
+        ("corstone-300", "{name: ethos-u, options: {configuration: ethos-u55-256}}", 500e6 * (8 + 256)),
+        ("corstone-300", "{name: ethos-u, options: {configuration: ethos-u55-32}}", 500e6 * (8 + 32)),
+        ("corstone-320", "[ethos-u, cortex-m]", 1e9 * (8 + 256)),
+        ("{name: fast, base: corstone-300, clock: 1GHz}", "ethos-u", 1e9 * (8 + 128)),
+        ("corstone-300", "cortex-m", 500e6 * 8),
+        ("corstone-300", "portable", 500e6 * 8),
+    ],
+)
+def test_the_npu_that_is_chosen_counts_at_the_clock_and_no_other(
+    tmp_path: Path, entry: str, delegate: str, peak: float
+) -> None:
+    plan = npu(tmp_path, entry, delegate)
+    found = predict(plan, MODEL)
+    assert found.compute_seconds == pytest.approx(301e6 / peak)
+    assert any("G/s of ethos-u" in reason for reason in found.reasons) == ("ethos-u" in delegate)
+    asked = replace(plan, budgets=(budget("latency", 301e6 / peak * 1.01),))
+    assert impossible(asked, replace(MODEL, parameters=1), found) == ()
+
+
+def test_an_npu_s_weights_come_compressed_and_bound_nothing(tmp_path: Path) -> None:
+    found = predict(npu(tmp_path, "corstone-300", "ethos-u"), MODEL)
+    assert found.memory_seconds is None and any("before Vela compresses them" in reason for reason in found.reasons)
+
+
+def test_what_xnnpack_s_quantizer_leaves_in_float_an_npu_takes(tmp_path: Path) -> None:
+    products = replace(MODEL, macs={"convolution": 0, "linear": 0, "other": 300_000_000})
+    assert predict(npu(tmp_path, "corstone-300", "ethos-u"), products).compute_seconds == pytest.approx(300e6 / 68e9)
+    assert predict(npu(tmp_path, "corstone-300", "portable"), products).compute_seconds == pytest.approx(300e6 / 1e9)
 
 
 def test_machines_of_many_speeds_have_no_bound_and_refuse_no_budget(nano: Plan) -> None:

@@ -113,8 +113,12 @@ def unfit(delegate: Choice, target: Target) -> str | None:
 
 
 def likeness(recipe: Choice, delegates: tuple[Choice, ...]) -> Json:
-    """Return what is equal for two settings that compile alike: defaults filled in, delegates that take nothing left out."""
-    taking = [choice for choice in delegates if plugin("delegates", choice.name).BACKENDS]
+    """Return what is equal for two settings that compile alike: defaults filled in, delegates that take nothing left out.
+
+    One without a backend may have kernels of its own, which do not run on a build machine (cortex-m).
+    """
+    plugins = {choice.name: plugin("delegates", choice.name) for choice in delegates}
+    taking = [choice for choice in delegates if plugins[choice.name].BACKENDS or plugins[choice.name].NOT_RUN]
     return [_filled("recipes", recipe), [_filled("delegates", choice) for choice in taking]]
 
 

@@ -121,8 +121,8 @@ def _compressed(plan: Plan) -> bool:
 
 
 def _traffic(plan: Plan, weights: int) -> float | None:
-    if not plan.target.bandwidth or _compressed(plan):
-        return None
+    if not plan.target.bandwidth or not plan.target.cache or _compressed(plan):
+        return None  # caches of a size that nobody has told may hold all of it
     return max(0, weights - plan.target.cache) / plan.target.bandwidth
 
 
@@ -147,7 +147,7 @@ def _bound_words(seconds: float | None, compute: float | None) -> list[str]:
 def _too_large(plan: Plan, prediction: Prediction) -> list[Diagnostic]:
     target = plan.target
     room, where = (target.flash, "flash") if target.flash else (target.memory, "memory")
-    if prediction.weight_bytes <= room:
+    if prediction.weight_bytes <= room or _compressed(plan):
         return []
     message = (
         f"{target.name}: the weights take at least {written(prediction.weight_bytes, 'bytes')} in {plan.recipe.name}, "

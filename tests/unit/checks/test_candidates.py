@@ -4,6 +4,7 @@ import pytest
 
 from edgec.artifacts import scheme
 from edgec.artifacts.document import Document
+from edgec.artifacts.manifest import Choice
 from edgec.checks.candidates import combinations, likeness, settings
 from edgec.registry import names, plugin
 from edgec.stages.parse import parse
@@ -94,6 +95,13 @@ def test_written_out_defaults_and_idle_delegates_make_no_other_candidate():
     )
     alike = [likeness(setting.recipe, setting.delegates) for setting in (bare, full, other)]
     assert alike[0] == alike[1] != alike[2]
+
+
+def test_kernels_of_ones_own_are_not_those_that_run_what_is_left():
+    recipe = Choice(name="int8")
+    portable, cortex_m, xnnpack = (Choice(name=name) for name in ("portable", "cortex-m", "xnnpack"))
+    assert likeness(recipe, (portable,)) != likeness(recipe, (cortex_m,))
+    assert likeness(recipe, (xnnpack,)) == likeness(recipe, (xnnpack, portable))
 
 
 def test_a_search_passes_over_options_that_a_quantizer_does_not_heed():

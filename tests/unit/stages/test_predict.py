@@ -62,6 +62,19 @@ def test_traffic_is_what_the_caches_cannot_hold_of_the_weights(nano: Plan) -> No
     assert small.memory_seconds == 0.0 and any("caches hold" in reason for reason in small.reasons)
 
 
+def test_caches_of_a_size_that_nobody_knows_bound_nothing(nano: Plan) -> None:
+    unknown = replace(nano.target, cache=0)
+    found = predict(of(nano, "fp32", target=unknown), MODEL)
+    assert found.memory_seconds is None and "weights take 14.00 MB" in found.reasons
+
+
+def test_weights_that_vela_compresses_are_not_too_large(nano: Plan) -> None:
+    small = replace(TARGETS["corstone-300"], flash=1_000_000)
+    for delegate, refused in (("ethos-u", []), ("cortex-m", ["weights-too-large"])):
+        plan = of(nano, "int8", target=small, threads=1, delegates=(Choice(name=delegate),))
+        assert [item.code for item in impossible(plan, MODEL, predict(plan, MODEL))] == refused
+
+
 def test_the_larger_of_the_two_is_the_bound(nano: Plan) -> None:
     heavy = replace(MODEL, parameters=400_000_000)
     assert predict(of(nano, "fp32"), heavy).seconds == predict(of(nano, "fp32"), heavy).memory_seconds

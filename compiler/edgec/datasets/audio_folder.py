@@ -257,7 +257,7 @@ def _several(what: str, others: Sequence[tuple[str, str]], count: int, hint: str
 
 
 def _strays(folder: Path, project: Project, key: str) -> list[Diagnostic]:
-    """Sound below the folder at ``key`` whose name is not that of a format that is read is named, so that no data is left out in silence."""
+    """Name the sound below the folder at ``key`` that is in no format that is read: no data is left out in silence."""
     strays = [entry for entry in visible(folder) if entry.name.lower().endswith(UNREAD)]
     if not strays:
         return []

@@ -28,6 +28,7 @@ UNRUN = (
     "the package, its sample and its test: building them takes Xcode",
     "golden vectors, latency and memory: verify-on-mac.sh, or the test in Xcode, measures them on a device",
 )
+DTYPES = ("float32", "float64", "int64", "int32", "int16", "int8", "uint8")
 FOLDER = "apple"
 COPIED = (
     *("Sources/EdgecModel/Model.swift", "Sources/edgec-sample/main.swift"),

@@ -24,6 +24,7 @@ JUDGES = True
 LAYOUT = Layout(pictures=True)
 PLANNED = ""
 UNRUN: tuple[str, ...] = ()
+DTYPES: tuple[str, ...] = ()
 FOLDER = "linux-native"
 SCRIPTS = ("run.sh", "verify.sh", "install.sh", "trust.sh")
 

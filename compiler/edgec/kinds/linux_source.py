@@ -30,6 +30,7 @@ UNRUN = (
     "the runner: it has to be compiled on an ExecuTorch that was built with the delegate",
     "golden vectors, latency and memory: verify.sh measures them on the device, once the runner is built",
 )
+DTYPES: tuple[str, ...] = ()
 FOLDER = "linux-source"
 SCRIPTS = ("run.sh", "verify.sh")
 

@@ -21,6 +21,7 @@ JUDGES = False
 LAYOUT = Layout(pictures=True)
 PLANNED = ""
 UNRUN = ("the artifact: no runtime of its delegate exists",)
+DTYPES: tuple[str, ...] = ()
 FOLDER = "reference"
 
 

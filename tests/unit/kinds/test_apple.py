@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,14 @@ def test_it_holds_a_swift_package_with_the_model_as_a_resource(tmp_path: Path, t
     assert json.loads(content(bundle.files["bundle.json"]))["kind"] == "apple"
     assert b"**Not run:** the package" in content(bundle.files["README.md"])
     assert made(tmp_path / "again", target).digest == bundle.digest
+
+
+def test_the_types_that_a_plan_may_have_are_those_that_its_sources_make_read_and_count() -> None:
+    folder = Path(__file__).parents[3] / "templates" / "apple" / "Sources"
+    model, sample = (folder / "EdgecModel" / "Model.swift").read_text(), (folder / "edgec-sample" / "main.swift").read_text()
+    for form in (r"Tensor<", r"scalars\(", r"\(?values\(data\)(?!, )"):
+        assert sorted(re.findall(rf'case "(\w+)": return {form}', model)) == sorted(apple.DTYPES), form
+    assert sorted(re.findall(r'"(\w+)": [1-8]\b', sample)) == sorted(apple.DTYPES)
 
 
 def test_executorch_s_package_is_named_by_address_and_version(tmp_path: Path) -> None:

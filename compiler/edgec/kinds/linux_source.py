@@ -13,7 +13,7 @@ from edgec.artifacts.plan import Plan
 from edgec.diagnostics import Diagnostic
 from edgec.kinds.c_source import code
 from edgec.kinds.printing import environment, readme, readme_file
-from edgec.kinds.scripts import scripts
+from edgec.kinds.scripts import feeding, scripts
 from edgec.resources import resource
 from edgec.runtime.from_source import FROM_SOURCE
 from edgec.runtime.libraries import runtime_has
@@ -62,7 +62,7 @@ def files(parts: Parts) -> dict[str, File]:
     cmake = environment(FOLDER, finalize=code).get_template("CMakeLists.txt.j2")  # whatever is no plain word is refused
     made["runner/CMakeLists.txt"] = File(content=cmake.render(facts).encode())
     absent = [name for name in names if name in FROM_SOURCE and not _shipped(name, plan.target.architecture)]
-    told = {"needs": [item.needs for item in wanted if item.needs], "lacking": absent}
+    told = {**feeding(parts.record), "video": False, "needs": [item.needs for item in wanted if item.needs], "lacking": absent}
     made["README.md"] = readme_file(FOLDER, {**readme(parts), **facts, **told})
     return made
 

@@ -64,7 +64,8 @@ def test_threads_default_to_the_targets_big_cores(plans):
 
 
 @pytest.mark.parametrize(
-    ("runtime", "told"), [("runtime: {threads: 1}\n", "threads: 1 changes nothing on ios"), ("", "threads: the runtime chooses")]
+    ("runtime", "told"),
+    [("runtime: {threads: 1}\n", "threads: 1 changes nothing on ios"), ("", "threads: the runtime chooses")],
 )
 def test_on_apple_a_number_of_threads_is_told_to_change_nothing(tmp_path, runtime, told):
     (tmp_path / "manifest.yaml").write_text(

@@ -16,6 +16,7 @@ from edgec.artifacts.measured import Measured, Verdict
 from edgec.artifacts.parts import Parts
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.search import Searched, search_record, search_table
+from edgec.checks.candidates import without_runtime
 from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.kinds.printing import environment, shown_budgets
 from edgec.registry import bundle_kind
@@ -48,7 +49,15 @@ def render(
     kind = bundle_kind(plan.target.kind)
     _refuse_types(plan, lowered, kind.DTYPES)
     record = records.bundle_record(plan, lowered, measured, verdicts, kind.LAYOUT)
-    parts = Parts(plan=plan, lowered=lowered, job_folder=job_folder, measured=measured, record=record, runner=runner)
+    parts = Parts(
+        plan=plan,
+        lowered=lowered,
+        job_folder=job_folder,
+        measured=measured,
+        record=record,
+        runner=runner,
+        lacking=without_runtime(plan.delegates, plan.target),
+    )
     files = _artifact(lowered, job_folder, kind.LAYOUT) | kind.files(parts)
     files["bundle.json"] = File(content=records.json_bytes(record))
     digests = {name: _digest(file) for name, file in files.items()}

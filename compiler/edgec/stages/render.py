@@ -56,7 +56,7 @@ def render(
         measured=measured,
         record=record,
         runner=runner,
-        lacking=without_runtime(plan.delegates, plan.target),
+        lacking=() if runner else without_runtime(plan.delegates, plan.target),
     )
     files = _artifact(lowered, job_folder, kind.LAYOUT) | kind.files(parts)
     files["bundle.json"] = File(content=records.json_bytes(record))

@@ -54,7 +54,7 @@ CODES: dict[str, Code] = {
     "unknown-name": Code(3, "No source, format, recipe, delegate, metric, task or target has that name.", "Take a name that the message allows; `edgec list` shows all."),
     "name-twice": Code(3, "Two targets, two inputs or two manifests have one name, two bundles would have one tarball (`name-version-target`), or a search tries one thing twice.", "Rename or remove one."),
     "needs-data": Code(3, "A recipe or a budget needs data, or labels in it, or a recipe needs budgets, that the manifest does not name.", "Add `data.calibration`, `data.training` or `data.evaluation`, labels, or `budgets.accuracy`, as the message says."),
-    "does-not-fit": Code(3, "Two parts of the manifest exclude each other: a search and what it is there to find, delegate and target, recipe and delegate, metric and task, data and task, data and input.", "Change one of the two to what the message allows."),
+    "does-not-fit": Code(3, "Two parts of the manifest exclude each other: a search and what it is there to find, delegate and target, recipe and delegate, metric and task, data and task, data and input, a type and a target.", "Change one of the two to what the message allows."),
     "budgets-contradict": Code(3, "No result could meet two of the budgets at once.", "Correct one of the two limits."),
     "slice-empty": Code(3, "A slice of an accuracy budget names a class or a folder that no evaluation sample belongs to.", "Take the nearest name that the message gives, or add samples; folders are those below the data set's own that samples lie in."),
     "runs-code": Code(3, "The model's source runs code of the project; `edgec build` asks for trust first (a note, not an error).", "Pass --allow-code, or name entry and digest in edgec.toml."),

@@ -246,6 +246,7 @@ class BundleKind(Protocol):
     SELF_TEST: a build has this machine compile and run the bundle's own sources, for its figures.
     PLANNED is the figure that may meet a memory budget, ``""`` where planned memory can only miss one.
     UNRUN are the parts of the bundle that no build machine runs.
+    DTYPES are the types of tensors that its sources make and read; none are named where they take all that a model can have.
     """
 
     SUMMARY: str
@@ -255,6 +256,7 @@ class BundleKind(Protocol):
     LAYOUT: Layout
     PLANNED: str
     UNRUN: tuple[str, ...]
+    DTYPES: tuple[str, ...]
 
     def requirements(self, parts: Parts) -> tuple[Requirement, ...]:
         """Return what the bundle's own build takes from elsewhere."""

@@ -577,6 +577,37 @@ def test_a_prefix_that_no_unit_can_name_is_refused_before_anything_happens(folde
     assert not (tmp_path / "a prefix").exists()
 
 
+@pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)
+def test_a_prefix_that_the_service_cannot_see_is_refused_before_anything_happens(
+    folder: Path, tmp_path: Path, shell: tuple[str, ...]
+) -> None:
+    if not shutil.which(shell[0]):
+        pytest.skip(f"{shell[0]} is not installed")
+    tools = tmp_path / "tools"  # no systemctl: whatever is not refused ends there
+    tools.mkdir()
+    for name in ("id", "dirname"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+
+    def service(prefix: str) -> tuple[int, str]:
+        command = (str(shutil.which(shell[0])), *shell[1:], folder / "install.sh", "--prefix", prefix, "--service")
+        code, _, err = call(*command, environment={"PATH": str(tools)})
+        return code, err
+
+    (tmp_path / "link").symlink_to("/root")
+    word = f"edgec-{os.getpid()}"
+    asked = {f"{place}/{word}": place for place in ("/home", "/root", "/run/user", "/tmp", "/var/tmp")}
+    if tmp_path.parts[1] != "tmp":  # else it is refused for where the link lies
+        asked[f"{tmp_path}/link/{word}/opt"] = "/root"
+    for prefix, place in asked.items():
+        code, err = service(prefix)
+        assert (code, f"lies in {place}, which its unit hides" in err) == (2, True), err
+        assert not Path(place, word).exists()
+    code, err = service(f"/opt/{word}/../../tmp/{word}")
+    assert (code, "without .." in err) == (2, True), err
+    code, err = service(f"/homes/{word}")  # which only begins like one of them
+    assert (code, "hides" in err) == (6 if os.geteuid() == 0 else 8, False), err
+
+
 def test_the_scripts_need_no_more_than_busybox(folder: Path, tmp_path: Path) -> None:
     """Every tool from BusyBox, and no other on the PATH (the stand-in itself needs Python)."""
     if not shutil.which("busybox"):

@@ -17,7 +17,8 @@ from edgec.artifacts.plan import Plan
 class Parts:
     """``job_folder`` holds model.pte and the golden vectors; ``record`` is bundle.json's.
 
-    ``runner`` is there for the kinds that carry edgec's own.
+    ``runner`` is there for the kinds that carry edgec's own. ``lacking`` are the delegates that, on Linux, no package has
+    the runtime of.
     """
 
     plan: Plan
@@ -26,3 +27,4 @@ class Parts:
     measured: Measured
     record: Mapping[str, Json]
     runner: Runner | None
+    lacking: tuple[str, ...]

@@ -28,6 +28,7 @@ UNRUN = (
     "the app and its test: building them takes Android's SDK and Gradle, running them a device",
     "golden vectors, latency and memory: run-on-device.sh measures them on a device",
 )
+DTYPES = ("float32", "float64", "int64", "int32", "int8", "uint8")
 FOLDER = "android"
 JAVA = "dev/edgec/model"
 COPIED = (

@@ -28,6 +28,7 @@ UNRUN = (
     "the package, its sample and its test: building them takes Xcode",
     "golden vectors, latency and memory: verify-on-mac.sh, or the test in Xcode, measures them on a device",
 )
+DTYPES = ("float32", "float64", "int64", "int32", "int16", "int8", "uint8")
 FOLDER = "apple"
 COPIED = (
     *("Sources/EdgecModel/Model.swift", "Sources/edgec-sample/main.swift"),
@@ -38,6 +39,12 @@ GOLDEN = "Tests/EdgecModelTests/Resources/golden.json"
 
 PRODUCTS = {"XnnpackBackend": "backend_xnnpack", "CoreMLBackend": "backend_coreml", "MLXBackend": "backend_mlx"}
 """Which product of ExecuTorch's Swift package holds a delegate."""
+
+OLDEST = ("17.0", "14.0")
+"""The systems (iOS, macOS) from which on ExecuTorch's package and this one's sources run."""
+
+NEWER = {"iOS18": ("18.0", "15.0")}
+"""What Core ML's option ``minimum_ios`` asks beyond them: the macOS of the same year reads the same Core ML models."""
 
 
 def requirements(parts: Parts) -> tuple[Requirement, ...]:
@@ -59,7 +66,9 @@ def files(parts: Parts) -> dict[str, File]:
     made["verify-on-mac.sh"] = File(content=script.render().encode(), executable=True)
     made[FACTS] = File(content=json_bytes(model_facts(parts.record)))
     made[GOLDEN] = File(content=json_bytes(golden_facts(parts.record, LAYOUT)))
-    facts = {"branch": f"swiftpm-{parts.lowered.versions.get('executorch', '')}", "products": products(parts.lowered)}
+    ios, macos = systems(parts.plan)
+    branch = f"swiftpm-{parts.lowered.versions.get('executorch', '')}"
+    facts = {"branch": branch, "products": products(parts.lowered), "ios": ios, "macos": macos}
     package = environment(FOLDER, finalize=swift_text).get_template("Package.swift.j2")
     made["Package.swift"] = File(content=package.render(facts).encode())
     made["README.md"] = readme_file(FOLDER, {**readme(parts), **facts, "ran": not parts.lowered.not_run})
@@ -78,6 +87,12 @@ def products(lowered: Lowered) -> tuple[str, ...]:
     if any(name.startswith(("aten::", "dim_order_ops::")) for name in lowered.kernels):
         kernels.add("kernels_optimized")
     return ("executorch", *sorted(named | kernels))
+
+
+def systems(plan: Plan) -> tuple[str, str]:
+    """Return the oldest (iOS, macOS) that the package says it runs on: what the artifact needs, and never below OLDEST."""
+    asked = (choice.options.get("minimum_ios") for choice in plan.delegates if choice.name == "coreml")
+    return next((NEWER[name] for name in asked if name in NEWER), OLDEST)
 
 
 def swift_text(value: object) -> str:

@@ -14,7 +14,7 @@ from edgec.artifacts.plan import Plan
 from edgec.artifacts.quantity import span
 from edgec.diagnostics import Diagnostic
 from edgec.kinds.printing import environment, readme, readme_file, systemd_text
-from edgec.kinds.scripts import scripts
+from edgec.kinds.scripts import feeding, scripts
 from edgec.resources import resource
 
 SUMMARY = "Linux: a native runner, its libraries, scripts to run, verify and install it, and a systemd service"
@@ -24,6 +24,7 @@ JUDGES = True
 LAYOUT = Layout(pictures=True)
 PLANNED = ""
 UNRUN: tuple[str, ...] = ()
+DTYPES: tuple[str, ...] = ()
 FOLDER = "linux-native"
 SCRIPTS = ("run.sh", "verify.sh", "install.sh", "trust.sh")
 
@@ -49,9 +50,11 @@ def files(parts: Parts) -> dict[str, File]:
     made[f"systemd/{plan.name}.service"] = File(content=unit.render(name=plan.name).encode())
     # The tests read bundle.json when they run; nothing is printed into them.
     made["tests/test_bundle.py"] = File(content=resource("templates", FOLDER, "tests", "test_bundle.py.j2"))
-    if len(plan.inputs) == 1 and plan.inputs[0].image:
+    fed = feeding(parts.record)
+    video = fed["feed"] == "image"
+    if video:
         made |= {f"video/{path.name}": File(content=path) for path in _video()}
-    made["README.md"] = readme_file(FOLDER, {**readme(parts), "loaded": _long_loads(plan)})
+    made["README.md"] = readme_file(FOLDER, {**readme(parts), **fed, "video": video, "loaded": _long_loads(plan)})
     return made
 
 

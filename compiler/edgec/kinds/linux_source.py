@@ -13,10 +13,9 @@ from edgec.artifacts.plan import Plan
 from edgec.diagnostics import Diagnostic
 from edgec.kinds.c_source import code
 from edgec.kinds.printing import environment, readme, readme_file
-from edgec.kinds.scripts import scripts
+from edgec.kinds.scripts import feeding, scripts
 from edgec.resources import resource
 from edgec.runtime.from_source import FROM_SOURCE
-from edgec.runtime.libraries import runtime_has
 
 SUMMARY = (
     "Linux, for delegates that no package has the runtime of: the runner's sources for CMake, scripts to run and verify it"
@@ -30,6 +29,7 @@ UNRUN = (
     "the runner: it has to be compiled on an ExecuTorch that was built with the delegate",
     "golden vectors, latency and memory: verify.sh measures them on the device, once the runner is built",
 )
+DTYPES: tuple[str, ...] = ()
 FOLDER = "linux-source"
 SCRIPTS = ("run.sh", "verify.sh")
 
@@ -60,19 +60,15 @@ def files(parts: Parts) -> dict[str, File]:
     made |= {f"runner/{name}": File(content=path) for name, path in _sources().items()}
     cmake = environment(FOLDER, finalize=code).get_template("CMakeLists.txt.j2")  # whatever is no plain word is refused
     made["runner/CMakeLists.txt"] = File(content=cmake.render(facts).encode())
-    absent = [name for name in names if name in FROM_SOURCE and not _shipped(name, plan.target.architecture)]
-    told = {"needs": [item.needs for item in wanted if item.needs], "lacking": absent}
-    made["README.md"] = readme_file(FOLDER, {**readme(parts), **facts, **told})
+    told = {"needs": [item.needs for item in wanted if item.needs], "lacking": parts.lacking}
+    fed = {**feeding(parts.record), "video": False}
+    made["README.md"] = readme_file(FOLDER, {**readme(parts), **facts, **told, **fed})
     return made
 
 
 def check(folder: Path, facts: Json) -> list[Diagnostic]:
     """Nothing beyond the digests: no file repeats what bundle.json says."""
     return []
-
-
-def _shipped(name: str, architecture: str) -> bool:
-    return runtime_has((FROM_SOURCE[name].backend,), architecture)
 
 
 def _sources() -> dict[str, Path]:

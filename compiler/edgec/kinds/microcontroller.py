@@ -32,6 +32,7 @@ UNRUN = (
     "the firmware: it needs ExecuTorch's sources for bare metal, a board's start-up code, and the board",
     "latency and what the device's own kernels answer",
 )
+DTYPES: tuple[str, ...] = ()
 FOLDER = "microcontroller"
 COPIED = ("src/main.cpp", "src/model.h", "src/model.cpp", "src/model_pte.S", "include/model_data.h")
 

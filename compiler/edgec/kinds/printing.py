@@ -72,7 +72,6 @@ def readme(parts: Parts) -> dict[str, Json]:
     """Return what every kind's README shows of the bundle."""
     plan, record = parts.plan, parts.record
     inputs = record["inputs"]
-    image = inputs[0].get("image")
     verdicts = {verdict["budget"]: verdict for verdict in record["verdicts"]}
     budgets, more = shown_budgets(record, verdicts)
     return {
@@ -80,7 +79,6 @@ def readme(parts: Parts) -> dict[str, Json]:
         "model": record["model"],
         "size": written(record["model"]["bytes"], "bytes"),
         "blockers": record["blockers"],
-        "image": image,
         "inputs": [{**entry, "shape": shape_text(entry["shape"], entry["minimum"])} for entry in inputs],
         "outputs": [{**entry, "shape": shape_text(entry["shape"])} for entry in record["outputs"]],
         "budgets": [_budget_row(budget, verdicts.get(budget["name"])) for budget in budgets],

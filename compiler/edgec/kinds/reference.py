@@ -21,6 +21,7 @@ JUDGES = False
 LAYOUT = Layout(pictures=True)
 PLANNED = ""
 UNRUN = ("the artifact: no runtime of its delegate exists",)
+DTYPES: tuple[str, ...] = ()
 FOLDER = "reference"
 
 
@@ -36,7 +37,7 @@ def figures(plan: Plan, lowered: Lowered, folder: Path, cache: Path, offline: bo
 
 def files(parts: Parts) -> dict[str, File]:
     """Return README.md alone."""
-    names = [choice.name for choice in parts.plan.delegates if choice.name not in (*FROM_SOURCE, "portable")]
+    names = [name for name in parts.lacking if name not in FROM_SOURCE]
     return {"README.md": readme_file(FOLDER, {**readme(parts), "names": names})}
 
 

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from edgec.artifacts.bundle import File
+from edgec.artifacts.document import Json
 from edgec.artifacts.parts import Parts
 from edgec.kinds.printing import environment
 
 FOLDER = "linux-native"
+
+
+def feeding(record: Mapping[str, Json]) -> dict[str, Json]:
+    """Return what a README says of how run.sh is fed: an image, a stream of sound or samples, a tensor, or several inputs."""
+    inputs = record["inputs"]
+    first, pictures = inputs[0], ["image" in entry for entry in inputs]
+    places = [f"{'IMAGE' if picture else 'TENSOR'}{number}" for number, picture in enumerate(pictures, 1)]
+    kinds = {"image": "image", "audio": "sound", "stream": "stream"}
+    one = next((kind for key, kind in kinds.items() if key in first), "tensor")
+    return {
+        "feed": one if len(inputs) == 1 else "several",
+        "places": places,
+        "pictures": any(pictures),
+        "rate": first.get("audio", {}).get("sample_rate"),
+        "channels": first["shape"][1] if len(first["shape"]) == 3 else 1,
+        "sized": any(entry["minimum"] != entry["shape"] for entry in inputs),
+    }
 
 
 def scripts(parts: Parts, names: Sequence[str], *, source: bool = False) -> dict[str, File]:

@@ -38,6 +38,7 @@ from edgec.checks import (
     target_within_means,
     task_usable,
     truth_fits,
+    types_on_target,
 )
 from edgec.diagnostics import Diagnostic, Failure, Location
 
@@ -55,6 +56,7 @@ RULES: tuple[Rule, ...] = (
     stream_fits.check,
     detection_fits.check,
     audio_fits.check,
+    types_on_target.check,
     delegate_available.check,
     delegate_on_target.check,
     recipe_on_delegate.check,

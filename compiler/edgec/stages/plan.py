@@ -210,7 +210,11 @@ def _hashed(paths: list[Path], project: Project, seen: Seen) -> dict[str, str]:
 
 def _notes(plan: Plan, manifest: Manifest) -> tuple[str, ...]:
     notes = []
-    if not (manifest.threads or any(choice.threads for choice in manifest.targets if choice.name == plan.target.name)):
+    asked = manifest.threads or any(choice.threads for choice in manifest.targets if choice.name == plan.target.name)
+    if plan.target.kind == "apple":
+        given = f"threads: {plan.threads} changes nothing on {plan.target.name}" if asked else "threads: the runtime chooses"
+        notes.append(f"{given}; ExecuTorch's Swift API takes no number of them")
+    elif not asked:
         notes.append(f"threads: {plan.threads}, the big cores of {plan.target.name} (set runtime.threads to change it)")
     choice = next((choice for choice in manifest.targets if choice.name == plan.target.name), None)
     if choice and TARGETS[choice.base].clock and not plan.target.clock:

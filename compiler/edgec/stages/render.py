@@ -16,7 +16,8 @@ from edgec.artifacts.measured import Measured, Verdict
 from edgec.artifacts.parts import Parts
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.search import Searched, search_record, search_table
-from edgec.diagnostics import Diagnostic, Failure
+from edgec.checks.candidates import without_runtime
+from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.kinds.printing import environment, shown_budgets
 from edgec.registry import bundle_kind
 from edgec.runtime.host import cpu_name
@@ -46,8 +47,17 @@ def render(
     materials, which most changes of a manifest leave as they are.
     """
     kind = bundle_kind(plan.target.kind)
+    _refuse_types(plan, lowered, kind.DTYPES)
     record = records.bundle_record(plan, lowered, measured, verdicts, kind.LAYOUT)
-    parts = Parts(plan=plan, lowered=lowered, job_folder=job_folder, measured=measured, record=record, runner=runner)
+    parts = Parts(
+        plan=plan,
+        lowered=lowered,
+        job_folder=job_folder,
+        measured=measured,
+        record=record,
+        runner=runner,
+        lacking=() if runner else without_runtime(plan.delegates, plan.target),
+    )
     files = _artifact(lowered, job_folder, kind.LAYOUT) | kind.files(parts)
     files["bundle.json"] = File(content=records.json_bytes(record))
     digests = {name: _digest(file) for name, file in files.items()}
@@ -81,6 +91,17 @@ def render(
         report=_report(record, measurements, digests, searched),
         rejected=rejected,
     )
+
+
+def _refuse_types(plan: Plan, lowered: Lowered, types: tuple[str, ...]) -> None:
+    """Raise Failure ``does-not-fit`` for each output that the bundle's sources cannot read; of inputs a rule has said it."""
+    hint = f"types of such a bundle: {', '.join(types)}; let the model convert its answer to one of them"
+    place = Location(file=plan.manifest, route=("model",))
+    told = f"and a bundle for {plan.target.name!r} reads no tensor of that"
+    wrong = [tensor for tensor in lowered.outputs if types and tensor.dtype not in types]
+    messages = [f"the output {tensor.name!r} is {tensor.dtype}, {told}" for tensor in wrong]
+    if messages:
+        raise Failure(*(Diagnostic(code="does-not-fit", message=text, where=place, hint=hint) for text in messages))
 
 
 def _refuse_changed(files: Mapping[str, File], digests: Mapping[str, str], runner: Runner | None) -> None:

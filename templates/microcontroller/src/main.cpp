@@ -129,7 +129,7 @@ int main() {
               static_cast<unsigned long>(EDGEC_METHOD_POOL_BYTES));
   std::printf("temporary pool: %lu of %lu bytes\n", static_cast<unsigned long>(used.temporary),
               static_cast<unsigned long>(EDGEC_TEMPORARY_POOL_BYTES));
-  const bool all = passed == edgec::golden_vector_count;
+  const bool all = passed > 0 && passed == edgec::golden_vector_count;  // none says nothing of the model
   std::printf("%s: %lu of %lu golden vectors agree\n", all ? "PASS" : "FAIL", static_cast<unsigned long>(passed),
               static_cast<unsigned long>(edgec::golden_vector_count));
   return all ? 0 : 7;

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edgec.artifacts.project import Project
-from edgec.checks import delegate_on_target, input_twice, recipe_on_delegate, target_within_means
+from edgec.checks import delegate_on_target, input_twice, recipe_on_delegate, target_within_means, types_on_target
 from edgec.checks.places import rooted
 from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.registry import plugin
@@ -37,6 +38,22 @@ def test_a_delegate_must_exist_on_the_target(monkeypatch: pytest.MonkeyPatch) ->
     found = delegate_on_target.check(manifest, PROJECT)
     assert [item.where.route for item in found if item.where] == [("targets", 0), ("targets", 1)]
     assert found[1].related[0][1].route == ("targets", 1, "delegate")
+
+
+def test_an_input_is_of_a_type_that_each_targets_bundle_takes() -> None:
+    manifest = parse(read(FULL, "m.yaml"))
+    linux, truth = manifest.targets[0], replace(manifest.inputs[0], dtype="bool", image=None)
+    apps = tuple(replace(linux, base=base) for base in ("android-arm64", "ios", "macos-arm64"))
+    manifest = replace(manifest, inputs=(truth,), targets=(linux, *apps))
+    found = types_on_target.check(manifest, PROJECT)
+    assert [item.where and item.where.route for item in found] == [("inputs", 0, "dtype")] * 3
+    assert types_on_target.check(replace(manifest, inputs=(replace(truth, dtype="uint8"),)), PROJECT) == []
+
+
+def test_the_types_that_a_manifest_may_name_are_its_schemas() -> None:
+    schema = (Path(__file__).parents[3] / "schemas" / "manifest.schema.json").read_text()
+    (listed,) = set(re.findall(r'"title": "Element type",\s+"type": "string",\s+"enum": \[([^]]*)]', schema))
+    assert tuple(re.findall(r"\w+", listed)) == types_on_target.NAMED
 
 
 def test_a_plugins_findings_are_placed_below_its_node() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -37,6 +38,13 @@ def test_it_holds_a_gradle_project_with_the_model_as_an_asset(tmp_path: Path) ->
     facts = json.loads(content(bundle.files["bundle.json"]))
     assert (facts["kind"], facts["model"]["file"]) == ("android", "app/src/main/assets/model.pte")
     assert made(tmp_path / "again", TARGET).digest == bundle.digest
+
+
+def test_the_types_that_a_plan_may_have_are_those_that_its_sources_make_and_count() -> None:
+    folder = Path(__file__).parents[3] / "templates" / "android" / SOURCES
+    model, sample = ((folder / f"{name}.kt").read_text() for name in ("Model", "MainActivity"))
+    assert sorted(re.findall(r'"(\w+)" -> Tensor\.from', model)) == sorted(android.DTYPES)
+    assert sorted(re.findall(r'"(\w+)" to [1-8]\b', sample)) == sorted(android.DTYPES)
 
 
 def test_the_published_runtime_is_named_by_version_in_gradle_and_sbom(tmp_path: Path) -> None:

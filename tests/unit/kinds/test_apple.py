@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from app_parts import HOSTILE, content, made, mistakes, on_disk
 from bundle_parts import lowered
+from edgec.artifacts.manifest import Choice
 from edgec.kinds import apple
 
 TARGETS = ("ios", "macos-arm64")
@@ -32,6 +34,14 @@ def test_it_holds_a_swift_package_with_the_model_as_a_resource(tmp_path: Path, t
     assert made(tmp_path / "again", target).digest == bundle.digest
 
 
+def test_the_types_that_a_plan_may_have_are_those_that_its_sources_make_read_and_count() -> None:
+    folder = Path(__file__).parents[3] / "templates" / "apple" / "Sources"
+    model, sample = (folder / "EdgecModel" / "Model.swift").read_text(), (folder / "edgec-sample" / "main.swift").read_text()
+    for form in (r"Tensor<", r"scalars\(", r"\(?values\(data\)(?!, )"):
+        assert sorted(re.findall(rf'case "(\w+)": return {form}', model)) == sorted(apple.DTYPES), form
+    assert sorted(re.findall(r'"(\w+)": [1-8]\b', sample)) == sorted(apple.DTYPES)
+
+
 def test_executorch_s_package_is_named_by_address_and_version(tmp_path: Path) -> None:
     bundle = made(tmp_path, "ios")
     package = content(bundle.files["Package.swift"]).decode()
@@ -50,6 +60,22 @@ def test_only_what_the_artifact_needs_is_linked(tmp_path: Path) -> None:
     assert apple.products(replace(artifact, backends=("CoreMLBackend",), kernels=())) == ("executorch", "backend_coreml")
     quantized = replace(artifact, backends=(), kernels=("quantized_decomposed::add.out",))
     assert apple.products(quantized) == ("executorch", "kernels_quantized")
+
+
+@pytest.mark.parametrize(
+    ("options", "ios", "macos"),
+    [({}, "17.0", "14.0"), ({"minimum_ios": "iOS15"}, "17.0", "14.0"), ({"minimum_ios": "iOS18"}, "18.0", "15.0")],
+)
+def test_the_package_is_for_the_systems_that_the_artifact_runs_on(
+    tmp_path: Path, options: dict[str, str], ios: str, macos: str
+) -> None:
+    files = made(tmp_path, "ios", delegates=(Choice(name="coreml", options=options), Choice(name="portable"))).files
+    assert f'platforms: [.iOS("{ios}"), .macOS("{macos}")],' in content(files["Package.swift"]).decode()
+    assert f"for iOS {ios} and macOS {macos}, or newer" in content(files["README.md"]).decode()
+
+
+def test_the_readme_says_that_threads_are_not_chosen(tmp_path: Path) -> None:
+    assert b"API takes no number of threads" in content(made(tmp_path, "ios").files["README.md"])
 
 
 def test_its_sources_are_swift(tmp_path: Path) -> None:

@@ -147,6 +147,50 @@ def test_a_result_that_cannot_be_written_hides_no_failure(
     assert script.run("--out", tmp_path / "full", RESULT=result)[0] == ended
 
 
+def test_what_another_bundle_left_in_the_build_folder_is_gone(script: Script, tmp_path: Path) -> None:
+    sources = script.work / ("app" if script.path.name == "run-on-device.sh" else "Sources")
+    assert script.run()[0] == 0
+    (sources / "kept").touch()
+    assert script.run()[0] == 0 and (sources / "kept").exists(), "the same bundle builds on what it has"
+    (script.work / ".edgec-bundle").write_text("0" * 64 + "\n")
+    (script.work / ".hidden").touch()
+    assert script.run()[0] == 0
+    assert sources.is_dir() and not (sources / "kept").exists() and not (script.work / ".hidden").exists()
+    (tmp_path / "link").symlink_to(script.work)
+    (script.work / ".edgec-bundle").write_text("0" * 64 + "\n")
+    assert script.run(EDGEC_BUILD=str(tmp_path / "link") + "/")[0] == 0 and (tmp_path / "link").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["app", ".hidden", "..hidden"])
+def test_a_folder_that_no_script_made_stays_as_it_is(script: Script, name: str) -> None:
+    (script.work / name).mkdir(parents=True)
+    code, _, err = script.run()
+    assert (code, "was not made by this script" in err) == (2, True), err
+    assert [path.name for path in script.work.iterdir()] == [name]
+    (script.work / name).rmdir()
+    assert script.run()[0] == 0, "an empty one is taken"
+
+
+def test_a_build_folder_that_would_take_the_bundle_or_the_result_with_it_is_refused(script: Script) -> None:
+    code, _, err = script.run(EDGEC_BUILD=str(script.folder.parent))
+    assert (code, "the bundle lies in" in err) == (2, True), err
+    code, _, err = script.run("--out", script.work / "verify.json")
+    assert (code, "which is emptied" in err or "no such folder" in err) == (8, True), err
+    script.work.mkdir()
+    code, _, err = script.run("--out", script.work / "verify.json")
+    assert (code, "which is emptied" in err) == (2, True), err
+    assert script.whole() and not list(script.work.iterdir())
+
+
+def test_what_was_built_of_another_bundle_is_not_run(script: Script) -> None:
+    if script.path.name != "run-on-device.sh":
+        pytest.skip("it always builds")
+    assert script.run()[0] == 0 and script.run("--no-build")[0] == 0
+    (script.work / ".edgec-bundle").write_text("0" * 64 + "\n")
+    code, _, err = script.run("--no-build")
+    assert (code, "was not built of this bundle" in err) == (8, True), err
+
+
 def test_it_may_be_called_by_a_link(script: Script, tmp_path: Path) -> None:
     (tmp_path / "check").symlink_to(script.path)
     (tmp_path / "again").symlink_to("check")

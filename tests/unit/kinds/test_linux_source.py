@@ -93,6 +93,11 @@ def test_a_reference_has_no_runner_and_says_so(tmp_path: Path) -> None:
     assert b"It delegates to tosa, and no runtime runs that" in content(bundle.files["README.md"])
 
 
+def test_a_reference_names_no_delegate_that_needs_no_runtime_or_has_one(tmp_path: Path) -> None:
+    files = made(tmp_path, "tosa", "xnnpack", "cortex-m", "vulkan", "portable", kind="reference").files
+    assert b"It delegates to tosa, and no runtime runs that" in content(files["README.md"])
+
+
 def test_scripts_ask_for_the_runner(tmp_path: Path) -> None:
     folder = on_disk(tmp_path, "vulkan")
     for script in ("run.sh", "verify.sh"):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -202,3 +204,58 @@ def test_a_device_that_is_too_small_is_told_by_what_it_lacks() -> None:
     assert {item.severity for item in overfull(plan(target=small), found, strict=True)} == {"error"}
     assert overfull(plan(target=TARGETS["cortex-m4"]), found, strict=True) == ()
     assert overfull(plan(), found, strict=True) == (), "a runner's memory is not all planned"
+
+
+STAND_INS = {
+    "edgec_sizes.h": """#define EDGEC_INPUTS 1
+#define EDGEC_OUTPUTS 1
+#define EDGEC_METHOD_POOL_BYTES 1
+#define EDGEC_TEMPORARY_POOL_BYTES 1
+""",
+    "model.h": """// NOT ExecuTorch: what main.cpp names of it, around a model that answers as the golden vector says.
+#include <cstddef>
+#include <cstdint>
+namespace executorch::aten {
+enum class ScalarType { Float, Half, BFloat16, Double, Char, Byte, Bool, Short, Int, Long };
+struct Half { operator float() const { return 0; } };
+using BFloat16 = Half;
+}
+namespace edgec {
+enum class Error { Ok, InvalidArgument };
+struct Used { size_t method, temporary; };
+struct Tensor {
+  float values[2] = {0.25f, 0.75f};
+  long numel() const { return 2; }
+  long element_size() const { return 4; }
+  const void* const_data_ptr() const { return values; }
+  executorch::aten::ScalarType scalar_type() const { return executorch::aten::ScalarType::Float; }
+};
+inline Tensor answer;
+inline float pixels[12];
+inline Error load() { return Error::Ok; }
+inline Error run() { return Error::Ok; }
+inline void* input(size_t, const int32_t*) { return pixels; }
+inline const Tensor& output(size_t) { return answer; }
+inline Used used() { return {1, 1}; }
+}
+""",
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "last"), [((), 0, "PASS: 1 of 1"), (("-DEDGEC_GOLDEN_COUNT=0",), 7, "FAIL: 0 of 0")]
+)
+def test_a_self_test_without_golden_vectors_passes_nothing(
+    tmp_path: Path, options: tuple[str, ...], code: int, last: str
+) -> None:
+    if not shutil.which("g++"):
+        pytest.skip("g++ is not installed")
+    files = made(tmp_path).files
+    for name, text in STAND_INS.items():
+        (tmp_path / name).write_text(text)
+    for name in ("src/main.cpp", "include/golden_vectors.h"):
+        (tmp_path / Path(name).name).write_bytes(content(files[name]))
+    program = tmp_path / "self-test"
+    subprocess.run(["g++", "-std=c++17", "-O0", *options, "-o", program, tmp_path / "main.cpp"], check=True)
+    ran = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert ran.returncode == code and ran.stdout.splitlines()[-1] == f"{last} golden vectors agree", ran.stdout

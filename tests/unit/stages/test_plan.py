@@ -76,6 +76,23 @@ def test_threads_default_to_the_targets_big_cores(plans):
     assert any("threads: 4" in note for note in plans["jetson-nano"].notes)
 
 
+@pytest.mark.parametrize(
+    ("runtime", "told"),
+    [("runtime: {threads: 1}\n", "threads: 1 changes nothing on ios"), ("", "threads: the runtime chooses")],
+)
+def test_on_apple_a_number_of_threads_is_told_to_change_nothing(tmp_path, runtime, told):
+    (tmp_path / "manifest.yaml").write_text(
+        "apiVersion: edgec/v1\nname: trial\nversion: 1.0.0\ninputs: [{name: x, shape: [1, 3, 32, 32]}]\ntask: tensor\n"
+        "model: {source: torchvision, name: mobilenet_v3_small, weights: {random: 0}}\nquantization: fp32\n"
+        f"targets: [ios, linux-x86_64]\ndelegate: xnnpack\n{runtime}"
+    )
+    work, failed = planned([front(tmp_path / "manifest.yaml", tmp_path)], Settings())
+    assert not failed
+    apple, linux = (plan.notes for plan, _ in work)
+    assert [note.partition(";")[0] for note in apple if "threads" in note] == [told]
+    assert not any("Swift" in note or "changes nothing" in note for note in linux)
+
+
 def test_a_core_without_dot_product_is_told_so(plans):
     assert any("dot-product" in note for note in plans["jetson-nano"].notes)
     assert not any("dot-product" in note for note in plans["linux-x86_64"].notes)

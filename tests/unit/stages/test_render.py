@@ -58,6 +58,21 @@ def test_only_a_model_that_takes_one_picture_plays_video(tmp_path: Path) -> None
     assert not [name for name in bundle(tmp_path / "sensor", inputs=sensor).files if name.startswith("video/")]
 
 
+@pytest.mark.parametrize(
+    ("target", "dtype"),
+    [("android-arm64", "bool"), ("android-arm64", "int16"), ("ios", "float16"), ("ios", "bool"), ("macos-arm64", "bool")],
+)
+def test_an_output_that_an_app_cannot_read_is_refused(tmp_path: Path, target: str, dtype: str) -> None:
+    artifact = lowered(tmp_path / "job")
+    odd = replace(artifact, outputs=(*artifact.outputs, replace(artifact.outputs[0], name="mask", dtype=dtype)))
+    with pytest.raises(Failure) as refused:
+        render(plan(target=TARGETS[target]), odd, tmp_path / "job", None, measured(), verdicts(measured()), False)
+    (finding,) = refused.value.diagnostics
+    assert finding.code == "does-not-fit" and finding.exit_code == 3
+    assert f"'mask' is {dtype}" in finding.message and repr(target) in finding.message
+    assert finding.hint is not None and "float32, float64, int64" in finding.hint
+
+
 def test_the_listing_covers_every_other_file_and_names_the_bundle(tmp_path: Path) -> None:
     made = bundle(tmp_path / "parts")
     listing = content(made.files["SHA256SUMS"])

@@ -314,8 +314,13 @@ class _Maker:
     def __call__(self, folder: Path) -> None:
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
         for path in reversed(missing):
-            path.mkdir()
-            self._made.append(path)
+            try:
+                path.mkdir()
+            except FileExistsError:
+                if not path.is_dir():
+                    raise
+            else:  # another writer may have made it meanwhile, whose it is then
+                self._made.append(path)
 
     def undo(self) -> None:
         """Remove what was made where nothing else lies in it by now."""

@@ -314,3 +314,17 @@ def test_what_several_killed_writes_left_is_finished_and_cleared_away(old: Bundl
     (tmp_path / "out" / stage.STAGING / "lonely.lock").touch()
     write(old, tmp_path / "out")
     assert not [name for name in everything(tmp_path / "out") if name.startswith(".")]
+
+
+def test_a_folder_that_another_writer_makes_meanwhile_is_no_error(
+    old: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.mkdir
+
+    def late(path: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        if path.name in ("out", "camera"):
+            real(path, exist_ok=True)
+        real(path, mode, parents, exist_ok)
+
+    monkeypatch.setattr(Path, "mkdir", late)
+    assert bundles.check(write(old, tmp_path / "out").folder) == old.digest

@@ -15,6 +15,7 @@ from edgec.artifacts.material import Material
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.samples import Sample
 from edgec.diagnostics import Diagnostic, Failure, Location
+from edgec.exhaustion import exhausted
 from edgec.registry import plugin
 from edgec.runtime.inference import answers, batches
 from edgec.upstream.quantizer_patterns import quantizer_patterns_when_needed
@@ -57,6 +58,8 @@ def export(plan: Plan, model: Any, example: tuple[Any, ...], dynamic: Any, root:
             program = torch.export.export(taken, example, dynamic_shapes=dynamic)
         # torch.export raises whatever the model's own code raises under tracing.
         except Exception as error:
+            if exhausted(error):
+                raise
             dynamic, before = _equalled(dynamic, str(error)), dynamic
             if dynamic == before:
                 raise _not_exported(error, root, plan) from error
@@ -208,6 +211,8 @@ def quantize(plan: Plan, program: Any, material: Material, calibration: Sequence
         raise
     # PT2E raises AssertionError, RuntimeError and more from deep inside a pass.
     except Exception as error:
+        if exhausted(error):
+            raise
         for samples, batch in fed:
             answers(material.model, [samples[index] for index in batch], plan.inputs)
         message = f"the recipe {plan.recipe.name} does not work on this model: {first_line(error)}"

@@ -14,7 +14,7 @@ from edgec.artifacts.manifest import Input
 from edgec.artifacts.material import Material
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.samples import Sample
-from edgec.diagnostics import Diagnostic, Failure, Location
+from edgec.diagnostics import Diagnostic, Failure, Location, first_line
 from edgec.exhaustion import exhausted
 from edgec.registry import plugin
 from edgec.runtime.inference import answers, batches
@@ -298,12 +298,6 @@ class _Look:
         if self.given.audio and max(-self.lowest, self.highest) > LOUDEST:
             message = f"the {self.role} data for sound {name!r} spans {span}; samples are -1..1"
             raise _unfit("calibration-range", message, "divide 16-bit samples by 32768")
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line that says something in an exception's words, else its type."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
 
 
 def _not_exported(error: Exception, root: Path, plan: Plan) -> Failure:

@@ -9,11 +9,10 @@ from typing import Any
 from edgec.artifacts.limit import Limit
 from edgec.artifacts.lowered import Boundary, Rewritten
 from edgec.artifacts.plan import Plan
-from edgec.diagnostics import Failure
+from edgec.diagnostics import Failure, first_line
 from edgec.exhaustion import exhausted
 from edgec.registry import REWRITES, plugin, rewrite_module
 from edgec.runtime.inference import Answers
-from edgec.stages.quantize import first_line
 
 # Another order of the same float32 sums; MobileNetV3, EfficientNet and ViT moved by at most 2e-6 of their outputs.
 FLOAT = Limit(sqnr=70.0, relative_error=1e-3, agreement=0.99)

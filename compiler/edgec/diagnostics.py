@@ -67,6 +67,12 @@ class Failure(Exception):
         return min(d.exit_code for d in self.diagnostics if d.severity == "error")
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line that says something in an exception's words, else its type."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str | None:
     """Return the allowed name that ``word`` was most likely meant to be, or None when nothing is close."""
     names = list(allowed)

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import IO, Literal
@@ -27,6 +27,7 @@ from edgec.artifacts.plan import Plan
 from edgec.artifacts.profile import Profile
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.exhaustion import disk_full, out_of_memory
 from edgec.runtime import guard, process
 
 Progress = Callable[[str], None]
@@ -214,29 +215,18 @@ def told(work: Callable[[], None], tell: Callable[[Message], None]) -> None:
 
 def _ending(error: Exception) -> Message:
     """What is told of an error that is no Failure; what is neither the machine's nor memory's is edgec's own bug."""
-    if any(isinstance(cause, MemoryError) or any(words in str(cause) for words in OUT_OF_MEMORY) for cause in _causes(error)):
+    if out_of_memory(error):
         bound = f": {error}" if isinstance(error, process.OverBoundError) else ""
         message = f"the lowering process ran out of memory{bound}"
         hint = "free memory, or where --job-memory bounds it, give more"
         return {"failure": [to_json(Diagnostic(code="job-killed", message=message, hint=hint))]}
+    if full := disk_full(error):
+        return {"failure": [to_json(Diagnostic(code="disk-full", message=str(full)))]}
     return _environment(error) if isinstance(error, OSError) else {"bug": traceback.format_exc()}
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what it was raised from or after: numpy hides the loader's words behind advice of its own."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-OUT_OF_MEMORY = ("allocate memory", "failed to map segment", "can't start new thread")
-"""Words of errors that are no MemoryError: those of torch, of the C library, of its loader, and of Python's threads."""
 
 
 def _environment(error: OSError) -> Message:
     """What the machine refused is the user's to mend; any other OSError is a bug."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if not full and error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO):
+    if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO):
         return {"bug": traceback.format_exc()}
-    code = "disk-full" if full else "not-writable"
-    return {"failure": [to_json(Diagnostic(code=code, message=str(error)))]}
+    return {"failure": [to_json(Diagnostic(code="not-writable", message=str(error)))]}

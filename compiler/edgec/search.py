@@ -130,10 +130,17 @@ def findings(searched: Searched | None) -> tuple[Diagnostic, ...]:
     ]
     if searched.winner is None and searched.chosen:
         trial = searched.chosen
-        message = f"{trial.plan.target.name}: none of {len(searched.trials)} candidates keeps every budget"
+        untried = sum(item.standing == "untried" for item in searched.trials)
+        tried = len(searched.trials) - untried
+        which = f"none of {tried} candidates keeps" if tried > 1 else "the one candidate that was tried does not keep"
+        message = f"{trial.plan.target.name}: {which} every budget"
         near = f"; the nearest is {trial.label}, which {searched.binding} keeps back"
         texts = ", or ".join(item.text for item in searched.relaxations)
-        hint = f"the smallest relaxations that one would pass with: {texts}" if texts else None
+        hints = [f"the smallest relaxations that one would pass with: {texts}"] if texts else []
+        if untried:
+            near += f"; {untried} {'was' if untried == 1 else 'were'} not tried: the time limit was reached"
+            hints.insert(0, "raise `time_limit`")
+        hint = "; ".join(hints) or None
         where = Location(file=trial.plan.manifest, route=searched.search.route)
         found.insert(0, Diagnostic(code="budget-missed", message=message + near, where=where, hint=hint))
     return tuple(found)

@@ -24,7 +24,7 @@ LAYERS = (
     {"runtime", "store", "targets", "upstream"},
     {
         *("artifacts", "protocols", "diagnostics", "codes", "resources", "versions", "reads", "marks", "cores", "last_words"),
-        "__init__",
+        *("__init__", "exhaustion"),
     },
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -52,6 +52,7 @@ SHARED = {
     "datasets.pictures",
     "datasets.arrays",
     "datasets.coco_file",
+    "recipes.buffers",
     "recipes.fine_tuning",
     "recipes.sensitivity",
     "recipes.submodules",

@@ -3,12 +3,14 @@
 import functools
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from plans import FILES, picture, plan, project, tensor
 
 from edgec.artifacts.manifest import Choice, Data, Image
+from edgec.artifacts.samples import Sample
 from edgec.diagnostics import Failure
 from edgec.lowering import lowering
 from edgec.stages.evaluate import evaluate
@@ -261,6 +263,36 @@ def test_a_recipe_that_does_not_work_is_said_so(tiny_project, tmp_path, monkeypa
     assert finding.message.endswith("int8 does not work on this model: no pattern")
 
 
+EXHAUSTED = [MemoryError(), OSError(28, "No space left on device"), RuntimeError("can't allocate memory: 9 bytes")]
+
+
+@pytest.mark.parametrize("error", EXHAUSTED, ids=["memory", "disk", "torch's memory"])
+def test_memory_or_a_disk_that_ran_out_is_nobodys_fault(error, monkeypatch):
+    """Neither the model's, nor the recipe's, nor the compiler's: it reaches what tells of it as it is."""
+    import torch
+    from materials import prepared
+
+    from edgec.runtime.inference import answers
+    from edgec.stages.lower import lower
+    from edgec.stages.quantize import export, quantize
+
+    def broken(*given, **options):
+        raise error
+
+    made, rows = plan(net("Linear"), (tensor("x", 1, 16),)), [Sample(id="0", tensors={"x": np.zeros((1, 16), "float32")})]
+    program, material, _, _ = prepared(torch.nn.Linear(16, 4), made.inputs)
+    for replaced, step in (
+        ("edgec.recipes.fp32.quantize", lambda: quantize(made, program, material)),
+        ("torch.export.export", lambda: export(made, material.model, material.example, None, Path())),
+        ("executorch.exir.to_edge_transform_and_lower", lambda: lower(made, program)),
+        ("torch.nn.Linear.forward", lambda: answers(material.model, rows, made.inputs)),
+    ):
+        with monkeypatch.context() as patch, pytest.raises(type(error)) as caught:
+            patch.setattr(replaced, broken)
+            step()
+        assert caught.value is error, replaced
+
+
 def test_a_compiler_that_fails_is_said_so(tiny_project, tmp_path, monkeypatch):
     monkeypatch.setattr("edgec.delegates.xnnpack.partitioners", lambda precision, options: ["not a partitioner"])
     finding = refusal(pictures(), tiny_project, tmp_path)
@@ -295,6 +327,22 @@ def test_inputs_may_share_a_dynamic_axis(recipe, tiny_project, tmp_path):
     inputs = (tensor("ids", 1, (1, 12), dtype="int64"), tensor("mask", 1, (1, 12)))
     found = lowered(plan(net("Masked"), inputs, recipe=Choice(name=recipe)), tiny_project, tmp_path / "out")
     assert {golden.input_shapes for golden in found.golden} >= {((1, 1), (1, 1)), ((1, 12), (1, 12))}
+
+
+def test_sums_with_a_dynamic_size_are_no_compute_operators():
+    import torch
+
+    from edgec.stages.lower import compute_operators
+
+    class Windows(torch.nn.Module):
+        def forward(self, x):
+            return x.reshape(1, x.shape[1] * 4, 4).relu()
+
+    size = torch.export.Dim("n", min=2, max=8)
+    program = torch.export.export(Windows(), (torch.randn(1, 4, 16),), dynamic_shapes=({1: size},))
+    names = [operator.name for operator in compute_operators(program.graph_module, {})]
+    assert any("sym_size" in str(node.target) for node in program.graph.nodes)
+    assert names == ["aten::relu", "aten::reshape"]
 
 
 def test_axes_that_depend_on_each_other_are_named(tiny_project, tmp_path):

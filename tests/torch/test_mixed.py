@@ -167,6 +167,46 @@ def test_half_precision_borders_stay_outside_the_delegate(tiny_project, tmp_path
     assert found.resolved["conversions to and from fp16"].startswith("2,")
 
 
+class Chunks(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.all, self.last = nn.Linear(16, 48), nn.Linear(16, 16)
+
+    def forward(self, x):
+        query, key, value = self.all(x).chunk(3, -1)
+        shares = nn.functional.softmax(query @ key.transpose(-1, -2), dim=-1, dtype=torch.float32).to(query.dtype)
+        return self.last(shares @ value)
+
+
+class Remembers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.memory, self.last = nn.LSTM(16, 16, batch_first=True), nn.Linear(16, 16)
+
+    def forward(self, x):
+        return self.last(self.memory(x)[0])
+
+
+class Largest(nn.Module):
+    def forward(self, x):
+        found = x.max(1, keepdim=True)
+        return torch.relu(found.values) + x * torch.ones(16) + found.indices
+
+
+@pytest.mark.parametrize("kind", [Chunks, Remembers, Largest])
+def test_what_gives_several_values_or_states_float32_is_kept_in_half_precision(kind):
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Linear(16, 16), kind(), nn.Linear(16, 4))
+    rows = samples(np.random.default_rng(0).standard_normal((4, 8, 16)).astype("float32"))
+    program, material, _, _ = prepared(model, (tensor("x", 1, 8, 16),), calibration=rows)
+    found = quantize(program, material, XNNPACK, {"keep": {"modules": ["1"]}, "precision": "fp16"})
+    given = torch.from_numpy(rows[0].tensors["x"])
+    expected, actual = (item.module(check_guards=False)(given)[0] for item in (program, found))
+    assert float((actual - expected).abs().max()) < 0.05 * float(expected.abs().max())
+    inside = [node for node in found.graph.nodes if node.op == "call_function" and any(name == "1" for name, _ in stack(node))]
+    assert any(isinstance(node.meta["val"], torch.Tensor) and node.meta["val"].dtype is torch.float16 for node in inside)
+
+
 def test_the_trap_a_quantizer_told_a_convolutions_name_does_nothing():
     """Raw ExecuTorch: set_module_name refuses None, and silently quantizes no convolution where it is given a config."""
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (

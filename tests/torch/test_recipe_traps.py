@@ -159,12 +159,13 @@ def test_floors_that_float16_holds_and_those_of_float32_are_left():
 
     class Floors(torch.nn.Module):
         def forward(self, x):
-            return x.clamp_min(1e-12), x.half().clamp_min(0.5), x.half().clamp(1e-9, 2.0), x.half().clamp_min(0.0)
+            half = x.half()
+            return x.clamp_min(1e-12), *(half.clamp_min(least) for least in (0.5, 1e-5, 6e-8, 0.0)), half.clamp(1e-9, 2.0)
 
     program = torch.export.export(Floors(), (torch.zeros(2),))
     keep_floors(program)
     assert [item.max().item() for item in program.module()(torch.zeros(2))] == [
-        pytest.approx(1e-12), 0.5, 2.0**-14, 0.0
+        pytest.approx(1e-12), 0.5, pytest.approx(1e-5, rel=0.01), 2.0**-24, 0.0, 2.0**-14
     ]  # fmt: skip
 
 

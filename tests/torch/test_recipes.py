@@ -89,6 +89,38 @@ def test_a_dynamic_axis_stays_dynamic(recipe, folder, tmp_path):
     assert found.boundaries[-1].sqnr > FLOORS[recipe]
 
 
+class Namesakes(torch.nn.Module):
+    """``fc.1`` and ``fc_1``, whose names become one where a dot is no letter of a name."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.fc = torch.nn.ModuleList(torch.nn.Linear(32, 32) for _ in range(2))
+        self.fc_1 = torch.nn.Linear(32, 32)
+
+    def forward(self, x):
+        return self.fc_1(torch.relu(self.fc[1](x)))
+
+
+@pytest.mark.parametrize("recipe", ["int4", "bf16", "mixed"])
+def test_layers_whose_names_are_alike_keep_their_own_weights(recipe):
+    from edgec.registry import plugin
+
+    rows = np.random.default_rng(0).standard_normal((8, 32)).astype("float32")
+    program, material, _, _ = prepared(Namesakes(), (tensor("x", 1, 32),), calibration=samples(rows))
+    if recipe == "mixed":
+        from edgec.recipes.submodules import inside, narrow
+
+        graph = program.module(check_guards=False)
+        narrow(graph, inside(["fc.1", "fc_1"]))
+    else:
+        quantized = plugin("recipes", recipe).quantize(program, material, plugin("delegates", "xnnpack"), {})
+        graph = quantized.module(check_guards=False)
+    given = torch.from_numpy(rows[:1])
+    expected, found = program.module(check_guards=False)(given)[0], graph(given)[0]
+    assert float((found - expected).abs().max()) < 0.2 * float(expected.abs().max())
+
+
 def test_int8_observes_ranges_as_it_is_told(built):
     """A histogram leaves out what is rare: the scales, and so the bytes, are others; both are near the model."""
     histogram, extremes = (built("Perceptron", "int8", observer=name) for name in ("histogram", "min-max"))

@@ -582,3 +582,130 @@ def test_a_vision_transformer_comes_out_right(recipe, floor, outside, folder, tm
     assert set(found.kernels) == outside
     assert found.boundaries[-1].sqnr > floor
     assert {item.name for item in found.rewrites} >= {"constants", "attention", "views"}
+
+
+def of(function, given, **held):
+    """A module of one function, exported for one tensor; ``held`` are its parameters."""
+    import torch
+
+    class Module(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            for name, parameter in held.items():
+                self.register_parameter(name, parameter)
+
+        def forward(self, x):
+            return function(self, x)
+
+    return torch.export.export(Module().eval(), (given,))
+
+
+def inplace(name, shown):
+    """An activation in place, of a part of what ``shown`` shows afterwards, and one that nobody else sees."""
+    import torch
+
+    def function(_, x):
+        y = x * 1.5
+        kept = shown(y)
+        getattr(torch.nn.functional, name)(y[:, :2] if kept is y else y, inplace=True)
+        return kept * 2, getattr(torch.nn.functional, name)(x * 3, inplace=True)
+
+    return function
+
+
+def unsuitable():
+    """For each rewrite a function with a place that does not suit it, and one other that does."""
+    import torch
+
+    functions = torch.nn.functional
+    attend = functions.scaled_dot_product_attention
+    return {
+        "silu-of-a-slice": ("silu", inplace("silu", lambda y: y)),
+        "hardsigmoid-beside-a-view": ("hardsigmoid", inplace("hardsigmoid", lambda y: y.view(-1))),
+        "roll-of-a-whole-turn": ("rolls", lambda _, x: (x.roll(6, 1).add_(1) + x, x.roll(1, 1))),
+        "padding-by-nothing": ("views", lambda _, x: (functions.pad(x, (0, 0)).add_(1) + x, x[:, 0])),
+        "nearest-of-integers": (
+            "nearest", lambda _, x: [functions.interpolate(y[None], scale_factor=2.0) for y in (x, x.to(torch.uint8))],
+        ),
+        "mean-of-a-number": ("pooling", lambda _, x: x.sum().mean(dim=0) + x.mean(dim=1)),
+        "roll-of-nothing": ("rolls", lambda _, x: (x[:, :0].roll(1, 1), x.roll(1, 1))),
+        "products-of-nothing": ("products", lambda _, x: (x[:, :, :0] @ x[:, :, :0].mT, x @ x.mT)),
+        "attention-to-nothing": ("attention", lambda _, x: (attend(x[:, :0], x, x), attend(x, x, x))),
+        "attention-without-scores": ("attention", lambda _, x: (attend(x, x, x, scale=0.0), attend(x, x, x))),
+        "seven-axes": ("views", lambda _, x: (x.reshape(1, 1, 2, 3, 2, 4).relu().unsqueeze(0), x.unsqueeze(0))),
+    }  # fmt: skip
+
+
+CASES = [
+    "silu-of-a-slice", "hardsigmoid-beside-a-view", "roll-of-a-whole-turn", "padding-by-nothing",
+    "nearest-of-integers", "mean-of-a-number", "roll-of-nothing", "products-of-nothing",
+    "attention-to-nothing", "attention-without-scores", "seven-axes",
+]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_unsuitable_place_is_left_and_the_others_are_rewritten(case):
+    import torch
+
+    name, function = unsuitable()[case]
+    given = torch.rand(2, 6, 4) * 4 - 2
+    program = of(function, given)
+    copy = duplicate(program)
+    assert len(rewrite_module(name).rewrite(copy)) == 1
+    copy.validate()
+    for before, after in zip(*(item.module(check_guards=False)(given.clone()) for item in (program, copy)), strict=True):
+        assert torch.allclose(before, after, atol=1e-6)
+
+
+def test_a_learnt_mask_goes_on_being_a_parameter_and_is_held_once():
+    import torch
+
+    attend = torch.nn.functional.scaled_dot_product_attention
+    mask, twice = (torch.nn.Parameter(torch.randn(6, 6)) for _ in range(2))
+    given = torch.randn(2, 6, 8)
+
+    def function(self, x):
+        return attend(x, x, x, self.mask) + attend(x, x * 2, x, self.twice) + attend(x, x, x * 2, self.twice)
+
+    program = of(function, given, mask=mask, twice=twice)
+    copy = duplicate(program)
+    assert len(rewrite_module("attention").rewrite(copy)) == 1
+    copy.validate()
+    assert weight_bytes(copy) == weight_bytes(program)
+    graph = copy.module(check_guards=False)
+    found = graph(given)
+    found.sum().backward()
+    assert [parameter.grad is not None for parameter in graph.parameters()] == [True, True]
+    assert torch.allclose(found, program.module(check_guards=False)(given), atol=1e-5)
+
+
+def test_a_rewrite_that_fails_is_dropped_and_named(monkeypatch):
+    from edgec.rewrites import pooling
+    from edgec.stages import rewrite as stage
+
+    program, given = exported("Gate", PICTURE)
+
+    def broken(changed):
+        raise IndexError("no such axis\nand more")
+
+    def answer(changed):
+        return [(changed.module(check_guards=False)(given).detach().numpy(),)]
+
+    def hold(before, after):
+        from edgec.stages.compare import boundary
+
+        return boundary(("exported", "rewritten"), ["one"], before, after)
+
+    monkeypatch.setattr(pooling, "rewrite", broken)
+    made = plan(Choice(name="python"), (tensor("x", *PICTURE),))
+    found = stage.rewrite(made, program, answer(program), answer, hold)
+    told = {item.name: (item.places, item.dropped) for item in found.record}
+    assert told["pooling"] == (0, "it does not work on this graph: IndexError: no such axis")
+    assert told["hardsigmoid"] == (1, "") and found.changed
+
+    def full(changed):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(pooling, "rewrite", full)
+    with pytest.raises(RuntimeError, match="allocate memory"):
+        stage.rewrite(made, program, answer(program), answer, hold)

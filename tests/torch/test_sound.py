@@ -102,7 +102,7 @@ def audio(given: LogMel | None) -> Input:
 def lowered(tmp_path_factory):
     """Lower one of the networks with a recipe; return the record and the artifact's answers to eight sounds."""
 
-    def of(name: str, recipe: str, given: LogMel | None = None):
+    def of(name: str, recipe: str, given: LogMel | None = None, waves: np.ndarray | None = None):
         folder = tmp_path_factory.mktemp(recipe)
         (folder / "nets.py").write_text(SOURCE)
         np.savez(folder / "sounds.npz", audio=sounds(16))
@@ -116,7 +116,7 @@ def lowered(tmp_path_factory):
         record = lowering(made, project, folder, lambda text: None)
         with Session(folder) as session:
             session.load(folder / "model.pte", record.pte_sha256, False)
-            return record, [session.run([wave[None]])[0] for wave in sounds(8)]
+            return record, [session.run([wave[None]])[0] for wave in (sounds(8) if waves is None else waves)]
 
     return of
 
@@ -137,6 +137,16 @@ def test_the_network_is_quantized_and_the_features_are_not(recipe, lowered):
     assert total.sqnr > 25, "features in 8 bits came to single figures"
     basis = 4 * 2 * 100 * 400  # what the transform's weights take in float32
     assert record.pte_bytes > basis
+
+
+def test_power_beyond_float16_is_computed_in_float32(lowered):
+    given = features(window=1600, hop=1600, fft=1600)
+    loud = np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE).astype(np.float32)
+    record, (answer,) = lowered("Features", "fp16", given, loud[None])
+    expected = reference(loud, given)
+    assert expected.max() > np.log(65504), "it is not loud enough to show anything"
+    assert record.delegation == 1.0
+    assert np.abs(answer[0, 0] - expected).max() < 2e-2
 
 
 def test_whole_numbers_are_no_sound():

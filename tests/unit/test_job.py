@@ -36,6 +36,16 @@ def test_memory_that_ran_out_is_no_bug(error):
     assert messages[0]["failure"][0]["code"] == "job-killed"
 
 
+def test_a_full_disk_is_told_whatever_hides_it():
+    messages = []
+
+    def work():
+        raise raised("the compiler trips", OSError(28, "No space left on device"))
+
+    job.told(work, messages.append)
+    assert messages[0]["failure"][0]["code"] == "disk-full"
+
+
 def test_another_error_is_a_bug():
     messages = []
 

@@ -175,6 +175,17 @@ def test_what_was_not_tried_is_neither_the_nearest_nor_on_the_front():
     assert found.trials[0].reason == "no time"
 
 
+def test_candidates_that_were_never_tried_keep_back_no_one():
+    never = [Trial(plan=plan(budgets=BUDGETS, recipe=Choice(name=name), search=LATENCY), untried="no time") for name in "ab"]
+    (error,) = search.findings(concluded(made(top1=0.4), made("fp32", size=14e6), *never))
+    assert "none of 2 candidates keeps every budget" in error.message
+    assert error.message.endswith("; 2 were not tried: the time limit was reached")
+    assert str(error.hint).startswith("raise `time_limit`; the smallest relaxations")
+    (alone,) = search.findings(concluded(made(top1=0.4), never[0]))
+    assert "the one candidate that was tried does not keep every budget" in alone.message
+    assert alone.message.endswith("; 1 was not tried: the time limit was reached")
+
+
 figures = st.builds(
     dict,
     size=st.floats(1e5, 2e7),

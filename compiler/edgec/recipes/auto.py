@@ -52,7 +52,7 @@ def choose(
         return "int8", told
     why = f"{told}; {_obstacle(kind, calibration)}"
     if "fp16" in runnable and "asimdhp" in target.features:
-        return "fp16", f"{why}, and {target.cpu} computes in half precision"
+        return "fp16", f"{why}, and the CPU computes in half precision (asimdhp)"
     return "fp32", why
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from edgec.artifacts.document import Json
 from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Options
+from edgec.recipes.buffers import buffered
 from edgec.recipes.linear_layers import (
     LinearLayer,
     brings_nothing,
-    constant,
     linear_layers,
     operator_kind,
     without_unused,
@@ -76,7 +76,7 @@ def _narrow(graph_module: Any, layer: LinearLayer) -> None:
         arguments = [graph.call_function(torch.ops.aten.to.dtype, (node.args[0], torch.bfloat16))]
         for name in [argument.target for argument in node.args[1:] if argument is not None]:
             value = operator.attrgetter(name)(graph_module).detach().to(torch.bfloat16)
-            arguments.append(constant(graph_module, f"{name}.bf16", value))
+            arguments.append(buffered(graph_module, f"{name}.bf16", value))
     with graph.inserting_after(node):
         wide = graph.call_function(torch.ops.aten.to.dtype, (node, torch.float32))
     node.replace_all_uses_with(wide, delete_user_cb=lambda user: user is not wide)

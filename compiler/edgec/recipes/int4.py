@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from edgec.artifacts.document import Json
 from edgec.artifacts.limit import Limit
 from edgec.artifacts.manifest import Options
-from edgec.recipes.linear_layers import LinearLayer, brings_nothing, constant, linear_layers, without_unused
+from edgec.recipes.buffers import buffered
+from edgec.recipes.linear_layers import LinearLayer, brings_nothing, linear_layers, without_unused
 
 if TYPE_CHECKING:
     import torch
@@ -92,7 +93,7 @@ def _rewrite(graph_module: Any, layer: LinearLayer, group: int, bounds: tuple[in
     weight, scale, zero = _quantized(layer.weight, group, bounds)
     with graph_module.graph.inserting_before(node):
         parts = [
-            constant(graph_module, f"{layer.name}.{part}", value)
+            buffered(graph_module, f"{layer.name}.{part}", value)
             for part, value in (("integers", weight), ("scales", scale), ("zeros", zero))
         ]
         weights = graph_module.graph.call_function(

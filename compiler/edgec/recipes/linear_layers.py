@@ -50,14 +50,6 @@ def operator_kind(node: Any) -> str:
     return str(schema.name).removeprefix("aten::") if schema is not None else ""
 
 
-def constant(graph_module: Any, name: str, value: torch.Tensor) -> Any:
-    """Return a node that gives ``value``, which becomes the attribute ``name``; one node for each use of it."""
-    flat = name.replace(".", "_")
-    if not hasattr(graph_module, flat):
-        graph_module.register_buffer(flat, value)
-    return graph_module.graph.get_attr(flat)
-
-
 def without_unused(graph_module: Any) -> Any:
     """Return ``graph_module`` without nodes and parameters that nothing uses any more."""
     graph_module.graph.eliminate_dead_code()

@@ -9,6 +9,7 @@ from typing import Any
 
 from edgec.artifacts.manifest import Input
 from edgec.diagnostics import Diagnostic, Failure, nearest
+from edgec.recipes.buffers import buffered
 
 PREFIX = "model"
 """What ``stages/load.py`` calls the user's model inside the deployed one."""
@@ -93,11 +94,14 @@ def _unknown(what: str, word: str, known: Iterable[str]) -> Diagnostic:
 
 
 def narrow(graph_module: Any, kept: Callable[[Any], bool]) -> int:
-    """Let the nodes that ``kept`` takes compute in float16, in place; return how many conversions stand at their borders."""
+    """Let the nodes that ``kept`` takes compute in float16, in place; return how many conversions stand at their borders.
+
+    What states float32 itself (a softmax with that ``dtype``), or makes it of no float, goes on giving float32.
+    """
     import torch
 
     graph, half = graph_module.graph, torch.float16
-    region = {node for node in graph.nodes if kept(node) and _computes_floats(node)}
+    region = _region(graph_module, kept)
     casts: dict[tuple[Any, Any], Any] = {}
 
     def cast(source: Any, dtype: Any) -> Any:
@@ -112,36 +116,68 @@ def narrow(graph_module: Any, kept: Callable[[Any], bool]) -> int:
                 node.replace_input_with(source, _half(graph_module, source))
             elif source not in region and _is_float(source):
                 node.replace_input_with(source, cast(source, half))
-        for user in [user for user in node.users if user not in region and user not in casts.values()]:
-            user.replace_input_with(node, cast(node, torch.float32))
+        if _is_float(node):  # of several values each is taken by a call of its own, which is a node of the region
+            for user in [user for user in node.users if user not in region and user not in casts.values()]:
+                user.replace_input_with(node, cast(node, torch.float32))
     graph.eliminate_dead_code()
     graph_module.recompile()
     return len(casts)
 
 
+def _region(graph_module: Any, kept: Callable[[Any], bool]) -> set[Any]:
+    """The nodes that give float16, or several values with float16 among them, where their floats are float16."""
+    region: set[Any] = set()
+    for node in graph_module.graph.nodes:
+        if node.op != "call_function":
+            continue
+        if node.target is operator.getitem:
+            within = node.args[0] in region and _is_float(node)
+        else:
+            within = kept(node) and _computes_floats(node) and not _states_float32(node)
+            within = within and any(_is_float(given) or _holds_float(graph_module, given) for given in node.all_input_nodes)
+        if within:
+            region.add(node)
+    return region
+
+
 def _computes_floats(node: Any) -> bool:
     name = str(getattr(node.target, "__name__", node.target))
-    return node.op == "call_function" and not name.startswith(INTEGERS) and _is_float(node)
+    values = node.meta.get("val")
+    several = isinstance(values, (list, tuple)) and any(_is_float32(value) for value in values)
+    return not name.startswith(INTEGERS) and (several or _is_float(node))
+
+
+def _states_float32(node: Any) -> bool:
+    import torch
+
+    schema = getattr(node.target, "_schema", None)
+    names = [argument.name for argument in schema.arguments] if schema is not None else []
+    return {**dict(zip(names, node.args, strict=False)), **node.kwargs}.get("dtype") is torch.float32
 
 
 def _is_float(node: Any) -> bool:
-    import torch
-
     value = node.meta.get("val")
     if value is None:  # what convert_pt2e inserts: integers come out of quantize, float32 of dequantize
         return "dequantize" in str(node.target)
+    return _is_float32(value)
+
+
+def _is_float32(value: Any) -> bool:
+    import torch
+
     return isinstance(value, torch.Tensor) and value.dtype is torch.float32
+
+
+def _holds_float(graph_module: Any, source: Any) -> bool:
+    return source.op == "get_attr" and _is_float32(operator.attrgetter(source.target)(graph_module))
 
 
 def _half(graph_module: Any, source: Any) -> Any:
     """Return the node of a float16 copy of the constant that ``source`` names; ``source`` itself for what is no float32."""
     import torch
 
-    value = operator.attrgetter(source.target)(graph_module)
-    if value.dtype is not torch.float32:
+    if not _holds_float(graph_module, source):
         return source
-    name = source.target.replace(".", "_") + "_half"
-    if not hasattr(graph_module, name):
-        graph_module.register_buffer(name, value.detach().to(torch.float16))
+    value = operator.attrgetter(source.target)(graph_module)
     with graph_module.graph.inserting_before(source):
-        return graph_module.graph.get_attr(name)
+        return buffered(graph_module, f"{source.target}_half", value.detach().to(torch.float16))

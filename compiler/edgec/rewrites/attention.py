@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from edgec.rewrites.graph import Writer, calls, constant, fixed, held, value
+from edgec.rewrites.graph import Writer, calls, constant, held, shaped, swept, value
+from edgec.rewrites.memory import storage, unwritten
 from edgec.rewrites.products import product
 
 SUMMARY = "attention without the guard for rows that are masked as a whole"
@@ -34,14 +35,17 @@ def rewrite(program: Any) -> list[Any]:
         mask = _mask(program, given)
         if mask is None or given.get("dropout_p") or given.get("enable_gqa") or not _alike(given):
             continue
-        found.append(_attention(program, node, given, mask))
+        if given.get("scale") != 0:  # nothing is divided by
+            found.append(_attention(program, node, given, mask))
+    if found:
+        swept(program)
     return found
 
 
 def _alike(given: dict[str, Any]) -> bool:
     """Whether the three have known shapes that are equal in all but the last two axes."""
     three = [given["query"], given["key"], given["value"]]
-    if not all(fixed(item) and value(item).dim() >= 3 for item in three):
+    if not all(shaped(item) and value(item).dim() >= 3 for item in three):
         return False
     return len({tuple(value(item).shape[:-2]) for item in three}) == 1
 
@@ -58,13 +62,23 @@ def _mask(program: Any, given: dict[str, Any]) -> Any:
         return torch.ones(rows, columns, dtype=dtype).triu(1) * -MASKED
     if given.get("attn_mask") is None:
         return 0.0
-    mask = held(program).get(given["attn_mask"])
-    if mask is None:
+    tensors, node = held(program), given["attn_mask"]
+    mask = tensors.get(node)
+    if mask is None or not unwritten(node) or (_learnt(program, node) and not _alone(tensors, node)):
         return None
     if mask.dtype == torch.bool:
         mask = torch.zeros(mask.shape, dtype=dtype).masked_fill(~mask, MASKED)
     mask = mask.clamp(min=MASKED)
     return None if bool((mask.amax(-1) <= MASKED).any()) else -mask
+
+
+def _learnt(program: Any, node: Any) -> bool:
+    return node.name in program.graph_signature.inputs_to_parameters
+
+
+def _alone(tensors: dict[Any, Any], node: Any) -> bool:
+    """Whether a parameter is one mask and nothing else: negated here, it can be trained no more elsewhere."""
+    return len(node.users) == 1 and sum(storage(tensor) == storage(tensors[node]) for tensor in tensors.values()) == 1
 
 
 def _attention(program: Any, node: Any, given: dict[str, Any], mask: Any) -> Any:
@@ -77,7 +91,8 @@ def _attention(program: Any, node: Any, given: dict[str, Any], mask: Any) -> Any
     query = writer.call(aten.div.Tensor, query, divisor)
     scores = product(writer, query, writer.call(aten.transpose.int, key, -2, -1))
     if isinstance(mask, torch.Tensor):
-        scores = writer.call(aten.sub.Tensor, scores, constant(program, mask, node))
+        learnt = not given.get("is_causal") and _learnt(program, given["attn_mask"])
+        scores = writer.call(aten.sub.Tensor, scores, constant(program, mask.detach(), node, learnt))
     shares = writer.call(aten.softmax.int, scores, -1)
     made = product(writer, shares, given["value"])
     writer.instead(made)

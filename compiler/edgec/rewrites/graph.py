@@ -48,6 +48,15 @@ def fixed(node: Any) -> bool:
     return all(isinstance(size, int) for size in value(node).shape)
 
 
+MOST_AXES = 6
+"""XNN_MAX_TENSOR_DIMS of XNNPACK, which takes calls on more and then does not load."""
+
+
+def shaped(node: Any) -> bool:
+    """Return whether the shape of what ``node`` gives is known, holds something, and has no more axes than XNNPACK takes."""
+    return fixed(node) and 0 not in value(node).shape and value(node).dim() <= MOST_AXES
+
+
 class Writer:
     """Inserts calls before ``place``, as if its module had made them: same provenance, values computed on fake tensors."""
 

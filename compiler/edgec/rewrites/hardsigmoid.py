@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgec.rewrites.graph import Writer, calls
+from edgec.rewrites.memory import private
 
 SUMMARY = "hard sigmoid without constants that are converted on every inference"
 DELEGATES: tuple[str, ...] = ("xnnpack",)
@@ -21,11 +22,13 @@ def suits(precision: str, static: bool) -> bool:
 
 
 def rewrite(program: Any) -> list[Any]:
-    """Replace every ``hardsigmoid``; return the divisions that came in their stead."""
+    """Replace every ``hardsigmoid``, less those in place whose memory others read; return the divisions in their stead."""
     import torch
 
     aten, found = torch.ops.aten, []
     for node in calls(program, aten.hardsigmoid.default, aten.hardsigmoid_.default):
+        if not private(node):
+            continue
         writer = Writer(program, node)
         raised = writer.call(aten.sub.Tensor, node.args[0], -3.0)
         found.append(writer.call(aten.div.Tensor, writer.call(aten.hardtanh.default, raised, 0.0, 6.0), 6.0))

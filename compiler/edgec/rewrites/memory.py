@@ -35,6 +35,31 @@ def unwritten(node: Any) -> bool:
     )
 
 
+def untouched(node: Any) -> bool:
+    """Return whether nothing changes what ``node`` gives, nor the memory of its first argument: one may show the other."""
+    return unwritten(node) and all(unwritten(root) for root in roots(node.args[0]))
+
+
+def private(node: Any) -> bool:
+    """Return whether what a call writes in place is read from the call alone: it may as well give a value of its own."""
+    places = written(node)
+    if not places:
+        return True
+    order = {item: position for position, item in enumerate(node.graph.nodes)}
+    known, waiting = set[Any](), list(places)
+    while waiting:
+        seen = waiting.pop()
+        if seen in known:
+            continue
+        known.add(seen)
+        if seen.op != "call_function" or any(order[user] > order[node] for user in seen.users):
+            return False
+        # What it shows, and what shows it.
+        waiting += [*written(seen), *roots(seen)]
+        waiting += [user for user in seen.users if user is not node and (_is_view(user) or seen in written(user))]
+    return True
+
+
 def _is_view(node: Any) -> bool:
     schema = getattr(node.target, "_schema", None)
     if schema is None:

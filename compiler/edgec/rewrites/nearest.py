@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgec.rewrites.graph import Writer, calls, constant, fixed, value
+from edgec.rewrites.graph import Writer, calls, constant, shaped, value
 
 SUMMARY = "nearest-neighbour enlargement as a transposed convolution with ones"
 DELEGATES: tuple[str, ...] = ("xnnpack",)
@@ -22,7 +22,7 @@ def rewrite(program: Any) -> list[Any]:
     aten, found = torch.ops.aten, []
     for node in calls(program, aten.upsample_nearest2d.vec, aten.upsample_nearest2d.default):
         given = node.args[0]
-        if not (fixed(given) and fixed(node)) or value(given).dim() != 4:
+        if not (shaped(given) and shaped(node)) or value(given).dim() != 4 or not value(given).is_floating_point():
             continue
         (channels, *before), after = value(given).shape[1:], value(node).shape[2:]
         factors = [size // old for size, old in zip(after, before, strict=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from edgec.rewrites.graph import PROVENANCE, Writer, calls, fixed, value
+from edgec.rewrites.graph import PROVENANCE, Writer, calls, shaped, value
 
 SUMMARY = "means over any axes as those over height and width"
 DELEGATES: tuple[str, ...] = ("xnnpack",)
@@ -23,10 +23,11 @@ def rewrite(program: Any) -> list[Any]:
     found = []
     for node in calls(program, torch.ops.aten.mean.dim):
         given, dims = node.args[0], node.args[1] or []
-        rank = value(given).dim()
+        if not shaped(given) or not (rank := value(given).dim()):
+            continue
         over = sorted(dim % rank for dim in dims) or list(range(rank))
         keeps = len(node.args) > 2 and bool(node.args[2])
-        if value(given).dtype != value(node).dtype or not fixed(given) or (rank == 4 and over == [2, 3] and keeps):
+        if value(given).dtype != value(node).dtype or (rank == 4 and over == [2, 3] and keeps):
             continue
         found.append(_pooled(Writer(program, node), given, over))
     for node in calls(program, torch.ops.aten.adaptive_avg_pool2d.default):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgec.rewrites.graph import Writer, calls, fixed, value
+from edgec.rewrites.graph import Writer, calls, shaped, value
 
 SUMMARY = "batched matrix products as bmm, without operands expanded to the shape that they have"
 DELEGATES: tuple[str, ...] = ("xnnpack",)
@@ -22,7 +22,7 @@ def rewrite(program: Any) -> list[Any]:
     found = []
     for node in calls(program, torch.ops.aten.matmul.default):
         left, right = node.args
-        if value(left).dim() < 3 or value(left).shape[:-2] != value(right).shape[:-2] or not (fixed(left) and fixed(right)):
+        if value(left).dim() < 3 or value(left).shape[:-2] != value(right).shape[:-2] or not (shaped(left) and shaped(right)):
             continue
         writer = Writer(program, node)
         found.append(product(writer, left, right))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgec.rewrites.graph import Writer, calls, fixed, value
+from edgec.rewrites.graph import Writer, calls, shaped, value
+from edgec.rewrites.memory import untouched
 
 SUMMARY = "rolls as slices and a concatenation"
 DELEGATES: tuple[str, ...] = ("xnnpack",)
@@ -22,7 +23,10 @@ def rewrite(program: Any) -> list[Any]:
     aten, found = torch.ops.aten, []
     for node in calls(program, aten.roll.default):
         made, shifts, dims = node.args[0], node.args[1], node.args[2] if len(node.args) > 2 else []
-        if not dims or not fixed(made) or not value(made).is_floating_point():
+        if not dims or not shaped(made) or not value(made).is_floating_point():
+            continue
+        whole = all(-shift % value(made).shape[dim] == 0 for shift, dim in zip(shifts, dims, strict=True))
+        if whole and not untouched(node):  # a copy, of which one is read after the other has changed
             continue
         writer = Writer(program, node)
         for shift, dim in zip(shifts, dims, strict=True):

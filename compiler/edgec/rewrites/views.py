@@ -6,13 +6,11 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from edgec.rewrites.graph import Writer, calls, fixed, swept, value
+from edgec.rewrites.graph import MOST_AXES, Writer, calls, shaped, swept, value
+from edgec.rewrites.memory import untouched
 
 SUMMARY = "select, split, squeeze, unsqueeze and strided slices as reshape and slice"
 DELEGATES: tuple[str, ...] = ("xnnpack",)
-
-MOST_AXES = 6
-"""XNN_MAX_TENSOR_DIMS of XNNPACK."""
 
 
 def suits(precision: str, static: bool) -> bool:
@@ -36,7 +34,7 @@ def rewrite(program: Any) -> list[Any]:
         aten.constant_pad_nd.default: _padded,
         aten.slice.Tensor: _strided,
     }
-    found = [made for node in calls(program, *views) if _float(node) and (made := views[node.target](Writer(program, node)))]
+    found = [made for node in calls(program, *views) if _suits(node) and (made := views[node.target](Writer(program, node)))]
     parts = (aten.chunk.default, aten.split.Tensor, aten.split_with_sizes.default, aten.unbind.int)
     for node in calls(program, *parts):
         found += _divided(program, node)
@@ -45,11 +43,14 @@ def rewrite(program: Any) -> list[Any]:
     return found
 
 
-def _float(node: Any) -> bool:
+def _suits(node: Any) -> bool:
+    """Whether it shows floats in a shape that XNNPACK takes, and nobody writes: a reshape may copy."""
     import torch
 
     seen = value(node)
-    return isinstance(seen, torch.Tensor) and seen.is_floating_point() and fixed(node) and fixed(node.args[0])
+    if not isinstance(seen, torch.Tensor) or not seen.is_floating_point():
+        return False
+    return shaped(node) and shaped(node.args[0]) and untouched(node)
 
 
 def _reshaped(writer: Writer) -> Any:
@@ -130,7 +131,9 @@ def _divided(program: Any, node: Any) -> list[Any]:
     parts = value(node)
     if not all(user.target is operator.getitem for user in node.users):
         return []
-    if not (value(given).is_floating_point() and fixed(given) and all(isinstance(n, int) for p in parts for n in p.shape)):
+    if not (value(given).is_floating_point() and shaped(given) and all(isinstance(n, int) for p in parts for n in p.shape)):
+        return []
+    if not untouched(node):
         return []
     unbound = node.target is aten.unbind.int
     dim = (node.args[1] if len(node.args) > 1 else 0) if unbound else (node.args[2] if len(node.args) > 2 else 0)

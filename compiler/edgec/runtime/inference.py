@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from edgec.artifacts.manifest import Input
 from edgec.artifacts.samples import Sample
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.exhaustion import exhausted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,6 +65,8 @@ def answers(module: Any, samples: Sequence[Sample], inputs: Sequence[Input], siz
                 outputs = [output.float().numpy() for output in module(*batch)]
             # Whatever the user's model raises on the user's data.
             except Exception as error:
+                if exhausted(error):
+                    raise
                 alone = [samples[len(found) + row] for row in range(len(batch[0]) if size > 1 else 1)]
                 raise _failed(module, alone, inputs, error) from error
             rows = len(batch[0]) if size > 1 else 1

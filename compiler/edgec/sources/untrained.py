@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgec.diagnostics import Failure
+from edgec.exhaustion import exhausted
 from edgec.store.weights import refused
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ def _running() -> Iterator[None]:
     except Failure:
         raise
     except Exception as error:
+        if exhausted(error):
+            raise
         words = str(error).strip().splitlines() or [type(error).__name__]
         raise refused(f"batch-norm statistics cannot be estimated on this data: {words[0]}") from error
 

@@ -13,6 +13,7 @@ from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
 from edgec.diagnostics import Diagnostic, Failure, Location
+from edgec.exhaustion import exhausted
 from edgec.registry import plugin
 from edgec.runtime.inference import batches
 from edgec.sources.untrained import quieten_residuals, reestimate_batch_norm
@@ -253,6 +254,8 @@ def _outputs(
             found = model(*example)
     # Any error of the user's model on inputs of the manifest's shape.
     except Exception as error:
+        if exhausted(error):
+            raise
         shapes = ", ".join(str(list(value.shape)) for value in example)
         words = str(error).strip().splitlines() or [type(error).__name__]
         raise Failure(

@@ -17,6 +17,7 @@ from edgec.artifacts.lowered import Operator
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.steps import Steps
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.exhaustion import exhausted
 from edgec.registry import plugin
 from edgec.upstream.decompositions import decomposed_once
 from edgec.upstream.delegate_answers import delegates_answered_once
@@ -71,6 +72,8 @@ def lower(plan: Plan, program: Any, narrow: bool = True) -> Lowering:
             return replace(_lowered(program, partitioners, steps, reasons), estimates=estimates)
     # The compiler raises whatever one of its passes trips over.
     except Exception as error:
+        if exhausted(error):
+            raise
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         names = ", ".join(choice.name for choice in plan.delegates)
         message = f"the model does not lower to {names}: {lines[0]}"
@@ -210,8 +213,17 @@ def _names(graph_module: Any) -> list[str]:
 
 
 def _calls(graph_module: Any) -> list[Any]:
-    calls = [node for node in graph_module.graph.nodes if node.op == "call_function"]
+    calls = [node for node in graph_module.graph.nodes if node.op == "call_function" and not _is_arithmetic(node)]
     return [node for node in calls if not operator_name(node).split("::")[-1].startswith(HELPERS)]
+
+
+def _is_arithmetic(node: Any) -> bool:
+    """Whether a call gives numbers alone, as that of a dynamic axis' size and sums with it: no partitioner takes those."""
+    import torch
+
+    values = torch.utils._pytree.tree_leaves(node.meta.get("val"))
+    numbers = (int, float, bool, torch.SymInt, torch.SymFloat, torch.SymBool)
+    return bool(values) and all(isinstance(value, numbers) for value in values)
 
 
 def operator_name(node: Any) -> str:

@@ -14,7 +14,8 @@ from edgec.artifacts.manifest import Input
 from edgec.artifacts.material import Material
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.samples import Sample
-from edgec.diagnostics import Diagnostic, Failure, Location
+from edgec.diagnostics import Diagnostic, Failure, Location, first_line
+from edgec.exhaustion import exhausted
 from edgec.registry import plugin
 from edgec.runtime.inference import answers, batches
 from edgec.upstream.quantizer_patterns import quantizer_patterns_when_needed
@@ -36,6 +37,12 @@ PRODUCTS = frozenset(
 SMALLEST_HALF = 2.0**-14
 """The smallest normal number of float16."""
 
+LARGEST_LOST = 2.0**-25
+"""The largest number that float16 rounds to 0: half of its smallest subnormal one."""
+
+FRONT = re.compile(r"front\d+")
+"""What ``deployed`` calls the modules in front of the model, each with the number of its input."""
+
 
 def export(plan: Plan, model: Any, example: tuple[Any, ...], dynamic: Any, root: Path) -> Any:
     """Return the ExportedProgram of ``model``, or of a float16 copy where the recipe computes in that.
@@ -51,6 +58,8 @@ def export(plan: Plan, model: Any, example: tuple[Any, ...], dynamic: Any, root:
             program = torch.export.export(taken, example, dynamic_shapes=dynamic)
         # torch.export raises whatever the model's own code raises under tracing.
         except Exception as error:
+            if exhausted(error):
+                raise
             dynamic, before = _equalled(dynamic, str(error)), dynamic
             if dynamic == before:
                 raise _not_exported(error, root, plan) from error
@@ -88,7 +97,7 @@ def keep_floors(program: Any) -> None:
     """Raise the floors of float16 values that are zero in float16 to its smallest normal number, in place.
 
     ``torch.nn.functional.normalize`` divides by the norm, but at least by 1e-12; in float16 that is zero, and a row of zeros
-    (padding, in Swin v2's attention) becomes NaN.
+    (padding, in Swin v2's attention) becomes NaN. A floor that float16 does hold, as 1e-5, stays: its logarithm is an answer.
     """
     import torch
 
@@ -97,7 +106,7 @@ def keep_floors(program: Any) -> None:
         if node.target not in (aten.clamp_min.default, aten.clamp.default) or node.meta["val"].dtype != torch.float16:
             continue
         floor = node.args[1] if len(node.args) > 1 else node.kwargs.get("min")
-        if isinstance(floor, float) and 0 < floor < SMALLEST_HALF and len(node.args) > 1:
+        if isinstance(floor, float) and 0 < floor <= LARGEST_LOST and len(node.args) > 1:
             node.update_arg(1, SMALLEST_HALF)
     program.graph_module.recompile()
 
@@ -106,10 +115,21 @@ def halved(model: torch.nn.Module) -> torch.nn.Module:
     """Return a float16 copy of ``model`` that converts floats on the way in and out.
 
     What the model makes in float32 itself, in forward or as a plain attribute, becomes float16 where it meets float16.
+    Features in front of it stay in float32, and what comes out of them is converted: the power of loud sound passes 65504.
     """
     import copy
 
     import torch
+
+    class Wide(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self, inner: torch.nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, value: torch.Tensor) -> torch.Tensor:
+            return self.inner(value if value.dtype is torch.float32 else value.to(torch.float32)).to(torch.float16)
+
+    fronts = {name: child for name, child in model.named_children() if FRONT.fullmatch(name)}
 
     class Halved(torch.nn.Module):  # type: ignore[misc]
         def __init__(self, inner: torch.nn.Module) -> None:
@@ -117,12 +137,16 @@ def halved(model: torch.nn.Module) -> torch.nn.Module:
             self.inner = inner
 
         def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            narrow = [item.to(torch.float16) if item.is_floating_point() else item for item in inputs]
+            halves = [item.is_floating_point() and f"front{index}" not in fronts for index, item in enumerate(inputs)]
+            narrow = [item.to(torch.float16) if half else item for item, half in zip(inputs, halves, strict=True)]
             with _narrowing():
                 outputs = self.inner(*narrow)
             return tuple(item.to(torch.float32) if item.is_floating_point() else item for item in outputs)
 
-    return Halved(copy.deepcopy(model).half()).eval()
+    narrowed = copy.deepcopy(model).half()
+    for name, front in fronts.items():
+        setattr(narrowed, name, Wide(copy.deepcopy(front)))
+    return Halved(narrowed).eval()
 
 
 def _narrowing() -> Any:
@@ -187,6 +211,8 @@ def quantize(plan: Plan, program: Any, material: Material, calibration: Sequence
         raise
     # PT2E raises AssertionError, RuntimeError and more from deep inside a pass.
     except Exception as error:
+        if exhausted(error):
+            raise
         for samples, batch in fed:
             answers(material.model, [samples[index] for index in batch], plan.inputs)
         message = f"the recipe {plan.recipe.name} does not work on this model: {first_line(error)}"
@@ -272,12 +298,6 @@ class _Look:
         if self.given.audio and max(-self.lowest, self.highest) > LOUDEST:
             message = f"the {self.role} data for sound {name!r} spans {span}; samples are -1..1"
             raise _unfit("calibration-range", message, "divide 16-bit samples by 32768")
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line that says something in an exception's words, else its type."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
 
 
 def _not_exported(error: Exception, root: Path, plan: Plan) -> Failure:

@@ -9,7 +9,8 @@ from typing import Any
 from edgec.artifacts.limit import Limit
 from edgec.artifacts.lowered import Boundary, Rewritten
 from edgec.artifacts.plan import Plan
-from edgec.diagnostics import Failure
+from edgec.diagnostics import Failure, first_line
+from edgec.exhaustion import exhausted
 from edgec.registry import REWRITES, plugin, rewrite_module
 from edgec.runtime.inference import Answers
 
@@ -58,22 +59,28 @@ def rewrite(plan: Plan, program: Any, before: Answers, ask: Ask, hold: Hold) -> 
     """Apply what suits the plan to copies of ``program`` (an ExportedProgram), one after the other.
 
     ``before`` are the program's answers, ``ask`` gives those of another, and ``hold`` compares the two and raises
-    Failure where they are too far apart: that rewrite is dropped, and the record says so.
+    Failure where they are too far apart: that rewrite is dropped, and the record says so. So is one that itself fails.
     """
     from edgec.rewrites.graph import duplicate, operator_calls, weight_bytes
 
     answers, record = before, list[Rewritten]()
     for name in suitable(plan):
         changed = duplicate(program)
-        places = rewrite_module(name).rewrite(changed)
-        if not places:
-            continue
-        found, gap, dropped = answers, None, ""
+        places, found, gap, dropped = [], answers, None, ""
         try:
+            places = rewrite_module(name).rewrite(changed)
+            if not places:
+                continue
             found = ask(changed)
             gap = hold(before, found)
         except Failure as failure:
             dropped = failure.diagnostics[0].message
+        # A graph that nobody thought of; the copy goes away, and the build goes on without.
+        except Exception as error:
+            if exhausted(error):
+                raise
+            changed = program if not places else changed
+            dropped = f"it does not work on this graph: {type(error).__name__}: {first_line(error)}"
         entry = Rewritten(
             name=name,
             places=len(places),

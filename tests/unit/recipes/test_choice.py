@@ -19,7 +19,7 @@ MODERN = replace(JETSON_NANO, cpu="cortex-a76", features=("asimd", "asimdhp", "a
     [
         (CONVOLUTIONAL, True, EVERY, JETSON_NANO, "int8", "convolutions hold 90 %"),
         (CONVOLUTIONAL, False, EVERY, JETSON_NANO, "fp32", "needs calibration data"),
-        (CONVOLUTIONAL, False, EVERY, MODERN, "fp16", "cortex-a76 computes in half precision"),
+        (CONVOLUTIONAL, False, EVERY, MODERN, "fp16", "the CPU computes in half precision (asimdhp)"),
         (CONVOLUTIONAL, True, EVERY - {"int8"}, LINUX_X86_64, "fp32", "no recipe with integers"),
         (LINEAR, False, EVERY, JETSON_NANO, "int8-dynamic", "linear layers hold 80 %"),
         (LINEAR, True, EVERY - {"int8-dynamic"}, LINUX_X86_64, "fp32", "no recipe with integers"),

@@ -265,6 +265,7 @@ def _concluded(candidates: Sequence[Trial], project: Project, shop: Workshop) ->
         trial = trials[0] if searched is None else searched.chosen
         diagnostics = refusals(trials, trial)
         if trial is None or diagnostics:
+            shop.forget(searched)
             return ended(Outcome(plan=plan, diagnostics=diagnostics, searched=searched))
         lowered, _, measured = settled(trial)
         runner = None

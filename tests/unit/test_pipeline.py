@@ -91,3 +91,20 @@ def test_nothing_is_clocked_before_every_job_is_done(work, monkeypatch):
     monkeypatch.setattr(trials, "judged", judged)
     built(work, monkeypatch, lower)
     assert order == ["lowered", "judged for jetson-nano", "judged for linux-x86_64"]
+
+
+def test_a_search_that_ended_with_nothing_begins_anew_the_next_time(monkeypatch, tmp_path):
+    started = []
+
+    def lower(trial, *others):
+        started.append(trial.label)
+        raise Failure(Diagnostic(code="lower-failed", message="no"))
+
+    monkeypatch.setattr(workshop, "_lowered", lower)
+    monkeypatch.setattr(workshop, "_compile_ahead", lambda *arguments: None)
+    checked = pipeline.front(ROOT / "manifests" / "camera-search.yaml")
+    plans, _ = pipeline.planned([checked], Settings(targets=("linux-x86_64",)))
+    for turn in (1, 2):
+        (found,) = codes(pipeline.build(plans, Settings(cache=tmp_path), lambda line: None))
+        assert "lower-failed" in found
+        assert len(started) == turn * len({item.lowering_key for item, _ in plans})

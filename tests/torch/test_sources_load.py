@@ -15,6 +15,7 @@ import torch
 
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Failure
+from edgec.registry import plugin
 from edgec.sources import exported, python, torchvision
 from edgec.sources.torchvision_table import TABLE, architectures, installed
 from edgec.sources.untrained import QUIET, draw_zeros, quieten_residuals, reestimate_batch_norm, seeded
@@ -505,3 +506,28 @@ def test_an_exported_program_loads_and_keeps_its_mode(project: Project) -> None:
     path.write_bytes(path.read_bytes()[:500])
     given["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     assert "not a program" in refused(exported, given, project)
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [("MemoryError()", MemoryError), ("RuntimeError('DefaultCPUAllocator: cannot allocate memory')", RuntimeError),
+     ("OSError(28, 'No space left on device')", OSError), ("ValueError()", Failure)],
+)  # fmt: skip
+def test_a_machine_that_is_full_is_not_the_models_fault(project, raised, told):
+    (project.root / "full.py").write_text(f"def build():\n    raise {raised}\n")
+    with pytest.raises(told):
+        python.load({"entry": "full:build"}, planned(project))
+    sys.modules.pop("full", None)
+
+
+@pytest.mark.parametrize(("raised", "told"), [(MemoryError(), MemoryError), (ValueError(), Failure)])
+def test_a_constructor_that_says_nothing_is_told_by_its_type(monkeypatch, raised, told):
+    import_torchvision()
+    import timm
+
+    def create_model(*arguments, **options):
+        raise raised
+
+    monkeypatch.setattr(timm, "create_model", create_model)
+    with pytest.raises(told, match=None if told is MemoryError else "ValueError"):
+        plugin("sources", "timm")._built("resnet18", {})

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.project import Project
-from edgec.diagnostics import Diagnostic, Failure
+from edgec.diagnostics import Diagnostic, Failure, first_line
+from edgec.exhaustion import exhausted
 from edgec.sources import given_weights
 from edgec.sources.given_weights import wrong
 from edgec.store import weights
@@ -85,7 +86,9 @@ def load(options: Options, project: Project) -> torch.nn.Module:
     try:
         program = torch.export.load(io.BytesIO(content))
     except Exception as error:  # whatever a broken or foreign file trips in the reader
-        reason = str(error).split("\n")[0] or type(error).__name__
+        if exhausted(error):
+            raise
+        reason = first_line(error)
         raise weights.refused(f"{options['file']} is not a program that this torch can load: {reason}") from error
     return _fixed(program.module(check_guards=False))
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.project import Project
-from edgec.diagnostics import Diagnostic, Failure, nearest
+from edgec.diagnostics import Diagnostic, Failure, first_line, nearest
+from edgec.exhaustion import exhausted
 from edgec.runtime.extras import missing_extra
 from edgec.sources import given_weights
 from edgec.sources.given_weights import wrong
@@ -206,7 +207,9 @@ def _configured(given: Mapping[str, Any]) -> Any:
         return transformers.CONFIG_MAPPING[kind].from_dict(own)
     # Each model type checks its own configuration, and raises what it likes.
     except Exception as error:
-        raise weights.refused(f"the configuration is not one of {kind}: {str(error).splitlines()[0]}") from None
+        if exhausted(error):
+            raise
+        raise weights.refused(f"the configuration is not one of {kind}: {first_line(error)}") from None
 
 
 def _untrained(options: Options, config: Any, seed: int) -> Any:
@@ -220,9 +223,9 @@ def _untrained(options: Options, config: Any, seed: int) -> Any:
         return seeded(seed, lambda: build(config, trust_remote_code=False, dtype=torch.float32))
     # Constructors of hundreds of architectures raise what they like about a configuration that they cannot take.
     except Exception as error:
-        raise weights.refused(
-            f"transformers cannot build {name} of {config.model_type}: {str(error).splitlines()[0]}"
-        ) from None
+        if exhausted(error):
+            raise
+        raise weights.refused(f"transformers cannot build {name} of {config.model_type}: {first_line(error)}") from None
 
 
 def _trained(kind: Any, config: Any, state: dict[str, torch.Tensor], shown: str) -> Any:
@@ -237,7 +240,7 @@ def _trained(kind: Any, config: Any, state: dict[str, torch.Tensor], shown: str)
             None, config=config, state_dict=state, dtype=torch.float32, output_loading_info=True
         )
     except RuntimeError as error:
-        raise weights.refused(f"the weights in {shown} do not fit the model: {str(error).splitlines()[0]}") from None
+        raise weights.refused(f"the weights in {shown} do not fit the model: {first_line(error)}") from None
     if absent := sorted(found["missing_keys"]):
         message = f"the weights in {shown} do not fit {kind.__name__}: {len(absent)} missing from the file, first {absent[0]}"
         raise weights.refused(message, "take the class that the weights were trained for")

@@ -14,6 +14,7 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, nearest
+from edgec.exhaustion import exhausted
 from edgec.sources import given_weights, planned_reads, project_code
 from edgec.sources.given_weights import wrong
 from edgec.sources.untrained import seeded
@@ -144,6 +145,8 @@ def _called(options: Options, project: Project) -> Any:
     except Failure:
         raise
     except (Exception, SystemExit) as error:  # whatever the user's code raises
+        if exhausted(error):
+            raise
         raise weights.refused(f"{options['entry']} failed: {_told(error, project)}") from error
 
 

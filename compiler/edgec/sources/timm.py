@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.project import Project
-from edgec.diagnostics import Diagnostic, Failure, nearest
+from edgec.diagnostics import Diagnostic, Failure, first_line, nearest
+from edgec.exhaustion import exhausted
 from edgec.runtime.extras import missing_extra
 from edgec.sources import given_weights
 from edgec.sources.given_weights import wrong
@@ -184,7 +185,8 @@ def _built(name: str, arguments: dict[str, Any]) -> torch.nn.Module:
         model: torch.nn.Module = timm.create_model(name, exportable=True, **arguments)
     # Constructors of thousands of architectures raise what they like about arguments that they do not take.
     except Exception as error:
+        if exhausted(error):
+            raise
         shown = ", ".join(f"{key}={value!r}" for key, value in arguments.items() if not key.startswith("pretrained"))
-        reason = str(error).split("\n")[0] or type(error).__name__
-        raise weights.refused(f"timm cannot build {name} with {shown or 'no arguments'}: {reason}") from None
+        raise weights.refused(f"timm cannot build {name} with {shown or 'no arguments'}: {first_line(error)}") from None
     return model

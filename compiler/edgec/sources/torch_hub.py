@@ -14,6 +14,7 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure
+from edgec.exhaustion import exhausted
 from edgec.sources import given_weights
 from edgec.sources.given_weights import wrong
 from edgec.sources.hub_archive import unpack
@@ -205,6 +206,8 @@ def _called(options: Options, project: Project, seed: int) -> Any:
     except Failure:
         raise
     except (Exception, SystemExit) as error:  # whatever the repository's code raises
+        if exhausted(error):
+            raise
         said = f"{type(error).__name__}: {str(error).splitlines()[0]}" if str(error) else type(error).__name__
         if isinstance(error, ModuleNotFoundError) or "Missing dependencies" in said:
             message = f"{trust(options)} needs packages that are not installed: {said}"

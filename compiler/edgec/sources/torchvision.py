@@ -11,6 +11,7 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, nearest
+from edgec.exhaustion import exhausted
 from edgec.sources import given_weights
 from edgec.sources.given_weights import wrong
 from edgec.sources.torchvision_table import Architecture, architectures
@@ -165,6 +166,8 @@ def _built(name: str, arguments: dict[str, Any], enum: Any = None) -> torch.nn.M
     try:
         model: torch.nn.Module = models.get_model(name, weights=enum, **arguments)
     except (TypeError, ValueError, RuntimeError, AssertionError, NotImplementedError, IndexError, KeyError) as error:
+        if exhausted(error):
+            raise
         listed = ", ".join(f"{key}={value!r}" for key, value in arguments.items()) or "no arguments"
         reason = str(error).split("\n")[0] or type(error).__name__
         raise weights.refused(f"torchvision cannot build {name} with {listed}: {reason}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edgec.artifacts.checked import Checked
 from edgec.artifacts.document import Document
@@ -188,24 +188,44 @@ def _made(
         several=len({plan.manifest for plan, _ in work}) > 1,
     )
     trials = iter(lowered([*work, *(baselines(work) if settings.baseline else [])], shop))
-    beside: list[Callable[[], Outcome]] = []
-    for count, group in enumerate(groups, 1):
+    count = 0
+
+    def told(outcome: Outcome) -> Outcome:
+        nonlocal count
+        count += 1
+        shop.watch(outcome.plan, outcome.status)
+        if shop.several:
+            say(f"{outcome.plan.name} for {outcome.plan.target.name}: {outcome.status} ({count} of {len(groups)})")
+        return outcome
+
+    beside: list[Aside] = []
+    for group in groups:
+        while beside and beside[0].ready():
+            yield told(beside.pop(0).outcome())
         shop.watch(group[0][0], "measuring")
         bundled = _concluded([next(trials) for _ in group], group[0][1], shop)
-        if len(beside) + 1 < cores() and count < len(groups):
-            beside.append(_aside(bundled, forks, damages))
+        if len(beside) + 1 < cores() and group is not groups[-1]:
+            beside.append(_aside(group[0][0], bundled, forks, damages))
             continue
         last = bundled()
-        for number, outcome in enumerate((*(ended() for ended in beside), last), count - len(beside)):
-            shop.watch(outcome.plan, outcome.status)
-            if shop.several:
-                say(f"{outcome.plan.name} for {outcome.plan.target.name}: {outcome.status} ({number} of {len(groups)})")
-            yield outcome
+        for entry in beside:
+            yield told(entry.outcome())
         beside = []
+        yield told(last)
 
 
-def _aside(work: Callable[[], Outcome], forks: Forks, damages: list[tuple[str, str]]) -> Callable[[], Outcome]:
-    """Begin ``work`` in a fork; return what waits for its outcome."""
+class Aside(NamedTuple):
+    """A bundle that is written elsewhere: whether it is there, and what waits for its outcome."""
+
+    ready: Callable[[], bool]
+    outcome: Callable[[], Outcome]
+
+
+def _aside(plan: Plan, work: Callable[[], Outcome], forks: Forks, damages: list[tuple[str, str]]) -> Aside:
+    """Begin ``work``, which ends with the outcome of ``plan``, in a fork; or leave it for later where there is none."""
+    from edgec.artifacts.outcome import Outcome
+    from edgec.workshop import diagnosed
+
     known = len(damages)
 
     def beside() -> tuple[Outcome, list[tuple[str, str]]]:
@@ -213,14 +233,17 @@ def _aside(work: Callable[[], Outcome], forks: Forks, damages: list[tuple[str, s
 
     fork = forks.begin(beside)
     if fork is None:
-        return work
+        return Aside(lambda: True, work)
 
-    def ended() -> Outcome:
-        outcome, met = fork.result()
+    def outcome() -> Outcome:
+        try:
+            found, met = fork.result()
+        except Exception as error:
+            return Outcome(plan=plan, diagnostics=diagnosed(plan, error))
         damages.extend(met)
-        return outcome
+        return found
 
-    return ended
+    return Aside(fork.ended, outcome)
 
 
 def _with_damages(outcomes: list[Outcome], damages: Sequence[tuple[str, str]], strict: bool) -> tuple[Outcome, ...]:

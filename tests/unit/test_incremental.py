@@ -112,6 +112,22 @@ def test_what_fails_in_a_fork_is_told_as_here(place: Place, monkeypatch: pytest.
     assert [found["code"] for found in done["diagnostics"]].count("cache-damaged") == 1
 
 
+def test_a_bug_in_a_fork_stops_no_other_bundle(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = write.write
+
+    def odd(bundle: Bundle, out: Path, cache: Cache | None = None) -> Written:
+        written = real(bundle, out, cache)
+        return replace(written, report=lambda: "no pickle") if bundle.target == "linux-x86_64" else written  # type: ignore[arg-type]
+
+    monkeypatch.delenv("EDGEC_DEBUG", raising=False)
+    monkeypatch.setattr(write, "write", odd)
+    monkeypatch.setattr("edgec.cores.cores", lambda: 2)
+    place.edit("[linux-x86_64]", "[linux-x86_64, jetson-nano]")
+    done = place.run("build")
+    assert done["exit_code"] == 1 and [found["code"] for found in done["diagnostics"]] == ["internal-error"]
+    assert [outcome["status"] for outcome in done["outcomes"]] == ["failed", "built"]
+
+
 def test_other_weights_lower_anew(place: Place) -> None:
     place.run("build")
     (place.manifests / "weights.safetensors").write_bytes(b"other weights")

@@ -57,13 +57,14 @@ def write(bundle: Bundle, out: Path, cache: Cache | None = None) -> Written:
     bundle lies.
     """
     base = out / "rejected" if bundle.rejected else out
-    with environment_errors(f"write the bundle into {base}"), _made(base) as made, _staging(base) as staging:
+    with environment_errors(f"write the bundle into {base}"), _made(base), _staging(base) as staging:
         _refuse_other(bundle, base)
         moves = _stage(bundle, staging, cache)
         with exclusive(base / LOCK):
+            _recover(base)  # of a writer that was killed meanwhile: what it left is older than what comes now
             _refuse_other(bundle, base)  # one of the same name may have come meanwhile
-            made(base.joinpath(bundle.name, bundle.version))
-            _commit(base, staging, moves)
+            with _made(base.joinpath(bundle.name, bundle.version)):
+                _commit(base, staging, moves)
         return _written(bundle, base, moves)
 
 
@@ -133,11 +134,21 @@ def _staging(base: Path) -> Iterator[Path]:
             _recover(base)
             (base / STAGING).mkdir(exist_ok=True)
             staging = base / STAGING / os.urandom(4).hex()
+            try:
+                stack.enter_context(hold(_lock_of(staging)))
+            except BaseException:
+                _tidy(base / STAGING)
+                raise
             stack.callback(_leave, staging)
-            stack.enter_context(hold(_lock_of(staging)))
-            stack.callback(_discard, staging)
+            stack.callback(_drop, staging)
             staging.mkdir()
         yield staging
+
+
+def _drop(staging: Path) -> None:
+    """Remove a staging folder; one whose moves were cut short, and not put back, is for the next write to finish."""
+    if not (staging / JOURNAL).exists():
+        _discard(staging)
 
 
 def _lock_of(staging: Path) -> Path:
@@ -145,14 +156,14 @@ def _lock_of(staging: Path) -> Path:
 
 
 def _leave(staging: Path) -> None:
-    """Remove the lock, and STAGING too unless another writer is at work there."""
+    """Remove the lock, which is still held, and STAGING too unless another writer is at work there."""
     with exclusive(staging.parent.parent / LOCK):
         _lock_of(staging).unlink(missing_ok=True)
         _tidy(staging.parent)
 
 
 def _tidy(folder: Path) -> None:
-    if not any(folder.iterdir()):
+    if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
 
 
@@ -220,9 +231,11 @@ def _commit(base: Path, staging: Path, moves: tuple[Move, ...]) -> None:
         for move in moves:
             if bundles.fingerprint(base / move.final) != move.sha256:
                 raise _differs(str(base / move.final))
+        (staging / JOURNAL).unlink()  # under LOCK still: of a journal that others see later they would finish the moves
     except BaseException:
         for move in reversed(begun):
             _roll_back(staging / move.staged, base / move.final, move.sha256)
+        (staging / JOURNAL).unlink(missing_ok=True)
         raise
 
 
@@ -294,39 +307,24 @@ def _written(bundle: Bundle, base: Path, moves: tuple[Move, ...]) -> Written:
 
 
 @contextlib.contextmanager
-def _made(base: Path) -> Iterator[_Maker]:
-    """Make folders as asked, and remove again, on a failure, those that were not there before and are empty."""
-    maker = _Maker()
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder; on a failure remove again what was not there before, where nothing else lies in it by now."""
+    made: list[Path] = []
     try:
-        maker(base)
-        yield maker
-    except BaseException:
-        maker.undo()
-        raise
-
-
-class _Maker:
-    """Makes folders and remembers which of them were missing, deepest last."""
-
-    def __init__(self) -> None:
-        self._made: list[Path] = []
-
-    def __call__(self, folder: Path) -> None:
-        missing = [path for path in (folder, *folder.parents) if not path.exists()]
-        for path in reversed(missing):
+        for path in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
             try:
                 path.mkdir()
             except FileExistsError:
                 if not path.is_dir():
                     raise
             else:  # another writer may have made it meanwhile, whose it is then
-                self._made.append(path)
-
-    def undo(self) -> None:
-        """Remove what was made where nothing else lies in it by now."""
-        for path in reversed(self._made):
-            if path.is_dir() and not any(path.iterdir()):
+                made.append(path)
+        yield
+    except BaseException:
+        for path in reversed(made):
+            with contextlib.suppress(OSError):  # something lies in it, or it has gone
                 path.rmdir()
+        raise
 
 
 def _content(file: File) -> bytes:

@@ -212,6 +212,7 @@ def hold(path: Path) -> IO[str]:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BaseException:
+        path.unlink(missing_ok=True)
         handle.close()
         raise
     return handle

@@ -43,6 +43,8 @@ def kept(cache: Cache, known: Mapping[Path, str]) -> Callable[[Path, IO[bytes]],
 def _put(path: Path, cache: Cache) -> Path:
     key = _key(sha256_of(path))  # of what is there: a wrong entry would stay
     with tempfile.TemporaryDirectory(prefix="edgec-keep-") as folder, cache.lock(KIND, key):
+        if entry := cache.read(KIND, key):  # another bundle of the same build holds the same runtime
+            return entry
         with (Path(folder) / FILE).open("wb") as made:
             archive.compress(path, made)
         return cache.write(KIND, key, Path(folder))

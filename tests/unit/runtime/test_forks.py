@@ -52,7 +52,7 @@ def test_what_the_work_raises_is_raised_with_its_traceback():
         forks.begin(work).result()
 
 
-@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_where_a_fork_dies_the_work_is_done_here(death):
     parent = os.getpid()
 
@@ -114,3 +114,91 @@ def test_where_no_process_can_be_begun_nothing_is(monkeypatch):
     again = os.dup(0)
     os.close(again)
     assert again == spare, "the pipe is closed"
+
+
+def test_the_second_signal_lets_what_the_first_began_finish(tmp_path):
+    """A terminal's Ctrl-C reaches the fork, and then the parent, on its way out, tells it again."""
+
+    def work():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(60)
+        finally:
+            (tmp_path / "begun").touch()
+            end = time.monotonic() + 1
+            while time.monotonic() < end:
+                time.sleep(0.05)
+            (tmp_path / "put back").touch()
+
+    with pytest.raises(KeyboardInterrupt), Forks() as forks:
+        forks.begin(work)
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+    assert (tmp_path / "put back").exists()
+
+
+def test_it_is_interrupted_where_the_parent_hears_no_ctrl_c(tmp_path):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell has it for what it starts in the background
+    try:
+        begun = time.monotonic()
+        with pytest.raises(KeyboardInterrupt), Forks() as forks:
+            forks.begin(lambda: time.sleep(60))
+            raise KeyboardInterrupt
+        assert time.monotonic() - begun < 30
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_signal_while_a_fork_begins_comes_once_it_is_known(monkeypatch):
+    real = os.fork
+
+    def fork():
+        pid = real()
+        if pid:
+            os.kill(os.getpid(), signal.SIGINT)
+        return pid
+
+    monkeypatch.setattr(os, "fork", fork)
+    forks = Forks()
+    with pytest.raises(KeyboardInterrupt), forks:
+        forks.begin(lambda: time.sleep(60))
+    assert [fork.ended() for fork in forks._begun] == [True]
+
+
+def test_an_answer_that_is_cut_short_is_none():
+    parent = os.getpid()
+
+    def work():
+        if os.getpid() == parent:
+            return "here"
+        return "x" * 10_000_000
+
+    with Forks() as forks:
+        fork = forks.begin(work)
+        while not fork.ended():
+            time.sleep(0.01)
+        os.kill(fork._pid, signal.SIGKILL)  # it waits for the pipe to take the rest
+        assert fork.result() == "here"
+
+
+def test_children_that_the_system_waits_for(monkeypatch):
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with Forks() as forks:
+            assert forks.begin(lambda: 1).result() == 1
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_nothing_is_forked_on_apples_systems(monkeypatch):
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert Forks().begin(lambda: 1) is None
+
+
+def test_what_a_fork_prints_is_nobodys(capfd):
+    import warnings
+
+    with Forks() as forks:
+        forks.begin(lambda: (print("out"), warnings.warn("err", stacklevel=1))[0]).result()
+    assert capfd.readouterr() == ("", "")

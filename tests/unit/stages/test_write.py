@@ -328,3 +328,68 @@ def test_a_folder_that_another_writer_makes_meanwhile_is_no_error(
 
     monkeypatch.setattr(Path, "mkdir", late)
     assert bundles.check(write(old, tmp_path / "out").folder) == old.digest
+
+
+def test_a_second_interrupt_while_everything_is_put_back_leaves_what_the_next_write_finishes(
+    old: Bundle, new: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    write(new, tmp_path / "new")
+    write(old, out)
+    real, calls = atomic.exchange, []
+
+    def interrupted(staged: Path, final: Path) -> bool:
+        calls.append(final)
+        if len(calls) in (3, 4):  # the third move, and the first that puts one back
+            raise KeyboardInterrupt
+        return real(staged, final)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "exchange", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write(new, out)
+    write(replace(old, target="another"), out)
+    assert prints(out) == prints(tmp_path / "new")
+    assert not [name for name in everything(out) if name.startswith(".")]
+
+
+def test_what_a_killed_writer_left_is_finished_before_a_newer_one_takes_its_place(
+    old: Bundle, new: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both were staging when the first was killed between two moves."""
+    out = tmp_path / "out"
+    newest = bundle(tmp_path / "newest-parts", description="The newest one.")
+    write(newest, tmp_path / "newest")
+    write(old, out)
+    real = stage._stage
+
+    def killed(written: Bundle, staging: Path, cache: Cache | None) -> tuple[stage.Move, ...]:
+        if (process := os.fork()) == 0:
+            moves = atomic.exchange
+
+            def deadly(staged: Path, final: Path) -> bool:
+                moves(staged, final)
+                os.kill(os.getpid(), signal.SIGKILL)
+                return True
+
+            stage._stage, stage.exchange = real, deadly  # type: ignore[attr-defined]
+            write(new, out)
+        os.waitpid(process, 0)
+        return real(written, staging, cache)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "_stage", killed)
+        write(newest, out)
+    assert prints(out) == prints(tmp_path / "newest")
+    write(replace(old, target="another"), out)
+    assert prints(out) == prints(tmp_path / "newest")
+
+
+def test_a_lock_that_cannot_be_taken_leaves_nothing(old: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(stage, "hold", full)
+    with pytest.raises(Failure) as caught:
+        write(old, tmp_path / "out")
+    assert caught.value.diagnostics[0].code == "disk-full" and not (tmp_path / "out").exists()

@@ -39,6 +39,25 @@ def test_a_known_content_is_not_compressed_again(cache: Cache, tmp_path: Path, m
     assert member(cache, second) == expected
 
 
+def test_what_another_writer_compresses_meanwhile_is_taken(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    expected, real, asked = member(None, path), Cache.read, []
+
+    def late(self: Cache, kind: str, key: str) -> Path | None:
+        asked.append(key)
+        if len(asked) == 1:  # it was not there yet; the other holds the lock
+            member(Cache(folder=self.folder), path)
+            monkeypatch.setattr(archive, "compress", None)
+            return None
+        return real(self, kind, key)
+
+    monkeypatch.setattr(Cache, "read", late)
+    assert member(cache, path) == expected
+
+
 def test_another_content_another_level_and_another_zlib_are_compressed(
     cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,7 @@ static auto registered = register_backend({"VulkanBackend", &stub});
 """
 
 
+@pytest.mark.slow
 def test_the_runner_of_a_board_is_built_there_and_asks_for_the_delegate(edgec, built, camera, tmp_path):
     """Built here on ExecuTorch's wheel, which has no Vulkan: the sources compile, and run what that wheel can run."""
     bundle, out = Path(built["board"]["folder"]), tmp_path / "a build"

@@ -166,6 +166,7 @@ def test_masks_are_of_segmentations_only(camera, tmp_path):
     assert done.returncode == 2 and "segmentation" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_network_of_torchvision_that_answers_with_names(edgec, project):
     found = built(edgec, project, "untrained")
     picture = next((project / "data" / "images").glob("*.png"))

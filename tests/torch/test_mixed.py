@@ -76,8 +76,8 @@ def lowered(made, where, folder):
     [
         ({"modules": ["middle"]}, ["middle"]),
         ({"modules": ["first"]}, ["first.0"]),
-        ({"modules": ["last.*", "first.0"]}, ["first.0", "last.head"]),
-        ({"types": ["Sequential"]}, ["first.0"]),
+        pytest.param({"modules": ["last.*", "first.0"]}, ["first.0", "last.head"], marks=pytest.mark.slow),
+        pytest.param({"types": ["Sequential"]}, ["first.0"], marks=pytest.mark.slow),
     ],
 )
 def test_what_is_named_stays_in_float_with_all_inside_it(keep, expected):

@@ -158,6 +158,7 @@ def test_samples_of_different_lengths_train_together():
         assert found.module(check_guards=False)(torch.zeros(1, length, 16))[0].shape == (1, 4)
 
 
+@pytest.mark.slow
 def test_another_seed_sees_the_samples_in_another_order():
     weights = [trained(vectors(), seed=seed)[0].state_dict for seed in (1, 1, 2)]
     same = [[torch.equal(value, other[name]) for name, value in weights[0].items()] for other in weights[1:]]

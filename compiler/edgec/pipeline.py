@@ -138,7 +138,6 @@ def build(work: Sequence[Work], settings: Settings, say: Progress, watch: Watch 
 
     from edgec.artifacts.plan import by_target
     from edgec.built import all_unchanged
-    from edgec.runtime.forks import Forks
     from edgec.store.cache import Cache
 
     damages: list[tuple[str, str]] = []
@@ -152,8 +151,11 @@ def build(work: Sequence[Work], settings: Settings, say: Progress, watch: Watch 
         for outcome in there:
             if outcome and watch:
                 watch(outcome.plan, outcome.status)
-        forks = stack.enter_context(Forks())
-        made = iter(_made(rest, settings, cache, forks, damages, say, watch) if rest else ())
+        made: Iterator[Outcome] = iter(())
+        if rest:
+            from edgec.runtime.forks import Forks
+
+            made = _made(rest, settings, cache, stack.enter_context(Forks()), damages, say, watch)
         outcomes = [outcome or next(made) for outcome in there]
     return _with_damages(outcomes, damages, settings.strict)
 

@@ -27,29 +27,29 @@ LENGTH = 8
 
 
 class Fork(Generic[Found]):
-    """A child process at ``work``; ``result`` waits for what it found."""
+    """A child process at ``work``; ``result`` waits for what it found, and ``waited`` says that it has ended."""
 
     def __init__(self, pid: int, answer: BinaryIO, work: Callable[[], Found]) -> None:
         self._pid, self._answer, self._work = pid, answer, work
         self._told = b""
-        self._waited = False
+        self.waited = False
 
     def ended(self) -> bool:
         """Whether it has ended, or is about to: ``result`` does not wait for its work any more."""
-        return self._waited or bool(select.select([self._answer], [], [], 0)[0])
+        return self.waited or bool(select.select([self._answer], [], [], 0)[0])
 
     def wait(self) -> None:
         """Wait until it has ended."""
-        if not self._waited:
+        if not self.waited:
             self._told = self._answer.read()
             with contextlib.suppress(ChildProcessError):  # who started this process ignores SIGCHLD: the system waits
                 os.waitpid(self._pid, 0)
-            self._waited = True
+            self.waited = True
             self._answer.close()
 
     def interrupt(self) -> None:
         """Have it end as by Ctrl-C."""
-        if not self._waited:
+        if not self.waited:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGTERM)
 
@@ -90,7 +90,8 @@ class Forks:
             reading, writing = os.pipe()
         except OSError:
             return None
-        parent, others = os.getpid(), list(self._begun)
+        parent = os.getpid()
+        self._begun = [fork for fork in self._begun if not fork.waited]  # what they hold may go
         with _held_back() as came:
             try:
                 pid = _forked()
@@ -99,7 +100,7 @@ class Forks:
                 os.close(writing)
                 return None
             if not pid:
-                _be(work, reading, writing, parent, others, came)
+                _be(work, reading, writing, parent, self._begun, came)
             os.close(writing)
             fork = Fork(pid, os.fdopen(reading, "rb"), work)
             self._begun.append(fork)

@@ -202,3 +202,11 @@ def test_what_a_fork_prints_is_nobodys(capfd):
     with Forks() as forks:
         forks.begin(lambda: (print("out"), warnings.warn("err", stacklevel=1))[0]).result()
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_has_been_waited_for_is_held_no_longer():
+    """Hundreds of bundles may be written in one block, and each work holds a candidate's answers."""
+    with Forks() as forks:
+        for number in range(5):
+            assert forks.begin(lambda number=number: number).result() == number
+        assert len(forks._begun) == 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgec.artifacts.document import Json
 from edgec.artifacts.manifest import Options
 from edgec.artifacts.project import Project
-from edgec.diagnostics import Diagnostic, Failure, nearest
+from edgec.diagnostics import Diagnostic, Failure, first_line, nearest
 from edgec.exhaustion import exhausted
 from edgec.sources import given_weights
 from edgec.sources.given_weights import wrong
@@ -169,8 +169,7 @@ def _built(name: str, arguments: dict[str, Any], enum: Any = None) -> torch.nn.M
         if exhausted(error):
             raise
         listed = ", ".join(f"{key}={value!r}" for key, value in arguments.items()) or "no arguments"
-        reason = str(error).split("\n")[0] or type(error).__name__
-        raise weights.refused(f"torchvision cannot build {name} with {listed}: {reason}") from None
+        raise weights.refused(f"torchvision cannot build {name} with {listed}: {first_line(error)}") from None
     return model
 
 

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edgec.diagnostics import Failure
+from edgec.diagnostics import Failure, first_line
 from edgec.exhaustion import exhausted
 from edgec.store.weights import refused
 
@@ -130,8 +130,7 @@ def _running() -> Iterator[None]:
     except Exception as error:
         if exhausted(error):
             raise
-        words = str(error).strip().splitlines() or [type(error).__name__]
-        raise refused(f"batch-norm statistics cannot be estimated on this data: {words[0]}") from error
+        raise refused(f"batch-norm statistics cannot be estimated on this data: {first_line(error)}") from error
 
 
 def reestimate_batch_norm(model: torch.nn.Module, batches: Iterable[tuple[torch.Tensor, ...]]) -> None:

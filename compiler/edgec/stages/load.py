@@ -12,7 +12,7 @@ from edgec.artifacts.manifest import Dimension, Image, Input, truth_names
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
-from edgec.diagnostics import Diagnostic, Failure, Location
+from edgec.diagnostics import Diagnostic, Failure, Location, first_line
 from edgec.exhaustion import exhausted
 from edgec.registry import plugin
 from edgec.runtime.inference import batches
@@ -257,11 +257,10 @@ def _outputs(
         if exhausted(error):
             raise
         shapes = ", ".join(str(list(value.shape)) for value in example)
-        words = str(error).strip().splitlines() or [type(error).__name__]
         raise Failure(
             Diagnostic(
                 code="model-not-loaded",
-                message=f"the model does not run on inputs of shape {shapes}: {words[0]}",
+                message=f"the model does not run on inputs of shape {shapes}: {first_line(error)}",
                 hint="make `inputs` what the model's forward takes (a picture reaches it as [1, 3, height, width], log-mel "
                 "features as [1, 1, bands, frames])",
             )

@@ -16,7 +16,7 @@ from typing import Any
 from edgec.artifacts.lowered import Operator
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.steps import Steps
-from edgec.diagnostics import Diagnostic, Failure
+from edgec.diagnostics import Diagnostic, Failure, first_line
 from edgec.exhaustion import exhausted
 from edgec.registry import plugin
 from edgec.upstream.decompositions import decomposed_once
@@ -74,9 +74,8 @@ def lower(plan: Plan, program: Any, narrow: bool = True) -> Lowering:
     except Exception as error:
         if exhausted(error):
             raise
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         names = ", ".join(choice.name for choice in plan.delegates)
-        message = f"the model does not lower to {names}: {lines[0]}"
+        message = f"the model does not lower to {names}: {first_line(error)}"
         raise Failure(Diagnostic(code="lower-failed", message=message)) from error
 
 

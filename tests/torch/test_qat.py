@@ -165,11 +165,18 @@ def test_another_seed_sees_the_samples_in_another_order():
     assert all(same[0]) and not all(same[1])
 
 
-def test_torch_is_left_as_it_was():
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), torch.random.get_rng_state()
+def test_torchs_settings_are_left_as_they_were():
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     trained(vectors(), threads=before[0] + 1)
-    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before[:2]
-    assert torch.equal(torch.random.get_rng_state(), before[2])
+    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
+
+
+def test_training_draws_without_moving_torchs_generator():
+    before = torch.random.get_rng_state()
+    with fine_tuning.deterministic(5, torch.get_num_threads()):
+        drawn = torch.randn(4)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.equal(drawn, torch.randn(4, generator=torch.Generator().manual_seed(5)))
 
 
 def test_a_model_without_parameters_is_refused():

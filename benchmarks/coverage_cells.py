@@ -96,10 +96,9 @@ def cells(row: dict[str, Any], recipes: Sequence[str], limit: float) -> Iterator
         with closing(opened[0]) as shared:
             for recipe, plan in zip(recipes, plans, strict=True):
                 place = folder / f"job-{recipe}"
-                place.mkdir()
 
                 def lowering(plan: Any = plan, place: Path = place) -> Record:
-                    return figures(with_limit(limit, lambda stop: shared.lower(plan, place, say, stop)))
+                    return figures(with_limit(limit, lambda stop: shared.lower(plan, project, place, say, stop)))
 
                 record = {**known, "recipe": recipe, **told(lowering, limit)}
                 yield {**record, "seconds": round(time.monotonic() - start, 1)}

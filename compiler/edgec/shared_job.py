@@ -1,7 +1,8 @@
-"""Several lowerings of one model: a child process opens it, then forks for each Plan; store digests come out as of a job.
+"""Several lowerings from one process: it imports the compiler, opens a model that they share, and forks for each Plan.
 
-Loading, eager's answers and the export are done once, and the compiler is imported once. A fork has its own memory, its
-own session for the artifact and its own last words, so that one that fails or is killed takes no other with it.
+What comes out is what jobs of their own give. Loading, eager's answers and the export are done once where the Plans are of
+one model; of different models only the imports are. A fork has its own memory, its own session for the artifact and its own
+last words, so that one that fails or is killed takes no other with it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from io import BufferedRWPair
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgec import job
 from edgec.artifacts.codec import from_json, to_json
@@ -29,16 +30,22 @@ from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
 from edgec.runtime import guard, process
 
+if TYPE_CHECKING:
+    from edgec.opening import Opened
+
 POLL_MS = 50
 HUNG_UP = getattr(select, "POLLRDHUP", select.POLLHUP)
 
 
 class SharedJob:
-    """The parent's side: an opened model that candidates are lowered from, several at a time, until it is closed."""
+    """The parent's side: what plans are lowered from, several at a time, until it is closed."""
 
     def __init__(self, plans: Sequence[Plan], project: Project, progress: job.Progress, stop: threading.Event) -> None:
-        """Open the model of ``plans``, all of one reference key. Raises as ``job.run`` does."""
-        self._project, self._stop = project, stop
+        """Open the model of ``plans``, all of one reference key; of none, only import the compiler.
+
+        Raises as ``job.run`` does.
+        """
+        self._stop = stop
         self._control, theirs = socket.socketpair()
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self._folder = tempfile.TemporaryDirectory(prefix="edgec-opened-")
@@ -70,11 +77,14 @@ class SharedJob:
         """Whether it can lower."""
         return self._child.poll() is None
 
-    def lower(self, plan: Plan, folder: Path, progress: job.Progress, stop: threading.Event | None = None) -> Lowered:
-        """Lower ``plan`` into ``folder`` in a fork of the opened process. Raises as ``job.run`` does.
+    def lower(
+        self, plan: Plan, project: Project, folder: Path, progress: job.Progress, stop: threading.Event | None = None
+    ) -> Lowered:
+        """Lower ``plan`` into ``folder`` (made if need be) in a fork of the process. Raises as ``job.run`` does.
 
         ``stop`` ends this one only.
         """
+        folder.mkdir(parents=True, exist_ok=True)
         stop = stop or self._stop
         ours, theirs = socket.socketpair()
         with ours, tempfile.TemporaryFile() as words, theirs:
@@ -82,8 +92,9 @@ class SharedJob:
                 socket.send_fds(self._control, [b"+"], [theirs.fileno(), words.fileno()])
             theirs.close()
             with cut_when(stop, lambda: _shut(ours)), ours.makefile("rwb") as stream:
+                request = {"plan": to_json(plan), "project": job.where(project), "folder": str(folder.resolve())}
                 with contextlib.suppress(OSError):
-                    stream.write(json.dumps({"plan": to_json(plan), "folder": str(folder.resolve())}).encode() + b"\n")
+                    stream.write(json.dumps(request).encode() + b"\n")
                     stream.flush()
                 messages = _Messages(stream)
                 final = job.relayed(messages, progress)
@@ -144,7 +155,8 @@ def cut_when(stop: threading.Event, cut: Callable[[], None]) -> Iterator[None]:
 
 
 def main(parent: int) -> None:
-    """Open the model that stdin names, tell so on what stdout was, then fork for each connection on the control socket."""
+    """Open the model that stdin names, if any, tell so on what stdout was, then fork for each connection that comes."""
+    import edgec.lowering  # noqa: F401 (each fork would import it anew)
     from edgec.opening import in_common
     from edgec.upstream.imports import import_compiler
 
@@ -154,13 +166,13 @@ def main(parent: int) -> None:
     os.dup2(2, 1)
     tell = job.teller(channel)
     request = json.load(sys.stdin)
-    project = job.project_at(request["project"])
-    ready: list[Any] = []
+    ready: list[Opened | None] = []
 
     def work() -> None:
         import_compiler()
         plans = [from_json(Plan, item) for item in request["plans"]]
-        ready.append(in_common(plans, project, lambda line: tell({"progress": line})))
+        project = job.project_at(request["project"])
+        ready.append(in_common(plans, project, lambda line: tell({"progress": line})) if plans else None)
         tell({"opened": True})
 
     job.told(work, tell)
@@ -168,7 +180,7 @@ def main(parent: int) -> None:
     os.dup2(2, 1)
     if ready:
         with socket.socket(fileno=request["control"]) as control:
-            _serve(control, lambda stream: _forked(stream, ready[0], project))
+            _serve(control, lambda stream: _forked(stream, ready[0]))
 
 
 def _serve(control: socket.socket, work: Callable[[BufferedRWPair], None]) -> None:
@@ -226,7 +238,7 @@ def _fork(
         os._exit(code)
 
 
-def _forked(stream: BufferedRWPair, model: Any, project: Project) -> None:
+def _forked(stream: BufferedRWPair, model: Opened | None) -> None:
     """Serve the one request of a connection."""
     from edgec.lowering import lowering
 
@@ -239,7 +251,7 @@ def _forked(stream: BufferedRWPair, model: Any, project: Project) -> None:
     def work() -> None:
         folder = Path(request["folder"])
         os.chdir(folder)
-        plan = from_json(Plan, request["plan"])
+        plan, project = from_json(Plan, request["plan"]), job.project_at(request["project"])
         lowered = lowering(plan, project, folder, lambda line: tell({"progress": line}), model)
         tell({"lowered": lowered.pte_sha256})
 

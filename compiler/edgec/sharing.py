@@ -1,4 +1,4 @@
-"""Which jobs of a build open their model together: those of one reference key, where at least two are still to run."""
+"""What jobs of a build have in common while at least two are still to run: their model, or only the compiler's imports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from edgec.stages.plan import reference_key
 
 
 class Sharing(AbstractContextManager["Sharing"]):
-    """The opened models of a build, at most ``most`` at a time, each from its first job to its last."""
+    """The opened models of a build, at most ``most`` at a time, each from its first job to its last; and the compiler.
+
+    Jobs of one reference key are lowered from one opened model, all others from one process that has imported the compiler;
+    the last of a build, where neither is there, in a process of its own.
+    """
 
     def __init__(self, plans: Iterable[Plan], most: int, stop: threading.Event) -> None:
         self._stop, self._most = stop, most
@@ -26,23 +30,25 @@ class Sharing(AbstractContextManager["Sharing"]):
         for plan in plans:
             self._waiting[reference_key(plan)][plan.lowering_key] = plan
         self._shared: dict[str, SharedJob] = {}
+        self._imported: SharedJob | None = None
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._lock = threading.Lock()
+        self._lock, self._importing = threading.Lock(), threading.Lock()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for shared in self._shared.values():
-            shared.close()
+        for shared in (*self._shared.values(), self._imported):
+            if shared:
+                shared.close()
         self._shared.clear()
+        self._imported = None
 
     def run(self, plan: Plan, project: Project, folder: Path, progress: job.Progress) -> Lowered:
-        """Lower ``plan`` into ``folder``, from the opened model where there is or will be one. Raises as ``job.run`` does."""
-        shared = self._opened(plan, project, progress)
+        """Lower ``plan`` into ``folder``, from what it shares with other jobs, if anything. Raises as ``job.run`` does."""
+        shared = self._opened(plan, project, progress) or self._compiler(project, progress)
         if shared is None:
             return job.run(plan, project, folder, progress, self._stop)
-        folder.mkdir(parents=True, exist_ok=True)
-        return shared.lower(plan, folder, progress)
+        return shared.lower(plan, project, folder, progress)
 
     def done(self, plan: Plan) -> None:
         """Take note that ``plan`` needs no job any more; with the last of its model, the model is closed."""
@@ -70,3 +76,14 @@ class Sharing(AbstractContextManager["Sharing"]):
             with self._lock:
                 self._shared[key] = shared
             return shared
+
+    def _compiler(self, project: Project, progress: job.Progress) -> SharedJob | None:
+        with self._importing:
+            if self._imported and not self._imported.alive:
+                self._imported.close()
+                self._imported = None
+            with self._lock:
+                waiting = sum(map(len, self._waiting.values()))
+            if self._imported is None and waiting > 1:
+                self._imported = SharedJob((), project, progress, self._stop)
+            return self._imported

@@ -1,4 +1,4 @@
-"""Several recipes from one opened model: the same bytes as alone, and what befalls one leaves the others be."""
+"""Recipes from one opened model, models from one compiler: the bytes as alone; what befalls one leaves the others be."""
 
 import hashlib
 import os
@@ -26,6 +26,9 @@ def net(name, recipe="fp32"):
     return replace(made, recipe=Choice(name=recipe))
 
 
+FP32, INT8 = net("Linear"), net("Linear", "int8")
+
+
 def files(folder):
     """The sha256 of what a job wrote."""
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir() if path.is_file()}
@@ -34,41 +37,59 @@ def files(folder):
 def test_candidates_come_out_as_from_jobs_of_their_own(tiny_project, tmp_path):
     plans = [net("Linear", recipe) for recipe in ("fp32", "int8", "fp16")]
     lines = []
-    shared = SharedJob(plans, project(tiny_project), lines.append, threading.Event())
+    where = project(tiny_project)
+    shared = SharedJob(plans, where, lines.append, threading.Event())
     try:
         tasks = Path(f"/proc/{shared._child.pid}/task")
         assert not tasks.exists() or len(list(tasks.iterdir())) == 1, "a thread would not live on in the forks"
         with ThreadPoolExecutor(2) as pool:
-            found = list(pool.map(lambda one: shared.lower(one, made(tmp_path, one), lambda line: None), plans))
+            found = list(pool.map(lambda one: shared.lower(one, where, tmp_path / one.recipe.name, lambda line: None), plans))
     finally:
         shared.close()
     assert [line.rsplit(" ", 2)[0] for line in lines] == ["load", "evaluate eager", "export", "compare eager with exported"]
     for one, lowered in zip(plans, found, strict=True):
         alone = tmp_path / f"alone-{one.recipe.name}"
-        assert job.run(one, project(tiny_project), alone) == lowered
+        assert job.run(one, where, alone) == lowered
         assert files(alone) == files(tmp_path / one.recipe.name)
     assert not children()
 
 
-def made(place, one):
-    folder = place / one.recipe.name
-    folder.mkdir()
-    return folder
+def test_models_from_one_imported_compiler_come_out_as_from_jobs_of_their_own(tiny_project, tmp_path):
+    plans = {name: net(name, "int8") for name in ("Linear", "Nowhere")}
+    where = project(tiny_project)
+    shared = SharedJob((), where, print, threading.Event())
+    try:
+        tasks = Path(f"/proc/{shared._child.pid}/task")
+        assert not tasks.exists() or len(list(tasks.iterdir())) == 1, "a thread would not live on in the forks"
+        with ThreadPoolExecutor(2) as pool:
+            found = {
+                name: pool.submit(shared.lower, one, where, tmp_path / name, lambda line: None)
+                for name, one in plans.items()
+            }
+        with pytest.raises(Failure) as caught:
+            found["Nowhere"].result()
+        assert caught.value.exit_code in (3, 4)
+    finally:
+        shared.close()
+    assert job.run(plans["Linear"], where, tmp_path / "alone") == found["Linear"].result()
+    assert files(tmp_path / "alone") == files(tmp_path / "Linear")
+    assert not children()
 
 
 def test_one_that_is_killed_takes_no_other_with_it(tiny_project, tmp_path):
-    shared = SharedJob([net("Linear"), net("Linear", "int8")], project(tiny_project), print, threading.Event())
+    where = project(tiny_project)
+    shared = SharedJob([FP32, INT8], where, print, threading.Event())
     before = set(children())
     try:
         with ThreadPoolExecutor(1) as pool:
-            going = pool.submit(shared.lower, net("Linear", "int8"), made(tmp_path, net("Linear", "int8")), print)
+            going = pool.submit(shared.lower, INT8, where, tmp_path / "int8", print)
             wait_for(lambda: set(children()) - before)
             os.kill(min(set(children()) - before), signal.SIGKILL)
             with pytest.raises(Failure) as caught:
                 going.result()
         assert (caught.value.diagnostics[0].code, caught.value.exit_code) == ("job-killed", 8)
         assert shared.alive
-        assert shared.lower(net("Linear"), made(tmp_path, net("Linear")), print).pte_bytes
+        assert shared.lower(FP32, where, tmp_path / "fp32", print).pte_bytes
     finally:
         shared.close()
     assert not children()
@@ -76,11 +97,12 @@ def test_one_that_is_killed_takes_no_other_with_it(tiny_project, tmp_path):
 
 def test_stop_ends_what_runs(tiny_project, tmp_path):
     stop = threading.Event()
-    shared = SharedJob([net("Linear"), net("Linear", "int8")], project(tiny_project), print, stop)
+    where = project(tiny_project)
+    shared = SharedJob([FP32, INT8], where, print, stop)
     before = set(children())
     try:
         with ThreadPoolExecutor(1) as pool:
-            going = pool.submit(shared.lower, net("Linear", "int8"), made(tmp_path, net("Linear", "int8")), print)
+            going = pool.submit(shared.lower, INT8, where, tmp_path / "int8", print)
             wait_for(lambda: set(children()) - before)
             stop.set()
             with pytest.raises(CancelledError):
@@ -99,11 +121,12 @@ def test_a_model_that_does_not_open_is_the_parents_refusal(tiny_project):
 
 
 def test_what_happens_to_the_opened_process_ends_its_forks(tiny_project, tmp_path):
-    shared = SharedJob([net("Linear"), net("Linear", "int8")], project(tiny_project), print, threading.Event())
+    where = project(tiny_project)
+    shared = SharedJob([FP32, INT8], where, print, threading.Event())
     before = set(children())
     try:
         with ThreadPoolExecutor(1) as pool:
-            going = pool.submit(shared.lower, net("Linear", "int8"), made(tmp_path, net("Linear", "int8")), print)
+            going = pool.submit(shared.lower, INT8, where, tmp_path / "int8", print)
             wait_for(lambda: set(children()) - before)
             shared._child.kill()
             with pytest.raises(Failure) as caught:

@@ -1,4 +1,4 @@
-"""Which jobs open their model together, how many models are open at once, and when they are closed."""
+"""Which jobs share their model or the compiler, how many models are open at once, and when they are closed."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ class Opened:
         self.plans, self.lowered, self.alive, self.closed = plans, [], True, False
         Opened.made.append(self)
 
-    def lower(self, plan, folder, progress):
+    def lower(self, plan, project, folder, progress):
         self.lowered.append(plan.label)
 
     def close(self):
@@ -78,12 +78,41 @@ def test_nothing_is_opened_for_what_the_cache_leaves_to_one(work, alone, tmp_pat
     assert (alone, Opened.made) == ([work[3][0].label], [])
 
 
+def other_models(work):
+    """The same work on other models."""
+    return [(replace(plan, folder="other", lowering_key=f"other {plan.lowering_key}"), project) for plan, project in work]
+
+
 def test_no_more_models_are_open_than_there_are_jobs_at_once(work, alone, tmp_path):
-    another = [(replace(plan, folder="other", lowering_key=f"other {plan.lowering_key}"), project) for plan, project in work]
+    another = other_models(work)
     with sharing.Sharing([plan for plan, _ in (*work, *another)], 1, Event()) as shared:
         shared.run(*work[0], tmp_path, print)
         shared.run(*another[0], tmp_path, print)
-    assert (len(Opened.made), len(alone)) == (1, 1)
+        shared.run(*another[1], tmp_path, print)
+        opened, compiler = Opened.made
+        assert (len(opened.lowered), compiler.plans, len(compiler.lowered)) == (1, (), 2)
+    assert alone == [] and opened.closed and compiler.closed
+
+
+def test_jobs_of_several_models_share_the_compiler(work, alone, tmp_path):
+    several = [work[0], other_models(work)[0]]
+    with sharing.Sharing([plan for plan, _ in several], 2, Event()) as shared:
+        run(shared, several, tmp_path)
+    (compiler,) = Opened.made
+    assert compiler.plans == () and compiler.closed
+    assert (compiler.lowered, alone) == ([plan.label for plan, _ in several], [])
+
+
+def test_a_compiler_whose_process_is_gone_is_imported_again_for_several_only(work, alone, tmp_path):
+    another = other_models(work)
+    several = [work[0], another[0], (replace(another[1][0], folder="third"), another[1][1])]
+    with sharing.Sharing([plan for plan, _ in several], 2, Event()) as shared:
+        for entry in several:
+            run(shared, [entry], tmp_path)
+            Opened.made[-1].alive = False
+    first, second = Opened.made
+    assert (len(first.lowered), len(second.lowered), len(alone)) == (1, 1, 1)
+    assert first.closed and second.closed
 
 
 def test_a_model_whose_process_is_gone_is_opened_again(work, alone, tmp_path):

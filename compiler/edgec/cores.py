@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -36,57 +33,86 @@ def shared(work: Callable[[Item], Found], items: Sequence[Item], few: int = 2) -
 
 
 def waiting(work: Callable[[Item], None], items: Sequence[Item]) -> None:
-    """Do ``work``, which waits for a disk and needs no core, for each item, WAITING at a time. Raises what it raises.
-
-    It must bear being done twice: where the system gives no more threads, all of it is done once more here.
-    """
+    """Do ``work``, which waits for a disk and needs no core, for each item, WAITING at a time. Raises what it raises."""
     _spread(work, items, WAITING)
 
 
 def together(work: Callable[[], None], beside: Callable[[], None]) -> None:
     """Do both, ``work`` in this thread, where an interrupt ends it, and ``beside`` in another. Raises what they raise."""
-    if _free() > 1:
-        from concurrent.futures import ThreadPoolExecutor
+    errors: list[BaseException] = []
 
-        with ThreadPoolExecutor(1, initializer=_busy) as pool:
-            begun = _begun(pool, [beside])
-            if begun is not None:
-                work()
-                begun[0].result()
-                return
-    beside()
-    work()
+    def other() -> None:
+        try:
+            beside()
+        except BaseException as error:
+            errors.append(error)
+
+    begun = _started(1, other) if _free() > 1 else []
+    if not begun:
+        beside()
+    try:
+        work()
+    finally:
+        _join(begun)
+    if errors:
+        raise errors[0]
 
 
 def _spread(work: Callable[[Item], Found], items: Sequence[Item], threads: int) -> list[Found]:
-    if (count := min(threads, len(items))) > 1:
-        from concurrent.futures import ThreadPoolExecutor
+    """Do ``work`` for each item in this thread and, as far as the system gives any, in others: each takes the next one."""
+    if (count := min(threads, len(items))) < 2:
+        return [work(item) for item in items]
+    left, found, errors = deque(enumerate(items)), dict[int, Found](), dict[int, BaseException]()
 
-        with ThreadPoolExecutor(count, initializer=_busy) as pool:
-            begun = _begun(pool, [partial(work, item) for item in items])
-            if begun is not None:
-                try:
-                    return [future.result() for future in begun]
-                except BaseException:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise
-    return [work(item) for item in items]
+    def take() -> None:
+        while left:
+            try:
+                index, item = left.popleft()
+            except IndexError:  # another has taken it meanwhile
+                return
+            try:
+                found[index] = work(item)
+            except BaseException as error:
+                errors[index] = error
+                left.clear()
+
+    before, _here.busy = getattr(_here, "busy", False), True
+    begun = _started(count - 1, take)
+    try:
+        take()
+    finally:
+        left.clear()
+        _join(begun)
+        _here.busy = before
+    for error in errors.values():
+        if not isinstance(error, Exception):  # an interrupt
+            raise error
+    if errors:
+        raise errors[min(errors)]
+    return [found[index] for index in range(len(items))]
+
+
+def _started(count: int, work: Callable[[], None]) -> list[threading.Thread]:
+    """Begin ``work`` in so many threads, or in as many as the system gives this process."""
+
+    def part() -> None:
+        _here.busy = True
+        work()
+
+    threads = [threading.Thread(target=part) for _ in range(count)]
+    for index, thread in enumerate(threads):
+        try:
+            thread.start()
+        except RuntimeError:
+            return threads[:index]
+    return threads
+
+
+def _join(threads: Sequence[threading.Thread]) -> None:
+    for thread in threads:
+        thread.join()
 
 
 def _free() -> int:
     """How many cores this thread may share its work among."""
     return 1 if getattr(_here, "busy", False) else cores()
-
-
-def _busy() -> None:
-    """This thread is a part of shared work."""
-    _here.busy = True
-
-
-def _begun(pool: ThreadPoolExecutor, calls: Sequence[Callable[[], Found]]) -> list[Future[Found]] | None:
-    """Submit the calls; None, with none of them left to do, where the system gives this process no more threads."""
-    try:
-        return [pool.submit(call) for call in calls]
-    except RuntimeError:
-        pool.shutdown(cancel_futures=True)
-        return None

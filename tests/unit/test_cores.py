@@ -105,3 +105,17 @@ def test_no_more_wait_at_once_than_are_to(monkeypatch):
 def test_what_waiting_meets_comes_through():
     with pytest.raises(OSError, match="gone"):
         waiting(lambda item: (_ for _ in ()).throw(OSError("gone")), [1, 2, 3])
+
+
+def test_an_interrupt_here_goes_before_another_threads_error_and_the_rest_is_left():
+    seen, both = [], threading.Barrier(2, timeout=10)
+
+    def work(item):
+        seen.append(item)
+        both.wait()
+        raise KeyboardInterrupt if threading.current_thread() is here else OSError("gone")
+
+    here = threading.current_thread()
+    with pytest.raises(KeyboardInterrupt):
+        shared(work, range(100))
+    assert len(seen) == 2

@@ -33,7 +33,7 @@ def runner_identity(target: Target, backends: Iterable[str], kernels: Iterable[s
     """
     libraries = libraries_for(tuple(backends), tuple(kernels), target.architecture)
     tools = known_toolchain(target.architecture, target.glibc, cache)
-    return runner_key(target.architecture, target.glibc, libraries, pinned_sha256(target.architecture), tools, _recipe())
+    return runner_key(target.architecture, target.glibc, libraries, pinned_sha256(target.architecture), tools, known_recipe())
 
 
 def self_test_identity(cache: Cache) -> str:
@@ -44,8 +44,8 @@ def self_test_identity(cache: Cache) -> str:
 
 
 @functools.cache
-def _recipe() -> dict[str, Json]:
-    """Found once: hundreds of targets ask, and nothing is built under the answer."""
+def known_recipe() -> dict[str, Json]:
+    """Return ``recipe()`` as it was when it was first asked for: hundreds of targets ask, and nothing is built under it."""
     return recipe()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from edgec.artifacts.bundle import Runner
 from edgec.artifacts.target import Target
 from edgec.runtime.build import OBJECT, compile_runner, compiled_key, link_runner, runner_key
-from edgec.runtime.identity import known_toolchain
+from edgec.runtime.identity import known_recipe, known_toolchain
 from edgec.runtime.libraries import libraries_for
 from edgec.runtime.openvino import BACKEND, openvino_libraries
 from edgec.runtime.packs import PINNED, Pack, pinned_sha256, runtime_pack
@@ -38,7 +38,11 @@ def runner_for(
     with cache.lock("runtime", target.architecture):
         pack = runtime_pack(target.architecture, cache.folder, offline, libraries)
         beside = openvino_libraries(cache.folder) if BACKEND in backends else {}
+    checked = {pack.libraries / name: PINNED[target.architecture].libraries[name] for name in libraries}
     tools = known_toolchain(target.architecture, target.glibc, cache)
+    key = runner_key(target.architecture, target.glibc, libraries, wheel, tools, known_recipe())
+    if entry := cache.read("runner", key):
+        return _runner(entry, checked | beside)
     key = runner_key(target.architecture, target.glibc, libraries, wheel, tools)
     with cache.lock("runner", key):
         entry = cache.read("runner", key)
@@ -51,7 +55,6 @@ def runner_for(
                     compiled, target.architecture, target.glibc, libraries, pack, tools, Path(name), stop
                 )
                 entry = _keep(built, cache, key)
-    checked = {pack.libraries / name: PINNED[target.architecture].libraries[name] for name in libraries}
     return _runner(entry, checked | beside)
 
 

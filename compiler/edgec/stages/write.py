@@ -6,9 +6,10 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgec import reads
 from edgec.artifacts.bundle import Bundle, File, Written
@@ -33,6 +34,9 @@ from edgec.store.atomic import (
 )
 from edgec.store.cache import Cache
 from edgec.store.files import is_folder, sha256_of
+
+if TYPE_CHECKING:
+    from edgec.store.archive import Piece
 
 STAGING = ".edgec-staging"
 JOURNAL = "commit.json"
@@ -176,10 +180,10 @@ def _stage(bundle: Bundle, staging: Path, cache: Cache | None) -> tuple[Move, ..
 
     def pack() -> None:
         compress = compressed.kept(cache, _copied(bundle, staging / "bundle")) if cache else archive.compress
-        archive.pack(staging / "bundle", top, tarball, compress)
+        pieces = archive.pack(staging / "bundle", top, tarball, compress)
         if bundles.check(staging / "bundle") != bundle.digest:
             raise _differs("the staged bundle")
-        _check_tarball(bundle, tarball)
+        _check_tarball(bundle, tarball, pieces)
 
     def settle() -> None:  # what waits for the disk, and leaves the interpreter to the other
         sync_tree(staging / "bundle")
@@ -207,11 +211,11 @@ def _signed(bundle: Bundle, signature: bytes, staging: Path) -> Move:
     return Move(staged="signature", final=f"{stem(bundle)}{SIGNATURE_ENDING}", sha256=_digest(signature))
 
 
-def _check_tarball(bundle: Bundle, tarball: Path) -> None:
+def _check_tarball(bundle: Bundle, tarball: Path, pieces: Sequence[Piece]) -> None:
     from edgec.store import archive
 
     prefix = f"{stem(bundle)}/"
-    found = {name.removeprefix(prefix): digest for name, digest in archive.digests(tarball).items()}
+    found = {name.removeprefix(prefix): digest for name, digest in archive.digests(tarball, pieces).items()}
     listed = found.pop(bundles.SUMS, None)
     if listed != bundle.digest or bundles.sums(found) != _content(bundle.files[bundles.SUMS]):
         raise _differs("the tarball")

@@ -10,9 +10,9 @@ import shutil
 import struct
 import tarfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, Literal, NamedTuple, cast
 
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.atomic import finish, inside, mode
@@ -27,6 +27,22 @@ HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 """Deflate, no name, no time, an unknown system (RFC 1952)."""
 LARGE = 1 << 16
 """Bytes from which a file is compressed apart: the 20 of another gzip member are nothing to it."""
+
+
+class Known(NamedTuple):
+    """A gzip member that was inflated before: the sha256 of its own bytes, and that of what it holds."""
+
+    sha256: str
+    content: str
+
+
+class Piece(NamedTuple):
+    """A gzip member of a tarball, from byte ``start`` to ``end``, that holds one file of ``size`` bytes and is known."""
+
+    start: int
+    end: int
+    size: int
+    known: Known
 
 
 def compress(path: Path, sink: IO[bytes]) -> None:
@@ -46,21 +62,23 @@ def _member_of(pieces: Iterable[bytes], sink: IO[bytes]) -> None:
     sink.write(packer.flush() + struct.pack("<LL", checksum, length & 0xFFFFFFFF))
 
 
-Compress = Callable[[Path, IO[bytes]], None]
+Compress = Callable[[Path, IO[bytes]], "Known | None"]
 
 
-def pack(folder: Path, top: str, tarball: Path, compress: Compress = compress) -> None:
-    """Write ``folder`` as a new .tar.gz whose one top folder is ``top``; equal trees give equal bytes. Raises OSError."""
+def pack(folder: Path, top: str, tarball: Path, compress: Compress = compress) -> list[Piece]:
+    """Write ``folder`` as a new .tar.gz whose one top folder is ``top``, as ``pack_files`` does."""
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    pack_files({f"{top}/{name}": folder / name for name in names}, tarball, compress)
+    return pack_files({f"{top}/{name}": folder / name for name in names}, tarball, compress)
 
 
-def pack_files(files: Mapping[str, Path], tarball: Path, compress: Compress = compress) -> None:
+def pack_files(files: Mapping[str, Path], tarball: Path, compress: Compress = compress) -> list[Piece]:
     """Write ``files``, by their names in it, as a new .tar.gz; equal names and contents give equal bytes. Raises OSError.
 
     Sorted paths, PAX, owner 0 without names, time 0, modes 755 and 644, and no file name or time in gzip's header. A file of
     LARGE bytes or more is a gzip member of its own (RFC 1952 2.2), which ``compress`` writes: it may know it from earlier.
+    Returned are the members that it knew.
     """
+    pieces = []
     with tarball.open("xb") as raw:
         small: list[bytes] = []
         for name, path in sorted(files.items()):
@@ -72,11 +90,14 @@ def pack_files(files: Mapping[str, Path], tarball: Path, compress: Compress = co
                 else:
                     _member_of(small, raw)
                     small.clear()
-                    compress(path, raw)
+                    start = raw.tell()
+                    if known := compress(path, raw):
+                        pieces.append(Piece(start, raw.tell(), member.size, known))
             small.append(bytes(-member.size % tarfile.BLOCKSIZE))
         small.append(bytes(2 * tarfile.BLOCKSIZE))
         _member_of(small, raw)
         finish(raw)
+    return pieces
 
 
 def _member(name: str, content: IO[bytes]) -> tarfile.TarInfo:
@@ -88,10 +109,16 @@ def _member(name: str, content: IO[bytes]) -> tarfile.TarInfo:
     return member
 
 
-def digests(tarball: Path) -> dict[str, str]:
-    """Return the sha256 of every file in a tarball by member name. Raises OSError, and Failure ``bundle-broken``."""
-    with _files(tarball) as files:
-        return {name: _sha256_of(content) for name, _, content in files}
+def digests(tarball: Path, pieces: Sequence[Piece] = ()) -> dict[str, str]:
+    """Return the sha256 of every file in a tarball by member name. Raises OSError, and Failure ``bundle-broken``.
+
+    Of ``pieces`` only the bytes are hashed: what they inflate to is known.
+    """
+    with tarball.open("rb") as raw, _files(tarball, sparse := _Sparse(raw, pieces) if pieces else None) as files:
+        known = sparse.contents if sparse else {}
+        return {
+            name: known.get((member.offset_data, member.size)) or _sha256_of(content) for name, member, content in files
+        }
 
 
 def unpack(tarball: Path, folder: Path) -> Path:
@@ -130,11 +157,47 @@ def content_digest(tarball: Path) -> str:
         return _sha256_of(cast(IO[bytes], packed))
 
 
+class _Sparse:
+    """What a tarball inflates to, with zeros in the place of its pieces, whose own bytes are hashed.
+
+    ``contents`` has their files' sha256 by where they begin and their size, as far as has been read.
+    """
+
+    def __init__(self, raw: IO[bytes], pieces: Sequence[Piece]) -> None:
+        self.contents: dict[tuple[int, int], str] = {}
+        self._chunks, self._left = self._inflated(raw, pieces), b""
+
+    def read(self, size: int) -> bytes:
+        """Return so many bytes, fewer at the end. Raises gzip.BadGzipFile, EOFError and zlib.error."""
+        while len(self._left) < size and (chunk := next(self._chunks, b"")):
+            self._left += chunk
+        found, self._left = self._left[:size], self._left[size:]
+        return found
+
+    def _inflated(self, raw: IO[bytes], pieces: Sequence[Piece]) -> Iterator[bytes]:
+        length = 0
+        for piece in pieces:
+            gap = gzip.decompress(raw.read(piece.start - raw.tell()))
+            length += len(gap)
+            self.contents[length, piece.size] = piece.known.content
+            yield gap
+            if hashlib.sha256(raw.read(piece.end - piece.start)).hexdigest() != piece.known.sha256:
+                raise gzip.BadGzipFile("a member is not the one that was packed")
+            yield bytes(piece.size)
+            length += piece.size
+        yield gzip.decompress(raw.read())
+
+
 @contextlib.contextmanager
-def _files(tarball: Path) -> Iterator[Iterator[tuple[str, tarfile.TarInfo, IO[bytes]]]]:
+def _files(
+    tarball: Path, sparse: _Sparse | None = None
+) -> Iterator[Iterator[tuple[str, tarfile.TarInfo, IO[bytes]]]]:
     """Open a tarball and give its plain files one after the other; anything else in it, or a lot behind it, is a Failure."""
     try:
-        with gzip.open(tarball) as packed, tarfile.open(fileobj=packed, mode="r:", tarinfo=Member) as archive:
+        with contextlib.ExitStack() as stack:
+            packed: Any = sparse or stack.enter_context(gzip.open(tarball))
+            way: Literal["r|", "r:"] = "r|" if sparse else "r:"
+            archive = stack.enter_context(tarfile.open(fileobj=packed, mode=way, tarinfo=Member))
             yield _plain(tarball, archive)
             if len(packed.read(MOST_PADDING + 1)) > MOST_PADDING:  # to the end, where gzip's checksum of the whole is
                 raise _broken(tarball, f"more than {MOST_PADDING:,} bytes follow its last entry")

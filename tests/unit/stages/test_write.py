@@ -160,7 +160,12 @@ def test_what_reads_back_differently_is_refused(
     out = tmp_path / "out"
     write(old, out)
     before = prints(out)
-    monkeypatch.setattr(archive, "pack", lambda folder, top, tarball, compress: tarball.write_bytes(b"\x1f\x8b garbage"))
+
+    def broken(folder: Path, top: str, tarball: Path, compress: object) -> list[archive.Piece]:
+        tarball.write_bytes(b"\x1f\x8b garbage")
+        return []
+
+    monkeypatch.setattr(archive, "pack", broken)
     assert refused(new, out) == ["bundle-broken"]
     assert prints(out) == before
 

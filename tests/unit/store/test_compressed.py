@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -77,8 +79,9 @@ def test_a_file_that_is_not_what_it_was_said_to_be_is_kept_as_what_it_is(cache: 
     path = tmp_path / "file"
     path.write_bytes(CONTENT)
     sink = io.BytesIO()
-    compressed.kept(cache, {path: "0" * 64})(path, sink)
+    known = compressed.kept(cache, {path: "0" * 64})(path, sink)
     assert sink.getvalue() == member(None, path)
+    assert known == archive.Known(hashlib.sha256(sink.getvalue()).hexdigest(), sha256_of(path))
     path.write_bytes(CONTENT[::-1])
     assert member(cache, path) == member(None, path)
 
@@ -111,3 +114,60 @@ def test_a_cache_that_takes_nothing_costs_only_time(cache: Cache, tmp_path: Path
 
     monkeypatch.setattr(Cache, "write", full)
     assert member(cache, path) == member(None, path)
+
+
+def test_what_does_not_inflate_to_what_was_compressed_is_not_kept(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, real, calls = tmp_path / "file", archive.compress, []
+    path.write_bytes(CONTENT)
+    expected = member(None, path)
+
+    def once_wrong(given: Path, sink: IO[bytes]) -> None:
+        calls.append(given)
+        if len(calls) == 1:
+            given.write_bytes(CONTENT[::-1])
+        real(given, sink)
+        given.write_bytes(CONTENT)
+
+    monkeypatch.setattr(archive, "compress", once_wrong)
+    assert member(cache, path) == expected
+    assert not list((cache.folder / compressed.KIND).glob("*/*")) and len(calls) == 2
+
+
+@pytest.fixture
+def packed(cache: Cache, tmp_path: Path) -> tuple[Path, list[archive.Piece], Path]:
+    """A tarball of two large files and a small one, its pieces, and the folder that it was packed from."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a").write_bytes(CONTENT)
+    (folder / "b").write_bytes(b"small")
+    (folder / "c").write_bytes(CONTENT[::-1])
+    known = {path: sha256_of(path) for path in (folder / "a", folder / "c")}
+    return tmp_path / "one.tar.gz", archive.pack(folder, "top", tmp_path / "one.tar.gz", compressed.kept(cache, known)), folder
+
+
+def test_pieces_need_not_be_inflated_to_be_known(
+    packed: tuple[Path, list[archive.Piece], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tarball, pieces, folder = packed
+    assert len(pieces) == 2
+    expected = {f"top/{path.name}": sha256_of(path) for path in folder.iterdir()}
+    inflated, real = [], archive.gzip.decompress
+    monkeypatch.setattr(archive.gzip, "decompress", lambda data: inflated.append(real(data)) or inflated[-1])
+    assert archive.digests(tarball, pieces) == archive.digests(tarball) == expected
+    assert sum(map(len, inflated)) < 10_000
+
+
+@pytest.mark.parametrize("where", ["header", "piece", "small", "cut", "more"])
+def test_what_was_changed_in_a_tarball_of_pieces_is_found(
+    packed: tuple[Path, list[archive.Piece], Path], where: str
+) -> None:
+    tarball, pieces, _ = packed
+    content = bytearray(tarball.read_bytes())
+    place = {"header": pieces[0].start - 9, "piece": pieces[0].start + 30, "small": pieces[0].end + 14}.get(where, 0)
+    content[place] ^= 0x10 if place else 0
+    tarball.write_bytes(content[:-30] if where == "cut" else content + b"more" if where == "more" else content)
+    with pytest.raises(Failure) as caught:
+        archive.digests(tarball, pieces)
+    assert [item.code for item in caught.value.diagnostics] == ["bundle-broken"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,9 +50,9 @@ def known(plan: Plan, cache: Cache) -> Profile | None:
 
 def count(
     work: Sequence[tuple[Plan, Project]], policy: Path | None, cache: Cache, say: Callable[[str], None]
-) -> list[Diagnostic]:
-    """Have a child process count what is not known yet, each model once; return what went wrong."""
-    wrong: list[Diagnostic] = []
+) -> Mapping[str, tuple[Diagnostic, ...]]:
+    """Have a child process count what is not known yet, each model once; return what went wrong, by ``reference_key``."""
+    wrong: dict[str, tuple[Diagnostic, ...]] = {}
     tried: set[str] = set()
     for plan, project in work:
         key = reference_key(plan)
@@ -68,7 +68,7 @@ def count(
 
                 keep(plan, job.profile(plan, project, Path(name)), cache)
         except Failure as failure:
-            wrong += failure.diagnostics
+            wrong[key] = failure.diagnostics
     return wrong
 
 

@@ -87,7 +87,8 @@ void check_signature(const et::MethodMeta& meta, const Bundle& bundle) {
 void set_threads(int threads) {
   executorch::extension::threadpool::ThreadPool* pool = executorch::extension::threadpool::get_threadpool();
   if (pool == nullptr || !pool->_unsafe_reset_threadpool(static_cast<std::uint32_t>(threads))) {
-    throw Failure(kEnvironment, "the runtime cannot run on " + std::to_string(threads) + " threads here");
+    const std::string count = std::to_string(threads) + (threads == 1 ? " thread" : " threads");
+    throw Failure(kEnvironment, "the runtime cannot run on " + count + " here");
   }
 }
 

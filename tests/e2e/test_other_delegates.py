@@ -66,6 +66,13 @@ def test_what_was_not_run_is_said_everywhere(edgec, built, target):
     assert {verdict["status"] for verdict in checked["verdicts"] if verdict["budget"] != "memory"} == {"deferred"}
 
 
+def test_memory_beside_a_command_stream_is_judged_by_what_is_planned(built):
+    record = facts(built["sensor"])
+    assert record["program"]["kernels"] == ["cortex_m::dequantize_per_tensor.out", "cortex_m::quantize_per_tensor.out"]
+    verdicts = {verdict["budget"]["kind"]: verdict for verdict in built["sensor"]["verdicts"]}
+    assert verdicts["memory"]["status"] == "met" and verdicts["memory"]["figure"]["evidence"] == "artifact"
+
+
 STUB = """
 #include <executorch/runtime/backend/interface.h>
 using namespace executorch::runtime;

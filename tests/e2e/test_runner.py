@@ -242,6 +242,19 @@ def test_usage_errors(bundle, arguments):
 # Pictures
 
 
+NO_POOL = "namespace executorch::extension::threadpool { class ThreadPool; ThreadPool* get_threadpool() { return nullptr; } }\n"
+
+
+def test_a_runtime_without_a_pool_of_threads_is_named(bundle, tmp_path):
+    (tmp_path / "no_pool.cpp").write_text(NO_POOL)
+    command = toolchain(os.uname().machine, "2.27").command
+    subprocess.run([*command, "-shared", "-fPIC", "-nostdlib", "no_pool.cpp", "-o", "no_pool.so"], check=True, cwd=tmp_path)
+    for count, words in ((1, "1 thread here"), (2, "2 threads here")):
+        command = (bundle / "bin" / "edgec-run", "--bench", "--bundle", bundle, "--threads", count)
+        code, _, error = run(*command, env={**os.environ, "LD_PRELOAD": str(tmp_path / "no_pool.so")})
+        assert code == 8 and f"the runtime cannot run on {words}" in error
+
+
 def png(width: int = 20, height: int = 30) -> bytes:
     content = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
     buffer = io.BytesIO()

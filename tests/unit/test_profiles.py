@@ -14,6 +14,7 @@ from edgec.artifacts.plan import Plan
 from edgec.artifacts.profile import Profile
 from edgec.artifacts.settings import Settings
 from edgec.cli import group
+from edgec.diagnostics import Diagnostic, Failure
 from edgec.pipeline import front, planned
 from edgec.store.cache import Cache
 
@@ -51,6 +52,17 @@ def test_without_a_profile_nothing_is_foretold(cache: Cache) -> None:
     found = profiles.foreseen(plans(), cache)
     assert set(found.predictions) == {None} and not found.refused and not found.hopeless
     assert "unknown until it is counted" in run().stdout
+
+
+def test_a_model_that_could_not_be_counted_is_not_advised_to_be(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> Profile:
+        raise Failure(Diagnostic(code="model-not-loaded", message="the model could not be loaded"))
+
+    monkeypatch.setattr("edgec.job.profile", refuse)
+    result = run("--profile")
+    assert result.return_value == 4 and "error[model-not-loaded]: the model could not be loaded" in result.stderr
+    lines = [line.split(maxsplit=1)[1] for line in result.stdout.splitlines() if line.startswith("  computes")]
+    assert lines == ["unknown: counting it failed, as error[model-not-loaded] says"] * 2
 
 
 def test_what_is_foretold_is_printed_with_its_reasons(cache: Cache) -> None:

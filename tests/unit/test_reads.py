@@ -264,7 +264,7 @@ def test_a_compiler_that_comes_earlier_on_the_path_and_one_that_is_turned_elsewh
 
 
 def test_a_picture_that_was_only_looked_for_shows_when_it_goes(folder: Path) -> None:
-    pictures = [Picture(id=1, file="deep/1.png", width=1, height=1)]
+    pictures = [Picture(position=0, id=1, file="deep/1.png", width=1, height=1)]
     (folder / "deep").mkdir()
     (folder / "deep" / "1.png").touch()
     with reads.noted() as seen:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -39,12 +40,13 @@ def command(place: Path, name: str | None, force: bool) -> None:
         _refuse_taken(path, force)
         real = Path(os.path.realpath(folder))
         project = Project(root=git_root(real) or real, folder=real)
-    content = starter(name, project).encode()
+    text, left_out = starter(name, project)
+    content = text.encode()
     _refuse_invalid(content, path, project)
     with environment_errors(f"write {path}"):
         folder.mkdir(parents=True, exist_ok=True)
         write_file(path, content)
-    _report(path)
+    _report(path, left_out)
 
 
 def _refuse_taken(path: Path, force: bool) -> None:
@@ -73,8 +75,8 @@ def _label(name: str, *, asked: bool) -> str:
     return label or "model"
 
 
-def _report(path: Path) -> None:
-    """Hold the new manifest against the front end and say what comes next."""
+def _report(path: Path, left_out: Sequence[Diagnostic]) -> None:
+    """Hold the new manifest against the front end; say what was left out of it, and what comes next."""
     from edgec.pipeline import front
 
     checked = front(path)
@@ -83,11 +85,11 @@ def _report(path: Path) -> None:
         from edgec.output import json
 
         documents = {checked.document.path: checked.document}
-        out.data(json.render(checked.warnings, documents, file=str(path)))
+        out.data(json.render([*left_out, *checked.warnings], documents, file=str(path)))
         return
     out.data(f"wrote {path}")
-    for warning in checked.warnings:
-        out.say(f"{warning.severity}: {warning.message}")
+    for warning in (*left_out, *checked.warnings):
+        out.say(f"{warning.severity}: {warning.message}" + (f" ({warning.hint})" if warning.hint else ""))
     word = _word(path)
     out.say(f"next: edgec validate {word} && edgec build {word}")
 

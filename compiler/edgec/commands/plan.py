@@ -80,10 +80,12 @@ def _tell(found: Planned, groups: list[list[Forecast]], code: int) -> None:
         out.data(json.render(found.diagnostics, found.documents, code, **more))
         return
     from edgec.output.plans import Known, human
+    from edgec.stages.plan import reference_key
 
     def known_of(item: Forecast) -> Known:
         profile, prediction = next(beside)
-        return Known(forecast=item, profile=profile, prediction=prediction)
+        uncounted = found.uncounted.get(reference_key(item.plan), ()) if found.uncounted else ()
+        return Known(forecast=item, profile=profile, prediction=prediction, uncounted=uncounted)
 
     beside = iter(zip(found.foreseen.profiles, found.foreseen.predictions, strict=True))
     known = [[known_of(item) for item in group] for group in groups]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,12 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """The plans with their projects, every diagnostic so far, and the texts that these point into."""
+    """The plans with their projects, every diagnostic so far, and the texts that these point into.
+
+    ``uncounted`` has what went wrong where a model was to be counted and could not be, by ``reference_key``.
+    """
 
     work: list[Work]
     diagnostics: list[Diagnostic]
     documents: dict[str, Document]
     foreseen: Foreseen
+    uncounted: Mapping[str, tuple[Diagnostic, ...]] = field(default_factory=dict)
 
     @property
     def possible(self) -> list[Work]:
@@ -66,13 +71,13 @@ def plans(paths: tuple[Path, ...], settings: Settings, count: bool = False) -> P
         passed = kept
     work, failed = planned(passed, settings)
     cache = Cache(folder=settings.cache) if settings.cache else None
-    if count and cache:
-        failed += profiles.count(work, settings.policy, cache, output().say)
+    uncounted = profiles.count(work, settings.policy, cache, output().say) if count and cache else {}
+    failed += [item for found in uncounted.values() for item in found]
     foreseen = profiles.foreseen([plan for plan, _ in work], cache)
     told = [*diagnostics, *wrong, *failed, *foreseen.refused]
     if settings.allow_code:  # what was asked for is given
         told = [item for item in told if item.code != "runs-code"]
-    return Planned(work=work, diagnostics=told, documents=documents, foreseen=foreseen)
+    return Planned(work=work, diagnostics=told, documents=documents, foreseen=foreseen, uncounted=uncounted)
 
 
 def _default() -> tuple[Path, ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from edgec.artifacts.project import Project
-from edgec.diagnostics import Failure
+from edgec.diagnostics import Diagnostic, Failure
 
 CALIBRATION = ("calibration", "train", "training")
 EVALUATION = ("evaluation", "eval", "test", "val", "validation")
@@ -20,39 +20,56 @@ MAX_FOLDERS = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Class folders by role, relative to the manifest, their classes, and a file of weights with its sha256."""
+    """Class folders by role, relative to the manifest, their classes, and a file of weights with its sha256.
+
+    ``left_out`` has a warning on the first folder of each role that image-folder would refuse.
+    """
 
     calibration: str | None = None
     evaluation: str | None = None
     classes: tuple[str, ...] = ()
     weights: tuple[str, str] | None = None
+    left_out: tuple[Diagnostic, ...] = ()
 
 
-def starter(name: str, project: Project) -> str:
-    """Return a manifest's text for ``name``: classification where its folder holds labelled pictures, else tensor."""
+def starter(name: str, project: Project) -> tuple[str, tuple[Diagnostic, ...]]:
+    """Return a manifest's text for ``name`` and warnings on folders of data that are left out of it.
+
+    It is of classification where its folder holds labelled pictures, else of tensors.
+    """
     found = _look(project) if project.folder.is_dir() else Found()
     parts = [_head(name), _model(found), _inputs(), _task(found), _data(found), _rest(found)]
-    return "\n".join(part for part in parts if part)
+    return "\n".join(part for part in parts if part), found.left_out
 
 
 def _look(project: Project) -> Found:
     """Find the first folders of each role that hold a folder a class, and the first .safetensors file.
 
-    What those who read it would refuse is passed over: an entry whose name no manifest can hold, a link that is not followed.
+    What those who read it would refuse is left out: an entry whose name no manifest can hold, a link that is not followed.
     """
     folder = project.folder
     roles: dict[str, tuple[str, tuple[str, ...]]] = {}
+    left_out: dict[str, Diagnostic] = {}
     weights = None
     for place in _folders(folder):
         role = "calibration" if place.name in CALIBRATION else "evaluation" if place.name in EVALUATION else None
-        classes = _classes(place, project) if role and role not in roles else ()
-        if role and len(classes) > 1:
-            roles[role] = (place.relative_to(folder).as_posix(), classes)
+        if role and role not in roles:
+            try:
+                classes = _classes(place, project)
+            except Failure as failure:
+                left_out.setdefault(role, _left_out(place, role, failure.diagnostics[0], project))
+                classes = ()
+            if len(classes) > 1:
+                roles[role] = (place.relative_to(folder).as_posix(), classes)
         weights = weights or _weights(place, project)
     classes = tuple(sorted({name for _, names in roles.values() for name in names}))
     path = {role: place for role, (place, _) in roles.items()}
     return Found(
-        calibration=path.get("calibration"), evaluation=path.get("evaluation"), classes=classes, weights=weights
+        calibration=path.get("calibration"),
+        evaluation=path.get("evaluation"),
+        classes=classes,
+        weights=weights,
+        left_out=tuple(left_out.values()),
     )
 
 
@@ -64,18 +81,31 @@ def _folders(top: Path) -> Iterator[Path]:
 
 
 def _classes(place: Path, project: Project) -> tuple[str, ...]:
-    """Return the class folders that image-folder reads below ``place``; none where it would refuse what lies there."""
-    from edgec.datasets.class_folders import classed
+    """Return the class folders that image-folder reads below ``place``. Raises Failure where it would refuse what is there."""
+    from edgec.datasets.arrays import wrong
+    from edgec.datasets.class_folders import class_problems, classed
     from edgec.datasets.folders import found
     from edgec.datasets.pixels import SUFFIXES
 
     start = len(str(place)) + 1
     try:
         pictures = [classed(entry, start, project) for entry in found(place) if entry.name.lower().endswith(SUFFIXES)]
-    except (Failure, OSError):
-        return ()
-    names = {name for _, name in pictures}
-    return tuple(sorted(name for name in names if name)) if all(name and _can_be_written(name) for name in names) else ()
+    except OSError as error:
+        raise Failure(wrong("data-unreadable", f"cannot be read: {error.strerror}")) from None
+    names = [name for _, name in pictures]
+    classes = sorted({name for name in names if name is not None})
+    if problems := class_problems(names, classes, place, project, "picture"):
+        raise Failure(*problems)
+    if strange := [name for name in classes if not _can_be_written(name)]:
+        hint = "rename it: UTF-8 without line breaks or characters that hide text"
+        raise Failure(wrong("data-labels", f"no manifest can hold the class {strange[0]!r}", hint=hint))
+    return tuple(classes)
+
+
+def _left_out(place: Path, role: str, why: Diagnostic, project: Project) -> Diagnostic:
+    """The refusal of a folder as a warning: the manifest goes without it."""
+    message = f"{project.relative(place)!r} is left out, as data for {role}: {why.message}"
+    return replace(why, message=message, severity="warning", where=None)
 
 
 def _weights(place: Path, project: Project) -> tuple[str, str] | None:

@@ -18,7 +18,7 @@ from edgec.datasets.arrays import wrong
 from edgec.datasets.choose import choose
 from edgec.datasets.coco_file import TOLD, Annotations, Picture, read
 from edgec.datasets.pixels import SUFFIXES, decode, fit
-from edgec.diagnostics import Diagnostic, Failure
+from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.store.files import located
 
 SUMMARY = "pictures with boxes, in the format of COCO"
@@ -98,7 +98,7 @@ def samples(
     return Pictures(
         root=project.root,
         folder=_folder(options, project),
-        annotations=str(options["annotations"]),
+        annotations=project.relative(_file(options, project)),
         pictures=(chosen := tuple(_chosen(_annotations(options, project, labels).pictures, options))),
         most=max((len(picture.boxes) for picture in chosen), default=0),
         input=inputs[0].name,
@@ -108,7 +108,10 @@ def samples(
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures(Sequence[Sample]):
-    """Samples named by their file; the truth of each is ``edgec.artifacts.boxes.packed``, ``most`` boxes long."""
+    """Samples named by their file; the truth of each is ``edgec.artifacts.boxes.packed``, ``most`` boxes long.
+
+    ``annotations`` is the file that they are from, relative to ``root``, the project's, as messages have it.
+    """
 
     root: Path
     folder: Path
@@ -137,7 +140,9 @@ class Pictures(Sequence[Sample]):
         if decoded.size != (picture.width, picture.height):
             given, there = f"{picture.width} x {picture.height}", f"{decoded.width} x {decoded.height}"
             message = f"{self.annotations}: image {picture.id} ({picture.file}) is given as {given} pixels, and is {there}"
-            raise Failure(wrong("data-mismatch", message, hint="its boxes would lie elsewhere", route=("annotations",)))
+            where = Location(file=self.annotations, route=("images", picture.position))
+            hint = "its boxes would lie elsewhere"
+            raise Failure(Diagnostic(code="data-mismatch", message=message, where=where, hint=hint))
         pixels = np.array(fit(decoded, self.image.width, self.image.height, self.image.fit), dtype=np.float32)
         return Sample(id=picture.file, tensors={self.input: pixels[np.newaxis]}, label=self._truth(picture), picture=path)
 

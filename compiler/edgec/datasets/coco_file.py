@@ -25,8 +25,9 @@ SLACK = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """One entry of ``images``: ``file`` is relative to the folder of pictures; sizes in pixels."""
+    """One entry of ``images``, the one at ``position``: ``file`` is relative to the folder of pictures; sizes in pixels."""
 
+    position: int
     id: int | str
     file: str
     width: int
@@ -138,7 +139,7 @@ def _pictures(entries: Sequence[Json], told: _Told) -> Iterator[tuple[int | str,
             message = f"images {owner} and {name} have one file_name: {file}"
             told("file-twice", "data-mismatch", message, "leave one of them out")
         else:
-            yield name, Picture(id=name, file=file, width=size[0], height=size[1])
+            yield name, Picture(position=position, id=name, file=file, width=size[0], height=size[1])
 
 
 def _classes(entries: Sequence[Json], told: _Told) -> dict[int | str, str]:

@@ -45,13 +45,13 @@ def files(parts: Parts) -> dict[str, File]:
     plan = parts.plan
     made = {"bin/edgec-run": File(content=parts.runner.executable, executable=True)}
     made |= {f"lib/{path.name}": File(content=path) for path in parts.runner.libraries}
-    made |= scripts(parts, SCRIPTS)
+    fed = feeding(parts.record)
+    video = fed["feed"] == "image"
+    made |= scripts(parts, SCRIPTS, video=video)
     unit = environment(FOLDER, finalize=systemd_text).get_template("systemd/name.service.j2")
     made[f"systemd/{plan.name}.service"] = File(content=unit.render(name=plan.name).encode())
     # The tests read bundle.json when they run; nothing is printed into them.
     made["tests/test_bundle.py"] = File(content=resource("templates", FOLDER, "tests", "test_bundle.py.j2"))
-    fed = feeding(parts.record)
-    video = fed["feed"] == "image"
     if video:
         made |= {f"video/{path.name}": File(content=path) for path in _video()}
     made["README.md"] = readme_file(FOLDER, {**readme(parts), **fed, "video": video, "loaded": _long_loads(plan)})

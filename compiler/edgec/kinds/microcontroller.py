@@ -62,6 +62,11 @@ UNCOUNTED = 2048
 """Added to the method pool where the delegates' own records could not be counted, for each of them."""
 
 
+NO_TEMPORARY = ("cortex_m::dequantize_per_tensor.out", "cortex_m::quantize_per_tensor.out")
+"""Kernels, at the edges of every program for an Ethos-U that is fed floats, that take no temporary memory: they never ask
+their context for any (ExecuTorch, backends/cortex_m/ops/op_quantize_per_tensor.cpp and op_dequantize_per_tensor.cpp)."""
+
+
 def requirements(parts: Parts) -> tuple[Requirement, ...]:
     """ExecuTorch's sources, which the firmware is built with."""
     version = parts.lowered.versions.get("executorch", "")
@@ -86,7 +91,8 @@ def figures(plan: Plan, lowered: Lowered, folder: Path, cache: Path, offline: bo
         return Figure(name=name, value=value, unit="bytes", evidence=evidence, detail=detail)  # type: ignore[arg-type]
 
     # What no machine counted and no command stream states can refuse a budget, and meet none.
-    known = "artifact" if trial.ran or (scratch and not lowered.kernels) else "estimated"
+    stated = scratch and set(lowered.kernels) <= set(NO_TEMPORARY)
+    known = "artifact" if trial.ran or stated else "estimated"
     evidence, outside = "host" if trial.ran else known, "stack, the C library, ExecuTorch's own variables"
     return [
         figure("memory.arenas", arenas, "artifact", each=list(lowered.memory.arenas)),

@@ -30,8 +30,11 @@ def feeding(record: Mapping[str, Json]) -> dict[str, Json]:
     }
 
 
-def scripts(parts: Parts, names: Sequence[str], *, source: bool = False) -> dict[str, File]:
-    """Return scripts around the bundle's runner; with ``source`` around one that EDGEC_RUNNER names, built on the device."""
+def scripts(parts: Parts, names: Sequence[str], *, video: bool = False, source: bool = False) -> dict[str, File]:
+    """Return scripts around the bundle's runner; with ``source`` around one that EDGEC_RUNNER names, built on the device.
+
+    ``video``: the bundle has the programs behind ``run.sh --source``.
+    """
     plan, shell = parts.plan, environment(FOLDER, finalize=shlex.quote)
     facts = {
         "name": plan.name,
@@ -40,6 +43,7 @@ def scripts(parts: Parts, names: Sequence[str], *, source: bool = False) -> dict
         "required": parts.record["hardware"]["required"],
         "features": plan.target.features,
         "cpu": plan.target.cpu,
+        "video": video,
         "source": source,
     }
     return {name: File(content=shell.get_template(f"{name}.j2").render(facts).encode(), executable=True) for name in names}

@@ -12,6 +12,7 @@ from edgec.artifacts.measured import in_threads, written
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.profile import Profile
 from edgec.artifacts.slices import short_name
+from edgec.diagnostics import Diagnostic
 from edgec.forecast import Forecast, Risk
 from edgec.output.comment import action, because, expected, standing, worst
 from edgec.output.human import printable
@@ -22,11 +23,15 @@ SENSES = {"min": "at least", "max": "at most", "max_drop": "drop at most", "max_
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What a build would do for a plan, and what its model is known to compute; else None."""
+    """What a build would do for a plan, and what its model is known to compute; else None.
+
+    ``uncounted`` is why its model could not be counted, where that was asked for.
+    """
 
     forecast: Forecast
     profile: Profile | None
     prediction: Foretold | None
+    uncounted: Sequence[Diagnostic] = ()
 
     @property
     def plan(self) -> Plan:
@@ -123,6 +128,9 @@ def _candidate(item: Known) -> tuple[str, str, str, str]:
 
 def _foretold(item: Known) -> list[tuple[str, str]]:
     """What the model computes and what the target's figures allow; of a search the candidates' bounds are in its table."""
+    if item.uncounted:
+        code = next(found.code for found in item.uncounted if found.severity == "error")
+        return [("computes", f"unknown: counting it failed, as error[{code}] says")]
     if item.profile is None or item.prediction is None:
         return [("computes", "unknown until it is counted, by a build or by `edgec plan --profile`")]
     macs = sum(item.profile.macs.values())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from edgec.artifacts.difference import ClassChange, Difference, Fact, FigureChange, Flip, VerdictChange
 from edgec.artifacts.measured import in_threads, written
 from edgec.artifacts.release import OperatorCount, Reading
-from edgec.output.slices import worst_slices
+from edgec.output.slices import worst_slices, worst_verdicts
 from edgec.output.table import cut, width
 from edgec.releases.figures import FOLLOW
 from edgec.releases.thresholds import signed
@@ -236,8 +236,9 @@ def _class(entry: ClassChange) -> tuple[str, ...]:
 
 
 def _verdicts(found: Difference) -> Section:
-    rows = tuple(_verdict(item) for item in found.verdicts)
-    return Section(title="budgets", header=("budget", "old", "", "new", ""), rows=rows)
+    shown, more = worst_verdicts(found.verdicts, found.figures)
+    rows = tuple(_verdict(item) for item in shown)
+    return Section(title="budgets", header=("budget", "old", "", "new", ""), rows=rows, lines=tuple(more))
 
 
 def _verdict(item: VerdictChange) -> tuple[str, ...]:

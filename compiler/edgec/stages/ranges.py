@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from edgec.artifacts.manifest import Input
 from edgec.artifacts.plan import Plan
@@ -22,6 +22,14 @@ LOOKED_AT = 16
 """Samples of each data set that are looked at, evenly spaced."""
 
 
+class Identified(Protocol):
+    """What ``Dataset.samples`` gives: samples that are decoded when they are indexed, and their ids and truths at once."""
+
+    def __getitem__(self, index: int, /) -> Sample: ...
+
+    def identities(self) -> Sequence[tuple[str, Any]]: ...
+
+
 def refuse_other_ranges(
     plan: Plan, calibration: Sequence[Sample], training: Sequence[Sample], evaluation: Sequence[Sample]
 ) -> None:
@@ -38,10 +46,12 @@ def refuse_other_range(inputs: Sequence[Input], role: str, learned: Sequence[Sam
     """
     if not learned or not evaluation:
         return
+    # A role without data is (); every other sequence of samples is a data set's.
+    sides = cast(Identified, learned), cast(Identified, evaluation)
     for item in inputs:
         if not item.dtype.startswith("float"):
             continue
-        ours, theirs = (_typical(item.name, samples) for samples in (learned, evaluation))
+        ours, theirs = (_typical(item.name, samples) for samples in sides)
         if ours <= 0 or theirs <= 0 or 1 / RATIO < ours / theirs < RATIO:
             continue
         larger = ours > theirs
@@ -54,8 +64,8 @@ def refuse_other_range(inputs: Sequence[Input], role: str, learned: Sequence[Sam
         raise Failure(Diagnostic(code="calibration-range", message=message, hint=f"scale both alike; as it is, {lost}"))
 
 
-def _typical(name: str, samples: Any) -> float:
-    """The median over samples of a data set, which tells their labels without decoding, of the largest value of an input.
+def _typical(name: str, samples: Identified) -> float:
+    """The median over samples of a data set of the largest value of an input.
 
     Windows of recordings are passed over, if there is anything else: in a quiet room they say nothing of how words are scaled.
     """
@@ -63,7 +73,7 @@ def _typical(name: str, samples: Any) -> float:
 
     labels = [label for _, label in samples.identities()]
     windows = [isinstance(label, int) and label == NO_CLASS for label in labels]
-    counted = [index for index, window in enumerate(windows) if not window] or range(len(windows))
+    counted: Sequence[int] = [index for index, window in enumerate(windows) if not window] or range(len(windows))
     count = min(LOOKED_AT, len(counted))
     chosen = [samples[counted[index * len(counted) // count]] for index in range(count)]
     return float(np.median([_largest(sample.tensors[name]) for sample in chosen if name in sample.tensors] or [0.0]))

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bundle_parts import BUDGETS, lowered, plan, runner, verdicts
 from edgec.artifacts.bundle import Written
-from edgec.artifacts.manifest import Choice
-from edgec.artifacts.measured import Figure
+from edgec.artifacts.manifest import Budget, Choice, Slice
+from edgec.artifacts.measured import Figure, Verdict
 from edgec.cli import main
 from edgec.output.table import width
-from release_parts import evaluated, figures, flipped, latency, release
+from edgec.stages.render import render
+from edgec.stages.write import write
+from release_parts import evaluated, figures, files, flipped, latency, release
 
 Result = tuple[int, str, str]
 
@@ -94,6 +100,49 @@ def test_of_the_slices_the_worst_are_shown_and_the_others_counted(tmp_path: Path
         out = edgec("diff", old.tarball, new.tarball, "--output", format)[1]
         assert out.count("class label") == 8 and "class label 998" in out
         assert "accuracy top1 by class: 491 more differ, 501 do not differ; --output json lists all" in out.replace("\n  ", " ")
+
+
+EACH = Budget(kind="accuracy", statistic="top1", sense="min", limit=0.5, text="50%", route=("budgets",))
+
+
+def judged(place: Path, values: Sequence[float], **changes: Any) -> Written:
+    """A release with a limit on each class, named by its number, met from 50 % on."""
+    limits = tuple(replace(EACH, slice=Slice(by="class", name=f"label {index}")) for index in range(len(values)))
+    each = [
+        Figure(name=f"accuracy.top1[class label {index}]", value=value, unit="share", evidence="host", samples=100)
+        for index, value in enumerate(values)
+    ]
+    told = [
+        Verdict(budget=limit, status="met" if figure.value >= 0.5 else "missed", reason="as it is", figure=figure)
+        for limit, figure in zip(limits, each, strict=True)
+    ]
+    found = figures(*each)
+    changes.setdefault("files", files())
+    job = place / "job"
+    artifact, made = lowered(job), runner(place / "runner")
+    asked = plan(budgets=(*BUDGETS, *limits), **changes)
+    bundle = render(asked, artifact, job, made, found, (*verdicts(found), *told), False)
+    return write(bundle, place / "out")
+
+
+def test_of_the_budgets_on_slices_the_worst_are_shown_and_the_others_counted(tmp_path: Path, edgec: Any) -> None:
+    """300 classes: the even ones were met and are missed, by the more the higher their number; the odd ones the other way."""
+    before = [0.9 - 0.5 * (index % 2) for index in range(300)]
+    after = [0.49 - 0.001 * index if index % 2 == 0 else 0.6 for index in range(300)]
+    old, new = judged(tmp_path / "one", before), judged(tmp_path / "two", after, version="1.1.0")
+    for format in ("human", "markdown"):
+        out = edgec("diff", old.tarball, new.tarball, "--output", format)[1].partition("budgets")[2].replace("\\", "")
+        shown = re.findall(r"top1\.min\[class label (\d+)\]", out)
+        assert shown == [str(index) for index in range(284, 300, 2)]
+        assert "accuracy.top1.min by class: 142 missed, 150 met more; --output json lists all" in out.replace("\n  ", " ")
+    told = json.loads(edgec("diff", old.tarball, new.tarball, "--output", "json")[1])
+    assert len(told["verdicts"]) == 300
+
+
+def test_budgets_on_slices_that_are_gone_are_counted(tmp_path: Path, edgec: Any) -> None:
+    old, new = judged(tmp_path / "one", [0.9] * 20), judged(tmp_path / "two", [0.9], version="1.1.0")
+    out = edgec("diff", old.tarball, new.tarball)[1].partition("budgets")[2]
+    assert out.count("class label") == 8 and "accuracy.top1.min by class: 11 gone more" in out
 
 
 def test_markdown_has_room_in_a_comment(tmp_path: Path, edgec: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -207,6 +208,47 @@ def test_init_looks_as_the_loaders_do(tmp_path: Path) -> None:
     (project / "a.safetensors").symlink_to("../a.safetensors")
     text = begun(project)
     assert 'labels: ["no", "yes"]' in text and '"train"' in text and "evaluation:" not in text and "random: 0" in text
+
+
+def _linked(place: Path) -> None:
+    (place / "more").symlink_to("no")
+
+
+def _beside(place: Path) -> None:
+    shutil.copy(PICTURE, place / "1.png")
+
+
+def _nowhere(place: Path) -> None:
+    (place / "no" / "2.png").symlink_to("gone.png")
+
+
+def _unwritable(place: Path) -> None:
+    pictures(place / "a\u202eb")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (_linked, "'more' is a symbolic link to a folder: not followed"),
+        (_beside, "1 pictures lie in no class folder, beside 2 class folders (move each picture into the folder of its class)"),
+        (_nowhere, "'no/2.png' is not a file, or a link that leads nowhere"),
+        (_unwritable, "no manifest can hold the class 'a\\u202eb' (rename it:"),
+    ],
+)
+def test_init_says_which_data_it_leaves_out_and_why(spoil: Callable[[Path], None], why: str, tmp_path: Path) -> None:
+    pictures(*(tmp_path / "data" / role / name for role in ("training", "test") for name in ("no", "yes")))
+    spoil(tmp_path / "data" / "training")
+    done = run("init", tmp_path, "--name", "cam")
+    lines = [line for line in done.stderr.splitlines() if "left out" in line]
+    assert len(lines) == 1 and lines[0].startswith(f"warning: 'data/training' is left out, as data for calibration: {why}")
+    assert "calibration:" not in (tmp_path / "cam.yaml").read_text() and "evaluation:" in (tmp_path / "cam.yaml").read_text()
+    told = json.loads(run("init", tmp_path, "--name", "cam", "--force", "--output", "json").stdout)["diagnostics"]
+    assert [item["severity"] for item in told if "left out" in item["message"]] == ["warning"]
+
+
+def test_init_says_nothing_of_folders_without_classes(tmp_path: Path) -> None:
+    pictures(tmp_path / "train", tmp_path / "test" / "a")
+    assert "left out" not in run("init", tmp_path, "--name", "cam").stderr
 
 
 def test_init_leaves_no_file_that_does_not_validate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

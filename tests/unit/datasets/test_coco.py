@@ -10,8 +10,8 @@ import pytest
 from edgec.artifacts.boxes import unpacked
 from edgec.artifacts.manifest import Dimension, Image, Input
 from edgec.artifacts.project import Project
-from edgec.datasets import coco
-from edgec.diagnostics import Diagnostic, Failure
+from edgec.datasets import coco, coco_file
+from edgec.diagnostics import Diagnostic, Failure, Location
 
 LABELS = ("cat", "dog")
 NAN, INFINITY = float("nan"), float("inf")
@@ -203,8 +203,23 @@ def test_a_picture_of_another_size_than_the_file_says_is_refused_when_it_is_read
     PIL.Image.new("RGB", (12, 16)).save(project.folder / "pictures" / "2.png")
     write(project, GOOD)
     samples = coco.samples(options(), project, [image_input()], LABELS)
-    with pytest.raises(Failure, match=r"image 2 \(2.png\) is given as 16 x 12 pixels, and is 12 x 16"):
+    with pytest.raises(Failure, match=r"image 2 \(2.png\) is given as 16 x 12 pixels, and is 12 x 16") as caught:
         samples[1]
+    assert [item.where for item in caught.value.diagnostics] == [Location(file="boxes.json", route=("images", 1))]
+
+
+def test_such_a_pictures_place_is_its_entrys_in_the_file_that_lies_in_the_project(project: Project) -> None:
+    (project.folder / "more").mkdir()
+    (project.folder / "more" / "pictures").symlink_to("../pictures")
+    inner = Project(root=project.root, folder=project.folder / "more")
+    images = [{"id": 9}, {"id": 4, "file_name": "1.png", "width": 1, "height": 1}]
+    write(inner, content(images=images, annotations=[]))
+    pictures = coco_file.read(inner.folder / "boxes.json", "boxes.json", LABELS).pictures
+    assert [(picture.id, picture.position) for picture in pictures] == [(4, 1)]
+    write(inner, content(images=images[1:], annotations=[]))
+    with pytest.raises(Failure) as caught:
+        coco.samples(options(), inner, [image_input()], LABELS)[0]
+    assert caught.value.diagnostics[0].where == Location(file="more/boxes.json", route=("images", 0))
 
 
 def test_inputs_that_are_no_picture_are_refused(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from app_parts import content
 from bundle_parts import lowered, measured, plan, runner, verdicts
+from edgec.artifacts.bundle import File
 from edgec.artifacts.lowered import Tensor
 from edgec.artifacts.manifest import Audio, Choice, Dimension, Input, Stream
 from edgec.stages.render import render
@@ -45,8 +47,8 @@ SAID = {
 """What is said of each, and of no other that does not list it too."""
 
 
-def page(folder: Path, feed: str, source: bool) -> tuple[str, set[str]]:
-    """The README of a bundle with such inputs, and the bundle's files."""
+def bundle(folder: Path, feed: str, source: bool) -> dict[str, File]:
+    """The files of a bundle with such inputs."""
     inputs = FEEDS[feed]
     made = lowered(folder / "job")
     shapes = {given.name: tuple(axis.maximum for axis in given.shape) for given in inputs}
@@ -60,7 +62,12 @@ def page(folder: Path, feed: str, source: bool) -> tuple[str, set[str]]:
     target = replace(TARGETS["linux-x86_64"], kind="linux-source") if source else plan().target
     asked = plan(inputs=inputs, target=target, delegates=(Choice(name="vulkan" if source else "xnnpack"),))
     own = None if source else runner(folder / "runner")
-    files = render(asked, made, folder / "job", own, measured(), verdicts(measured()), False).files
+    return dict(render(asked, made, folder / "job", own, measured(), verdicts(measured()), False).files)
+
+
+def page(folder: Path, feed: str, source: bool) -> tuple[str, set[str]]:
+    """The README of a bundle with such inputs, and the names of the bundle's files."""
+    files = bundle(folder, feed, source)
     return content(files["README.md"]).decode(), set(files)
 
 
@@ -72,6 +79,16 @@ def test_a_readme_tells_of_what_the_model_takes(tmp_path: Path, feed: str, sourc
     others = {words for said in SAID.values() for words in said} - set(SAID[feed])
     assert [words for words in others if words in text] == []
     assert ("./run.sh --source VIDEO" in text) == ("video/__main__.py" in files) == (feed == "image" and not source)
+
+
+@pytest.mark.parametrize("source", [False, True], ids=["native", "source"])
+@pytest.mark.parametrize("feed", FEEDS)
+def test_the_usage_lists_source_where_the_bundle_takes_it(tmp_path: Path, feed: str, source: bool) -> None:
+    files = bundle(tmp_path, feed, source)
+    script = tmp_path / "run.sh"
+    script.write_bytes(content(files["run.sh"]))
+    usage = subprocess.run(["sh", script, "--help"], capture_output=True, text=True, check=True).stdout
+    assert ("--source" in usage) == ("video/__main__.py" in files)
 
 
 @pytest.mark.parametrize(

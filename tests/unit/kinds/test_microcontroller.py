@@ -126,10 +126,16 @@ def test_scratch_memory_is_read_off_velas_stream() -> None:
     assert microcontroller.vela_scratch(b"nothing") == 0
 
 
+EDGES = ("cortex_m::dequantize_per_tensor.out", "cortex_m::quantize_per_tensor.out")
+
+
 @pytest.mark.parametrize(
     ("kernels", "ran", "scratch", "known", "words"),
     [
         ((), False, 5000, "artifact", "5000 bytes, and 0 bytes counted on the build machine."),
+        (EDGES, False, 5000, "artifact", "5000 bytes, and 0 bytes counted on the build machine."),
+        (EDGES, False, 0, "estimated", "not counted, since no build machine has the kernels"),
+        ((*EDGES, "cortex_m::softmax.out"), False, 5000, "estimated", "what its kernels take was not counted"),
         (("cortex_m::quantized_add.out",), False, 5000, "estimated", "what its kernels take was not counted"),
         (("aten::mean.out",), True, 5000, "artifact", "5000 bytes, and 0 bytes counted on the build machine."),
         ((), False, 0, "estimated", "not counted, since no build machine has the kernels"),

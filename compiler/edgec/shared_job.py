@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -28,12 +29,15 @@ from edgec.artifacts.codec import from_json, to_json
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
+from edgec.diagnostics import Diagnostic
 from edgec.runtime import guard, process
 
 if TYPE_CHECKING:
     from edgec.opening import Opened
 
 POLL_MS = 50
+ENDING_SECONDS = 5.0
+"""How long what is told to end may take to do so before it is left to itself or killed."""
 HUNG_UP = getattr(select, "POLLRDHUP", select.POLLHUP)
 
 
@@ -45,7 +49,7 @@ class SharedJob:
 
         Raises as ``job.run`` does.
         """
-        self._stop = stop
+        self._stop, self._serves = stop, False
         self._control, theirs = socket.socketpair()
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self._folder = tempfile.TemporaryDirectory(prefix="edgec-opened-")
@@ -71,6 +75,7 @@ class SharedJob:
         if final is None or "progress" in final:
             self._child.wait()
         job.settle(final, self._child.returncode or 0, self._words)
+        self._serves = True
 
     @property
     def alive(self) -> bool:
@@ -91,22 +96,32 @@ class SharedJob:
             with contextlib.suppress(BrokenPipeError):
                 socket.send_fds(self._control, [b"+"], [theirs.fileno(), words.fileno()])
             theirs.close()
-            with cut_when(stop, lambda: _shut(ours)), ours.makefile("rwb") as stream:
+            over = threading.Event()
+            with cut_when(stop, lambda: _hang_up(ours, over)), ours.makefile("rwb") as stream:
                 request = {"plan": to_json(plan), "project": job.where(project), "folder": str(folder.resolve())}
                 with contextlib.suppress(OSError):
                     stream.write(json.dumps(request).encode() + b"\n")
                     stream.flush()
                 messages = _Messages(stream)
-                final = job.relayed(messages, progress)
+                try:
+                    final = job.relayed(messages, progress)
+                finally:
+                    over.set()
             if stop.is_set():
                 raise CancelledError
-            job.settle(final, messages.returncode, words)
+            if messages.returncode is None:  # the process that it was forked from is gone, and it with that
+                process.kill_group(self._child)
+                job.settle(final, self._child.returncode, self._words)
+            else:
+                job.settle(final, messages.returncode, words)
         return job.read_lowered(folder)
 
     def close(self) -> None:
-        """Kill the process and its forks, and forget the model."""
+        """End the process and its forks, with all that they started, and forget the model."""
+        self._control.close()  # which it hears of, once it serves
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(ENDING_SECONDS if self._serves else 0)
         process.kill_group(self._child)
-        self._control.close()
         for stream in (self._child.stdin, self._child.stdout, self._words):
             if stream:
                 stream.close()
@@ -118,20 +133,23 @@ class _Messages:
 
     def __init__(self, stream: BufferedRWPair) -> None:
         self._stream = stream
-        self.returncode = -signal.SIGKILL  # as when the opened process itself is gone
+        self.returncode: int | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         with contextlib.suppress(ConnectionError):
             for line in self._stream:
                 if line.startswith(b"ended "):
                     self.returncode = int(line.split()[1])
-                else:
-                    yield line
+                    return  # what it started may hold the connection still
+                yield line
 
 
-def _shut(connection: socket.socket) -> None:
+def _hang_up(connection: socket.socket, over: threading.Event) -> None:
+    """Have the fork at the other end killed, and leave the reading to hear of its end, if that comes soon."""
     with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
+        connection.shutdown(socket.SHUT_WR)
+        if not over.wait(ENDING_SECONDS):
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager
@@ -181,36 +199,81 @@ def main(parent: int) -> None:
     if ready:
         with socket.socket(fileno=request["control"]) as control:
             _serve(control, lambda stream: _forked(stream, ready[0]))
+    os._exit(0)  # what was imported has nothing to put in order
 
 
 def _serve(control: socket.socket, work: Callable[[BufferedRWPair], None]) -> None:
-    """Fork for each connection that comes over ``control``, until that is closed; a fork whose caller hangs up is killed."""
+    """Fork for each connection that comes over ``control``, until that is closed; a fork whose caller hangs up is killed.
+
+    With each fork's end, however it comes, all that it started ends.
+    """
     forks: dict[int, socket.socket] = {}
     poll = select.poll()
     poll.register(control, select.POLLIN)
-    while True:
+    closed = False
+    while forks or not closed:
         events = dict(poll.poll(POLL_MS))
-        if control.fileno() in events:
-            data, numbers, _, _ = socket.recv_fds(control, 1, 2)
-            if not data:
-                return
-            connection = socket.socket(fileno=numbers[0])
-            others, server = [control, *forks.values()], os.getpid()
-            if not (pid := os.fork()):
-                _fork(server, connection, numbers[1], others, work)
-            os.close(numbers[1])
-            forks[pid] = connection
-            poll.register(connection, HUNG_UP)
+        if control.fileno() in events and not closed:
+            closed = not _begun(control, forks, poll, work)
+            if closed:
+                poll.unregister(control)
         for pid, connection in list(forks.items()):
-            if connection.fileno() in events:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(pid, signal.SIGKILL)
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
+            if closed or connection.fileno() in events:
+                _kill(pid)
+            code = _ended(pid)
+            if code is not None:
                 with contextlib.suppress(OSError):
-                    connection.sendall(b"ended %d\n" % os.waitstatus_to_exitcode(status))
+                    connection.sendall(b"ended %d\n" % code)
                 poll.unregister(connection)
                 forks.pop(pid).close()
+
+
+def _begun(
+    control: socket.socket, forks: dict[int, socket.socket], poll: select.poll, work: Callable[[BufferedRWPair], None]
+) -> bool:
+    """Fork for the connection that has come; return False where none will come any more."""
+    data, numbers, _, _ = socket.recv_fds(control, 1, 2)
+    if not data:
+        return False
+    connection = socket.socket(fileno=numbers[0])
+    others, server = [control, *forks.values()], os.getpid()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            connection.sendall(json.dumps(_refused(error)).encode() + b"\nended 1\n")
+        connection.close()
+    else:
+        if not pid:
+            _fork(server, connection, numbers[1], others, work)
+        forks[pid] = connection
+        poll.register(connection, HUNG_UP)
+    os.close(numbers[1])
+    return True
+
+
+def _refused(error: OSError) -> job.Message:
+    message = f"no process could be started for the lowering: {error}"
+    hint = "free memory or processes (ulimit -u), or use --jobs 1"
+    return {"failure": [to_json(Diagnostic(code="job-killed", message=message, hint=hint))]}
+
+
+def _ended(pid: int) -> int | None:
+    """Return how a fork ended, as ``subprocess`` would say it, when what it started is killed, too; None while it runs."""
+    if hasattr(os, "waitid"):  # not everywhere on Apple's systems
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            return None
+        _kill(pid)  # its group's number is its own until it is waited for
+    ended, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended else None
+
+
+def _kill(pid: int) -> None:
+    """Kill a fork and all that it started."""
+    for kill in (os.killpg, os.kill):  # it may not lead its group yet
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            kill(pid, signal.SIGKILL)
+            return
 
 
 def _fork(
@@ -221,20 +284,21 @@ def _fork(
     work: Callable[[BufferedRWPair], None],
 ) -> None:
     """Be the fork: lead a session of its own, write last words to ``words``, answer on ``connection``, and never return."""
-    os.setsid()
-    guard.die_with_parent(server)
-    for other in others:
-        other.close()
-    os.dup2(words, 1)
-    os.dup2(words, 2)
     code = 1
     try:
+        os.setsid()
+        guard.die_with_parent(server)
+        for other in others:
+            other.close()
+        os.dup2(words, 1)
+        os.dup2(words, 2)
         with connection.makefile("rwb") as stream:
             work(stream)
         code = 0
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for printed in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # a full disk
+                printed.flush()
         os._exit(code)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterable
+from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -64,6 +66,7 @@ class Sharing(AbstractContextManager["Sharing"]):
         with self._lock:
             waiting, lock = list(self._waiting[key].values()), self._locks[key]
         with lock:
+            self._refuse_stopped()
             with self._lock:
                 shared = self._shared.get(key)
                 if shared and not shared.alive:
@@ -78,7 +81,10 @@ class Sharing(AbstractContextManager["Sharing"]):
             return shared
 
     def _compiler(self, project: Project, progress: job.Progress) -> SharedJob | None:
+        if sys.platform == "darwin":  # whose frameworks do not bear a fork
+            return None
         with self._importing:
+            self._refuse_stopped()
             if self._imported and not self._imported.alive:
                 self._imported.close()
                 self._imported = None
@@ -87,3 +93,7 @@ class Sharing(AbstractContextManager["Sharing"]):
             if self._imported is None and waiting > 1:
                 self._imported = SharedJob((), project, progress, self._stop)
             return self._imported
+
+    def _refuse_stopped(self) -> None:
+        if self._stop.is_set():
+            raise CancelledError

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
@@ -195,7 +195,12 @@ def diagnosed(plan: Plan, error: Exception) -> tuple[Diagnostic, ...]:
 
 
 def _tried(plan: Plan, project: Project, shop: Workshop, place: Place) -> Trial:
-    """Lower one plan, or say why it was not; of a search, what an earlier, killed one found is taken up."""
+    """Lower one plan, or say why it was not; of a search, what an earlier, killed one found is taken up.
+
+    Raises CancelledError once everything is to stop.
+    """
+    if shop.stop.is_set():
+        raise CancelledError
     trial = Trial(plan=plan)
     kept = unfinished(plan, shop.cache)
     first = plan.manifest not in shop.begun

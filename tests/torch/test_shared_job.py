@@ -1,8 +1,12 @@
 """Recipes from one opened model, models from one compiler: the bytes as alone; what befalls one leaves the others be."""
 
+import contextlib
+import errno
 import hashlib
 import os
 import signal
+import socket
+import tempfile
 import threading
 import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -13,7 +17,7 @@ import pytest
 from plans import plan, project, tensor
 from test_job import children, wait_for
 
-from edgec import job
+from edgec import job, shared_job
 from edgec.artifacts.manifest import Choice, Data
 from edgec.diagnostics import Failure
 from edgec.shared_job import SharedJob
@@ -139,3 +143,103 @@ def test_what_happens_to_the_opened_process_ends_its_forks(tiny_project, tmp_pat
     finally:
         shared.close()
     assert not children()
+
+
+HELPERS = """
+import multiprocessing
+import subprocess
+import time
+
+import torch
+
+
+class Helped(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(16, 4)
+        helper = multiprocessing.get_context("fork").Process(target=time.sleep, args=(77,), daemon=True)
+        helper.start()
+        other = subprocess.Popen(["sleep", "77"])
+        with open(__file__ + ".pids", "a") as pids:
+            pids.write(f"{helper.pid} {other.pid} ")
+
+    def forward(self, x):
+        return self.linear(x)
+"""
+
+
+def runs(pid):
+    """Whether a process is there that is more than a zombie."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def test_what_a_model_starts_neither_holds_up_its_lowering_nor_outlives_it(tiny_project, tmp_path):
+    (tiny_project / "helped.py").write_text(HELPERS)
+    sha256 = hashlib.sha256(HELPERS.encode()).hexdigest()
+    model = Choice(name="python", options={"entry": "helped:Helped"})
+    one = replace(FP32, model=model, files={**FP32.files, "helped.py": sha256})
+    where = project(tiny_project)
+    shared = SharedJob((), where, print, threading.Event())
+    before = set(children())
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(shared.lower, one, where, tmp_path / "one", print).result(timeout=120).pte_bytes
+        pids = (tiny_project / "helped.py.pids").read_text().split()
+        assert pids
+        wait_for(lambda: not any(map(runs, pids)), 10)
+        assert set(children()) == before
+    finally:
+        shared.close()
+    assert not children()
+
+
+def test_a_stop_ends_the_fork_before_the_lowering_returns(tiny_project, tmp_path):
+    where, stop, told = project(tiny_project), threading.Event(), []
+    shared = SharedJob((), where, print, threading.Event())
+    before = set(children())
+
+    def progress(line):
+        told.append(line)
+        stop.set()
+
+    try:
+        with pytest.raises(CancelledError):
+            shared.lower(INT8, where, tmp_path / "int8", progress, stop)
+        assert told and set(children()) == before
+        assert shared.alive
+    finally:
+        shared.close()
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_fork_that_the_system_refuses_is_that_jobs_failure_alone(monkeypatch):
+    ours, theirs = socket.socketpair()
+    done, real, calls = [], os.fork, []
+
+    def refused_once():
+        calls.append(1)
+        if len(calls) == 1:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        return real()
+
+    monkeypatch.setattr(os, "fork", refused_once)
+
+    def work(stream):
+        stream.write(b"done\n")
+        stream.flush()
+
+    with ours, theirs, tempfile.TemporaryFile() as words, ThreadPoolExecutor(1) as pool:
+        serving = pool.submit(shared_job._serve, theirs, work)
+        for _ in range(2):
+            here, there = socket.socketpair()
+            with here, there:
+                socket.send_fds(ours, [b"+"], [there.fileno(), words.fileno()])
+                there.close()
+                done.append(here.makefile("rb").read())
+        ours.close()
+        serving.result(timeout=10)
+    refused, answered = done
+    assert b"job-killed" in refused and b"Resource temporarily unavailable" in refused and refused.endswith(b"ended 1\n")
+    assert answered == b"done\nended 0\n"

@@ -1,5 +1,6 @@
 """Which jobs share their model or the compiler, how many models are open at once, and when they are closed."""
 
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -135,3 +136,21 @@ def test_what_fails_to_open_fails_for_each(work, alone, tmp_path, monkeypatch):
         for plan, project in work:
             with pytest.raises(Failure, match="no"):
                 shared.run(plan, project, tmp_path, print)
+
+
+def test_nothing_is_opened_once_all_is_to_stop(work, alone, tmp_path):
+    stop = Event()
+    with sharing.Sharing([plan for plan, _ in (*work, *other_models(work)[:1])], 1, stop) as shared:
+        stop.set()
+        for entry in (work[0], other_models(work)[0]):
+            with pytest.raises(CancelledError):
+                shared.run(*entry, tmp_path, print)
+    assert (Opened.made, alone) == ([], [])
+
+
+def test_no_process_that_is_to_fork_imports_the_compiler_where_forks_are_not_borne(work, alone, tmp_path, monkeypatch):
+    several = [work[0], other_models(work)[0]]
+    monkeypatch.setattr(sharing.sys, "platform", "darwin")
+    with sharing.Sharing([plan for plan, _ in several], 2, Event()) as shared:
+        run(shared, several, tmp_path)
+    assert (Opened.made, len(alone)) == ([], 2)

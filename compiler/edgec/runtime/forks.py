@@ -36,7 +36,11 @@ class Fork(Generic[Found]):
 
     def ended(self) -> bool:
         """Whether it has ended, or is about to: ``result`` does not wait for its work any more."""
-        return self.waited or bool(select.select([self._answer], [], [], 0)[0])
+        if self.waited:
+            return True
+        poll = select.poll()  # select takes no file above 1023
+        poll.register(self._answer, select.POLLIN)
+        return bool(poll.poll(0))
 
     def wait(self) -> None:
         """Wait until it has ended."""

@@ -210,3 +210,14 @@ def test_what_has_been_waited_for_is_held_no_longer():
         for number in range(5):
             assert forks.begin(lambda number=number: number).result() == number
         assert len(forks._begun) == 1
+
+
+def test_a_fork_is_asked_of_whatever_its_file_is_numbered(monkeypatch):
+    monkeypatch.setattr("select.select", None)  # it refuses files above 1023
+    reading, writing = os.pipe()
+    with Forks() as forks:
+        fork = forks.begin(lambda: os.read(reading, 1))
+        assert not fork.ended()
+        os.write(writing, b"x")
+        forks.wait()
+        assert fork.ended() and fork.result() == b"x"

@@ -94,7 +94,7 @@ def _sent(
         piece = _piece(source, upload.offset, upload.chunk, wanted)
         answer = _asked(session, "PATCH", upload.url, piece, upload.offset)
         upload.url, upload.offset = _location(session, answer), upload.offset + len(piece)
-        attempts.forget()
+        attempts.reached(upload.offset)
         if note:
             note.parent.mkdir(parents=True, exist_ok=True)
             write_file(note, upload.url.encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -244,6 +245,46 @@ def test_a_blob_is_continued_after_each_cut(session: Session, stub: Stub, tmp_pa
     os.utime(tmp_path / "blobs", (1, 1))
     assert download.pull_blob(session, wanted(), tmp_path / "blobs") == path and stub.asked == []
     assert (tmp_path / "blobs").stat().st_mtime > 1, "its use is noted, for the collector"
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_connection_that_is_cut_after_each_byte_ends(session: Session, stub: Stub, tmp_path: Path, ranges: bool) -> None:
+    """Without ranges each begins anew, and one in two comes farther than the one before."""
+    described = Descriptor(media_type="", digest=stub.blob(CONTENT), size=len(CONTENT))
+    stub.cut = [1] * 99 if ranges else [70_000, 80_000] * 99
+    if not ranges:
+        stub.spoil = lambda handler: handler.headers.__delitem__("Range") or False
+    found = refusal(lambda: download.pull_blob(session, described, tmp_path))
+    assert (found.code, found.exit_code) == ("registry-unreachable", 8)
+    assert re.search(rf"ended after (\d|\d0000) of {len(CONTENT)} bytes: .*\({faults.ATTEMPTS} attempts\)", found.message)
+    assert len(stub.asked) <= faults.ATTEMPTS + 2
+
+
+def test_a_slow_line_that_is_cut_again_and_again_comes_to_the_end(session: Session, stub: Stub, tmp_path: Path) -> None:
+    content = CONTENT * 8
+    described = Descriptor(media_type="", digest=stub.blob(content), size=len(content))
+    stub.cut = [download.LEAST_STEP // (faults.ATTEMPTS - 2)] * 24
+    assert download.pull_blob(session, described, tmp_path).read_bytes() == content and not stub.cut
+
+
+def test_an_upload_that_is_lost_each_time_ends(
+    session: Session, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A piece that is taken is no progress where the one after it is lost, and all begins anew."""
+    monkeypatch.setattr(upload, "CHUNK", 30_000)
+    (tmp_path / "blob").write_bytes(CONTENT)
+
+    def spoil(handler: Handler) -> bool:
+        lost = handler.command == "PUT" or len(stub.asked) > 99
+        if lost:
+            handler.body()
+            handler.refuse(404, "BLOB_UPLOAD_UNKNOWN")
+        return lost
+
+    stub.spoil = spoil
+    found = refusal(lambda: upload.push_blob(session, wanted(), tmp_path / "blob"))
+    assert (found.code, found.exit_code) == ("registry-unreachable", 8)
+    assert "404 to a piece of an upload" in found.message and len(stub.asked) < 99
 
 
 def test_a_part_of_an_earlier_run_is_continued_and_a_wrong_one_dropped(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,8 @@ import pytest
 from edgec.artifacts.oci import INDEX, LAYER, MANIFEST, Descriptor, describe, descriptor, digest_of
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import attached, download, faults, oci, transport, upload
+from edgec.store.cache import Cache
+from edgec.store.housekeeping import collect, entries, leases
 from edgec.store.transport import Session, connected
 from stub_registry import Handler, Stub
 
@@ -208,6 +211,7 @@ def test_an_upload_of_a_killed_run_is_continued(
     monkeypatch.setattr(upload, "CHUNK", 30_000)
     (tmp_path / "blob").write_bytes(CONTENT)
 
+    cache = Cache(folder=tmp_path / "cache")
     real = Session.ask
     sent: list[int] = []
 
@@ -220,11 +224,39 @@ def test_an_upload_of_a_killed_run_is_continued(
 
     monkeypatch.setattr(Session, "ask", ask)
     with pytest.raises(KeyboardInterrupt):
-        upload.push_blob(session, wanted(), tmp_path / "blob", tmp_path / "uploads")
-    assert len(list((tmp_path / "uploads").iterdir())) == 1
-    assert upload.push_blob(session, wanted(), tmp_path / "blob", tmp_path / "uploads")
+        upload.push_blob(session, wanted(), tmp_path / "blob", cache)
+    assert [entry.kind for entry in entries(cache.folder)] == ["upload"] and not leases(cache.folder)
+    assert upload.push_blob(session, wanted(), tmp_path / "blob", cache)
     assert sent[3:] == [30_000, 10_000] and stub.blobs[wanted().digest] == CONTENT
-    assert list((tmp_path / "uploads").iterdir()) == []
+    assert entries(cache.folder) == []
+
+
+def test_a_collector_takes_what_a_killed_upload_left_and_nothing_of_a_running_one(
+    session: Session, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the upload under way goes on with what an earlier run left."""
+    monkeypatch.setattr(upload, "CHUNK", 30_000)
+    (tmp_path / "blob").write_bytes(CONTENT)
+    cache = Cache(folder=tmp_path / "cache")
+    killed, collected = [True], []
+
+    def spoil(handler: Handler) -> bool:
+        asked = handler.command == "PATCH" and len(stub.uploads["session-0"]) == 60_000
+        if asked or handler.command == "PUT":
+            collected.append(collect(cache, 0).in_use)
+        if asked and killed:
+            killed.clear()
+            handler.refuse(403, "DENIED")
+        return asked and not killed and len(collected) == 1
+
+    stub.spoil = spoil
+    refusal(lambda: upload.push_blob(session, wanted(), tmp_path / "blob", cache))
+    (left,) = (cache.folder / "upload").glob("*/entry.json")
+    os.utime(left, (time.time() - 3600,) * 2)
+    assert upload.push_blob(session, wanted(), tmp_path / "blob", cache)
+    assert collected == [1, 1, 1] and sum(line.startswith("POST") for line in stub.asked) == 1
+    upload.Note(cache=cache, key="0" * 64).write("https://registry.example/")
+    assert [entry.kind for entry in collect(cache, 0).removed] == ["upload"]
 
 
 def test_a_file_that_is_not_what_it_should_be_is_not_stored(session: Session, stub: Stub, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def command(
         packed(bundles, Path(scratch), allow_trial, notes) as release,
         connected(where, plain) as session,
     ):
-        tag = where.tag or version_tag(release.version)
+        tag = where.tag or version_tag(release.version)  # before anything is asked of the registry
         done = push(session, release, tag, force, Cache(folder=default_folder()), output().say)
     _tell(done)
     return 0

@@ -233,10 +233,18 @@ def _commit(base: Path, staging: Path, moves: tuple[Move, ...]) -> None:
                 raise _differs(str(base / move.final))
         (staging / JOURNAL).unlink()  # under LOCK still: of a journal that others see later they would finish the moves
     except BaseException:
-        for move in reversed(begun):
-            _roll_back(staging / move.staged, base / move.final, move.sha256)
-        (staging / JOURNAL).unlink(missing_ok=True)
+        _put_back(base, staging, begun)
         raise
+
+
+def _put_back(base: Path, staging: Path, begun: list[Move]) -> None:
+    """Take back the moves, the last one first, and the journal; a Ctrl-C meanwhile leaves no half of it."""
+    while begun or (staging / JOURNAL).exists():
+        with contextlib.suppress(KeyboardInterrupt):  # another one ends the command already
+            for move in reversed(begun):
+                _roll_back(staging / move.staged, base / move.final, move.sha256)
+                begun.pop()
+            (staging / JOURNAL).unlink(missing_ok=True)
 
 
 def _roll_back(staged: Path, final: Path, sha256: str) -> None:

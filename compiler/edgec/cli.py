@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from itertools import pairwise, takewhile
 from typing import Any
@@ -52,6 +53,9 @@ PAGES = {"-h", "--help", "--version"}
 ENDING = ("SIGTERM", "SIGHUP")
 """Signals that end a command as Ctrl-C does, children and temporary folders with it: those of `timeout`, of a cancelled CI
 job, of a terminal that is closed."""
+
+AGAIN_SECONDS = 1.0
+"""A Ctrl-C sooner after another is of a hand that is not off the key yet, or of `timeout`, and what cleans up goes on."""
 
 ENVIRONMENT = {
     errno.ENOSPC: "the disk is full",
@@ -140,26 +144,32 @@ def main(arguments: list[str] | None = None) -> None:
 
 @contextlib.contextmanager
 def _interrupting(came: list[signal.Signals]) -> Iterator[None]:
-    """Inside it the first of ENDING, noted in ``came``, raises KeyboardInterrupt; one that is ignored (nohup) stays so.
+    """Inside it the first of ENDING or Ctrl-C, noted in ``came``, raises KeyboardInterrupt; an ignored one (nohup) stays so.
 
     Those after it do nothing, to the process's end: `timeout` sends its signal twice, and what cleans up should be let finish.
+    Only Ctrl-C raises again inside it, AGAIN_SECONDS after the one before: the user does not want to wait.
     """
+    inside, last = True, 0.0
 
     def interrupt(number: int, frame: object) -> None:
+        nonlocal last
         came.append(signal.Signals(number))
-        if len(came) == 1:
+        pause, last = time.monotonic() - last, time.monotonic()
+        if len(came) == 1 or (number == signal.SIGINT and inside and pause >= AGAIN_SECONDS):
             raise KeyboardInterrupt
 
-    numbers = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
+    usual: dict[signal.Signals, Any] = {getattr(signal, name): signal.SIG_DFL for name in ENDING if hasattr(signal, name)}
+    usual[signal.SIGINT] = signal.default_int_handler
     here = threading.current_thread() is threading.main_thread()  # nowhere else may a handler be set
-    taken = [number for number in numbers if here and signal.getsignal(number) == signal.SIG_DFL]
+    taken = {number: handler for number, handler in usual.items() if here and signal.getsignal(number) == handler}
     try:
         for number in taken:
             signal.signal(number, interrupt)
         yield
     finally:
-        for number in () if came else taken:
-            signal.signal(number, signal.SIG_DFL)
+        inside = False
+        for number, handler in taken.items() if not came else ():
+            signal.signal(number, handler)
 
 
 def _open_closed() -> None:
@@ -198,8 +208,9 @@ def _run(arguments: list[str] | None) -> int:
         put(sys.stderr, said.getvalue())
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        put(sys.stderr, f"edgec: ended by {came[0].name}\n" if came else "edgec: interrupted\n")
-        return 128 + (came[0] if came else signal.SIGINT)
+        ended_by = came[0] if came else signal.SIGINT
+        put(sys.stderr, "edgec: interrupted\n" if ended_by == signal.SIGINT else f"edgec: ended by {ended_by.name}\n")
+        return 128 + ended_by
     except SystemExit:  # click's answer to any closed pipe; verbs print through Output, which raises none
         return 0 if PAGES & {*words} else _bug(BrokenPipeError("a closed pipe"))
     except OSError as error:

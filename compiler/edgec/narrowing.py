@@ -18,7 +18,7 @@ from edgec.artifacts.samples import Sample
 from edgec.diagnostics import Failure
 from edgec.registry import plugin
 from edgec.runtime.calls import Row
-from edgec.runtime.inference import Answers, answers, arrays, batches, runtime_answers
+from edgec.runtime.inference import Answers, answers, arrays, batches, runtime_answers, values
 from edgec.runtime.program import read_program
 from edgec.runtime.session import Session
 from edgec.stages.compare import Broken
@@ -142,7 +142,7 @@ def _eager(module: torch.nn.Module, rows: Sequence[Row]) -> Answers:
     import torch
 
     with torch.no_grad():  # what asks for gradients is no numpy array
-        return [tuple(output.float().numpy() for output in module(*row)) for row in rows]
+        return [tuple(values(output) for output in module(*row)) for row in rows]
 
 
 def _ran(suspects: Suspects, data: bytes, samples: Sequence[Sample], inputs: Sequence[Input]) -> Answers:

@@ -310,6 +310,20 @@ def test_a_channels_last_model_is_fed_contiguous_planes(tiny_project, tmp_path):
     assert found.flags["C_CONTIGUOUS"]
 
 
+@pytest.mark.parametrize("size", [1, 2])
+def test_the_models_answers_keep_what_float32_does_not_hold(size):
+    import torch
+
+    from edgec.runtime.inference import answers
+
+    given = [[2**24 + 1, 2**62 + 1], [7, 8]]
+    rows = [Sample(id=str(index), tensors={"x": np.array([row], "int64")}) for index, row in enumerate(given)]
+    inputs = (tensor("x", 1, 2, dtype="int64"),)
+    found = answers(lambda x: (x, x.to(torch.bfloat16), x.double() / 3), rows, inputs, size)
+    assert [row[0].tolist()[0] for row in found] == given and {row[1].dtype.name for row in found} == {"float32"}
+    np.testing.assert_array_equal([row[2][0] for row in found], np.array(given, "float64") / 3)
+
+
 def test_a_table_of_few_ids_is_not_taken_for_constant(tiny_project, tmp_path):
     made = plan(net("Table"), (tensor("ids", 1, 1, dtype="int64"),))
     assert lowered(made, tiny_project, tmp_path / "out").boundaries

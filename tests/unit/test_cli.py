@@ -332,7 +332,7 @@ def test_no_file_takes_the_descriptor_of_a_closed_stream(tmp_path: Path) -> None
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
     yield
     for number, handler in kept.items():
         signal.signal(number, handler)
@@ -341,29 +341,58 @@ def handlers() -> Iterator[None]:
 @pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
 def test_a_signal_cleans_up_and_has_its_exit_code(
-    number: signal.Signals, code: int, verb: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    number: signal.Signals,
+    code: int,
+    verb: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def end() -> None:
         try:
             with tempfile.TemporaryDirectory(dir=tmp_path):
                 signal.raise_signal(number)
         finally:  # once more, while what was begun is cleaned up
-            if number != signal.SIGINT:
-                signal.raise_signal(number)
+            signal.raise_signal(number)
+            (tmp_path / "cleaned").touch()
 
+    def told_again(*given: Any) -> None:
+        signal.raise_signal(number)
+        put(*given)
+
+    put = cli.put
+    monkeypatch.setattr(cli, "put", told_again)
     verb(end)
     assert run("list") == code
-    assert not [*tmp_path.iterdir()]
+    assert [path.name for path in tmp_path.iterdir()] == ["cleaned"]
     told = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
     assert capsys.readouterr().err.split("\n")[-2:] == [f"edgec: {told}", ""]
+
+
+@pytest.mark.usefixtures("handlers")
+def test_ctrl_c_once_more_after_a_while_ends_what_cleans_up(verb: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def end() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            monkeypatch.setattr(cli, "AGAIN_SECONDS", 0.0)
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+            (tmp_path / "cleaned").touch()
+
+    verb(end)
+    assert run("list") == 130
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.usefixtures("handlers")
 def test_an_ignored_signal_stays_ignored_and_the_others_are_given_back(verb: Any) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     verb(lambda: signal.raise_signal(signal.SIGHUP))
     assert run("list") == 0
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 
 from edgec.artifacts.document import Json
 from edgec.artifacts.provenance import PREDICATE, STATEMENT
+from edgec.artifacts.signed import MEASUREMENTS_ENDING, TARBALL_ENDING, bundle_name
 from edgec.diagnostics import Diagnostic, Failure
 
 
 def stem(facts: Json) -> str:
     """Return the name of a bundle's tarball without its ending, by its bundle.json."""
-    return f"{facts['name']}-{facts['version']}-{facts['target']}"
+    return bundle_name(facts["name"], facts["version"], facts["target"])
 
 
 def sums_subject(facts: Json) -> str:
@@ -22,12 +23,12 @@ def sums_subject(facts: Json) -> str:
 
 def measurements_subject(facts: Json) -> str:
     """Return the subject of the measurements file."""
-    return f"{stem(facts)}.measurements.json"
+    return f"{stem(facts)}{MEASUREMENTS_ENDING}"
 
 
 def tarball_subject(facts: Json) -> str:
     """Return the subject of the tarball, which a device can check before it unpacks anything."""
-    return f"{stem(facts)}.tar.gz"
+    return f"{stem(facts)}{TARBALL_ENDING}"
 
 
 def attestation(provenance: Json, subjects: Mapping[str, str]) -> bytes:

@@ -1,4 +1,4 @@
-"""What lies beside a bundle, and what a check of its signatures found."""
+"""What lies beside a bundle and how it is called, and what a check of its signatures found."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from pathlib import Path
 SIGNATURE_ENDING = ".intoto.jsonl"
 MEASUREMENTS_ENDING = ".measurements.json"
 TARBALL_ENDING = ".tar.gz"
+REPORT_ENDING = ".report.html"
+
+
+def bundle_name(name: str, version: str, target: str) -> str:
+    """Return what a bundle's files are called without their endings; it is also the one top folder of its tarball."""
+    return f"{name}-{version}-{target}"
 
 
 @dataclass(frozen=True, kw_only=True)

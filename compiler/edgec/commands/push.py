@@ -39,7 +39,7 @@ def command(
     from edgec.artifacts.reference import reference as parsed
     from edgec.artifacts.reference import version_tag
     from edgec.store.atomic import environment_errors
-    from edgec.store.cache import default_folder
+    from edgec.store.cache import Cache, default_folder
     from edgec.store.packing import packed
     from edgec.store.push import push
     from edgec.store.transport import connected, plain_http_allowed
@@ -55,8 +55,8 @@ def command(
         packed(bundles, Path(scratch), allow_trial, notes) as release,
         connected(where, plain) as session,
     ):
-        tag = where.tag or version_tag(release.version)
-        done = push(session, release, tag, force, default_folder() / "uploads", output().say)
+        tag = where.tag or version_tag(release.version)  # before anything is asked of the registry
+        done = push(session, release, tag, force, Cache(folder=default_folder()), output().say)
     _tell(done)
     return 0
 

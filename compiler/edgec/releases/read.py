@@ -12,6 +12,7 @@ from typing import Any
 from edgec.artifacts.document import Json
 from edgec.artifacts.evaluated import Evaluated, evaluated_of
 from edgec.artifacts.release import GoldenAnswer, OperatorCount, Release
+from edgec.artifacts.signed import MEASUREMENTS_ENDING, bundle_name
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.releases.records import readings, verdicts
 from edgec.store.atomic import read_errors
@@ -43,10 +44,10 @@ def read_release(path: Path, measured: tuple[Path, ...] = ()) -> Release:
 
 def _beside(path: Path, facts: Json) -> tuple[Path, ...]:
     """Where a build puts measurements.json: beside the tarball, which lies beside NAME/VERSION/TARGET."""
-    stem = f"{facts.get('name')}-{facts.get('version')}-{facts.get('target')}.measurements.json"
-    places = [path.parent / stem]
+    name = f"{bundle_name(facts.get('name'), facts.get('version'), facts.get('target'))}{MEASUREMENTS_ENDING}"
+    places = [path.parent / name]
     if path.is_dir():
-        places.append(path.resolve().parent.parent.parent / stem)
+        places.append(path.resolve().parent.parent.parent / name)
     return tuple(place for place in places if place.is_file())[:1]
 
 

@@ -12,12 +12,14 @@ from edgec.diagnostics import Diagnostic, Failure
 from edgec.exhaustion import exhausted
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
     from numpy.typing import NDArray
 
-Answers: TypeAlias = "list[tuple[NDArray[np.float32], ...]]"
-"""For every sample its outputs, each of the shape that one inference gives."""
+Answers: TypeAlias = "list[tuple[NDArray[Any], ...]]"
+"""For every sample its outputs, each of the shape that one inference gives: float32 where that holds all of their values."""
+
+WIDE = ("int32", "int64", "uint32", "uint64", "float64")
+"""Types with values that float32 does not hold: whole numbers above 2**24, double precision."""
 
 BATCH = 16
 BATCH_BYTES = 16 << 20
@@ -52,7 +54,7 @@ def batches(samples: Sequence[Sample], inputs: Sequence[Input], size: int) -> It
 
 
 def answers(module: Any, samples: Sequence[Sample], inputs: Sequence[Input], size: int = 1) -> Answers:
-    """Return what ``module`` (a callable that gives a tuple of tensors) answers to every sample, as float32.
+    """Return what ``module`` (a callable that gives a tuple of tensors) answers to every sample.
 
     Raises Failure ``model-not-loaded`` with what the module raises and the sample that it raised on.
     """
@@ -62,7 +64,7 @@ def answers(module: Any, samples: Sequence[Sample], inputs: Sequence[Input], siz
     with torch.no_grad():
         for batch in batches(samples, inputs, size):
             try:
-                outputs = [output.float().numpy() for output in module(*batch)]
+                outputs = [values(output) for output in module(*batch)]
             # Whatever the user's model raises on the user's data.
             except Exception as error:
                 if exhausted(error):
@@ -93,11 +95,24 @@ def runtime_answers(
     samples: Sequence[Sample],
     inputs: Sequence[Input],
 ) -> Answers:
-    """Return what the artifact answers, one sample at a time, as float32; ``run`` is a Session's."""
-    return [
-        tuple(output.astype("float32") for output in run(arrays(samples[index], inputs)))
-        for index in range(len(samples))
-    ]
+    """Return what the artifact answers, one sample at a time; ``run`` is a Session's."""
+    return [tuple(map(_held, run(arrays(samples[index], inputs)))) for index in range(len(samples))]
+
+
+def values(output: torch.Tensor) -> NDArray[Any]:
+    """Return a tensor's values: as float32 where that holds all of them, else as they are."""
+    wide = str(output.dtype).removeprefix("torch.") in WIDE
+    return _held(output.numpy()) if wide else output.float().numpy()
+
+
+def _held(output: NDArray[Any]) -> NDArray[Any]:
+    """The same values as float32, the array itself where that loses one."""
+    import numpy as np
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        narrow = output.astype("float32")
+        held = output.dtype.name not in WIDE or np.array_equal(narrow.astype(output.dtype), output)
+    return narrow if held else output
 
 
 def unguarded(program: Any) -> Any:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from edgec.artifacts.document import Json
 from edgec.artifacts.project import Project
@@ -94,18 +93,10 @@ def _file(given: Mapping[str, Any], project: Project) -> None:
 
 
 def _url(url: str) -> list[Diagnostic]:
-    route = ("weights", "url")
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # 99999 is none
-    except ValueError as error:
-        return [wrong(f"{url!r} is no URL: {error}", route)]
-    if parts.scheme != "https" or not parts.hostname or parts.username or parts.password:
-        return [wrong(f"{url!r} is not an https URL without credentials", route)]
-    if not f"{parts.path}{parts.query}".isascii():
-        hint = "percent-encode what is not ASCII: %C3%A4 for ä"
-        return [wrong(f"{url!r} holds characters that no URL has", route, hint=hint)]
-    return []
+    from edgec.store.network import unfit
+
+    hint = None if url.isascii() else "percent-encode what is not ASCII: %C3%A4 for ä"
+    return [wrong(f"the URL is {why}", ("weights", "url"), hint=hint)] if (why := unfit(url)) else []
 
 
 def _seed(seed: Any) -> list[Diagnostic]:

@@ -12,6 +12,7 @@ from edgec import reads
 from edgec.artifacts.checked import Checked
 from edgec.artifacts.document import Route
 from edgec.artifacts.project import Project
+from edgec.artifacts.signed import TARBALL_ENDING, bundle_name
 from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.store.atomic import read_errors
 from edgec.store.files import is_file, is_folder
@@ -109,7 +110,7 @@ def _names(item: Checked) -> Iterator[tuple[str, str, Route]]:
     name, version = item.manifest.name, item.manifest.version
     yield f"{name} {version}", f"two manifests are named {name} {version}", ("name",)
     for target in item.manifest.targets:
-        tarball = f"{name}-{version}-{target.name}.tar.gz"
+        tarball = f"{bundle_name(name, version, target.name)}{TARBALL_ENDING}"
         yield tarball, f"two manifests would write one tarball: {tarball}", target.route
 
 

@@ -13,7 +13,7 @@ from edgec.artifacts.limit import Limit
 from edgec.diagnostics import Failure, Location
 from edgec.metrics.sqnr import decibels
 from edgec.runtime.calls import Part, Row, calls_in, ours, written
-from edgec.runtime.inference import Answers
+from edgec.runtime.inference import Answers, values
 
 if TYPE_CHECKING:
     import torch
@@ -125,7 +125,7 @@ def _gap(part: Part, alone: Alone) -> Gap:
     import torch
 
     with torch.no_grad():
-        expected = [[output.float().numpy() for output in part.module(*row)] for row in part.rows]
+        expected = [[values(output) for output in part.module(*row)] for row in part.rows]
     actual = alone(part.module, part.rows)
     pairs = [pair for row, answer in zip(expected, actual, strict=True) for pair in zip(row, answer, strict=True)]
     finite = all(bool(np.isfinite(after).all()) for _, after in pairs)

@@ -112,5 +112,5 @@ def golden(
     bounds = ends(samples, inputs)
     chosen = sorted({*bounds, *spread(found, GOLDEN - len(bounds))})
     picked, values = [samples[index] for index in chosen], [found[index] for index in chosen]
-    largest = max((float(abs(output).max(initial=0.0)) for row in values for output in row), default=0.0)
+    largest = max((float(abs(output.astype("float64")).max(initial=0.0)) for row in values for output in row), default=0.0)
     return write_golden(folder, picked, values, inputs, outputs), largest

@@ -10,6 +10,7 @@ from pathlib import Path
 from edgec.artifacts.bundle import File
 from edgec.artifacts.records import json_bytes
 from edgec.artifacts.search import Searched, search_record
+from edgec.artifacts.signed import bundle_name
 from edgec.store.atomic import environment_errors, exchange, sync_tree, write_tree
 
 SCHEMA = "edgec/front/v1"
@@ -22,7 +23,7 @@ def write_front(searched: Searched, out: Path) -> Path:
     Raises Failure ``disk-full`` or ``not-writable``.
     """
     plan = searched.trials[0].plan
-    final = out / "rejected" / f"{plan.name}-{plan.version}-{plan.target.name}.front"
+    final = out / "rejected" / f"{bundle_name(plan.name, plan.version, plan.target.name)}.front"
     record = search_record(searched)
     folders = {searched.trials[index].label: folder_name(searched, index) for index in searched.front}
     files = {"search.json": File(content=json_bytes({"schema": SCHEMA, **record, "artifacts": folders}))}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from edgec import reads
 from edgec.artifacts.bundle import Bundle, File, Written
 from edgec.artifacts.plan import Plan
-from edgec.artifacts.signed import SIGNATURE_ENDING
+from edgec.artifacts.signed import MEASUREMENTS_ENDING, REPORT_ENDING, SIGNATURE_ENDING, TARBALL_ENDING, bundle_name
 from edgec.cores import together
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import bundles
@@ -93,12 +93,12 @@ def placed(plan: Plan, digests: Mapping[str, str], out: Path, written: Written |
 
 def places(plan: Plan, digests: Mapping[str, str], out: Path) -> list[tuple[Path, str]]:
     """Return where folder, tarball, measurements and report of the plan's bundle lie below ``out``, with their ``digests``."""
-    top = f"{plan.name}-{plan.version}-{plan.target.name}"
+    top = bundle_name(plan.name, plan.version, plan.target.name)
     return [
         (out / plan.name / plan.version / plan.target.name, digests["bundle"]),
-        (out / f"{top}.tar.gz", digests["tarball"]),
-        (out / f"{top}.measurements.json", digests["measurements"]),
-        (out / f"{top}.report.html", digests["report"]),
+        (out / f"{top}{TARBALL_ENDING}", digests["tarball"]),
+        (out / f"{top}{MEASUREMENTS_ENDING}", digests["measurements"]),
+        (out / f"{top}{REPORT_ENDING}", digests["report"]),
     ]
 
 
@@ -114,18 +114,18 @@ def digests_of(bundle: Bundle, written: Written) -> dict[str, str]:
 
 def stem(bundle: Bundle) -> str:
     """Return the name of the tarball without its ending, which is also its one top folder."""
-    return f"{bundle.name}-{bundle.version}-{bundle.target}"
+    return bundle_name(bundle.name, bundle.version, bundle.target)
 
 
 def _refuse_other(bundle: Bundle, base: Path) -> None:
     """Raise Failure ``name-twice`` where the measurements beside the tarball's place are of a bundle named otherwise."""
     try:
-        record = json.loads((base / f"{stem(bundle)}.measurements.json").read_bytes())
+        record = json.loads((base / f"{stem(bundle)}{MEASUREMENTS_ENDING}").read_bytes())
         found = [record[key] for key in ("name", "version", "target")]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return
     if found != [bundle.name, bundle.version, bundle.target]:
-        message = f"{base / stem(bundle)}.tar.gz is the bundle of {found[0]} {found[1]} for {found[2]}"
+        message = f"{base / stem(bundle)}{TARBALL_ENDING} is the bundle of {found[0]} {found[1]} for {found[2]}"
         hint = "rename one of the two, or build into another folder with --out"
         raise Failure(Diagnostic(code="name-twice", message=message, hint=hint))
 
@@ -194,9 +194,9 @@ def _stage(bundle: Bundle, staging: Path, cache: Cache | None) -> tuple[Move, ..
     signature = (_signed(bundle, bundle.signature, staging),) if bundle.signature is not None else ()
     return (
         Move(staged="bundle", final=f"{bundle.name}/{bundle.version}/{bundle.target}", sha256=bundle.digest),
-        Move(staged="tarball", final=f"{top}.tar.gz", sha256=sha256_of(tarball)),
-        Move(staged="measurements", final=f"{top}.measurements.json", sha256=_digest(bundle.measurements)),
-        Move(staged="report", final=f"{top}.report.html", sha256=_digest(bundle.report)),
+        Move(staged="tarball", final=f"{top}{TARBALL_ENDING}", sha256=sha256_of(tarball)),
+        Move(staged="measurements", final=f"{top}{MEASUREMENTS_ENDING}", sha256=_digest(bundle.measurements)),
+        Move(staged="report", final=f"{top}{REPORT_ENDING}", sha256=_digest(bundle.report)),
         *signature,
     )
 
@@ -237,10 +237,18 @@ def _commit(base: Path, staging: Path, moves: tuple[Move, ...]) -> None:
                 raise _differs(str(base / move.final))
         (staging / JOURNAL).unlink()  # under LOCK still: of a journal that others see later they would finish the moves
     except BaseException:
-        for move in reversed(begun):
-            _roll_back(staging / move.staged, base / move.final, move.sha256)
-        (staging / JOURNAL).unlink(missing_ok=True)
+        _put_back(base, staging, begun)
         raise
+
+
+def _put_back(base: Path, staging: Path, begun: list[Move]) -> None:
+    """Take back the moves, the last one first, and the journal; a Ctrl-C meanwhile leaves no half of it."""
+    while begun or (staging / JOURNAL).exists():
+        with contextlib.suppress(KeyboardInterrupt):  # another one ends the command already
+            for move in reversed(begun):
+                _roll_back(staging / move.staged, base / move.final, move.sha256)
+                begun.pop()
+            (staging / JOURNAL).unlink(missing_ok=True)
 
 
 def _roll_back(staged: Path, final: Path, sha256: str) -> None:

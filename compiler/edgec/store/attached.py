@@ -3,32 +3,49 @@
 from __future__ import annotations
 
 import json
+import random
+import time
 
 from edgec.artifacts.document import Json
 from edgec.artifacts.envelope import Envelope, envelope_line, read_envelope
 from edgec.artifacts.image import SIGNATURE, signature_tag
 from edgec.artifacts.oci import MANIFEST, Descriptor, canonical, describe, descriptor
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.store.oci import NO_CONFIG, blob, manifest, put_manifest
+from edgec.store.oci import NO_CONFIG, blob, manifest, send_manifest
 from edgec.store.transport import Session
 from edgec.store.upload import push_bytes
 
 ENVELOPE = "application/vnd.dsse.envelope.v1+json"
+WRITES = 5
+PAUSE = 0.5
+"""Most seconds, drawn anew each time, that a pusher waits whose signature another has written over."""
 
 
 def attach(session: Session, image: Descriptor, content: bytes, force: bool) -> bool:
     """Attach a signature file to an image; return whether anything was sent.
 
-    Signatures of the same statement by other keys, which are there already, stay. Raises Failure ``tag-taken`` where another
-    statement is attached (``force`` replaces it), ``signature-invalid``, and those of ``manifest`` and ``push_blob``.
+    Signatures of the same statement by other keys, which are there already or come at this moment, stay. Raises Failure
+    ``tag-taken`` where another statement is attached (``force`` replaces it), ``digest-mismatch`` where it does not stay,
+    ``signature-invalid``, and those of ``manifest`` and ``push_blob``.
     """
     ours = read_envelope(content, "the signature file")
     there = attached(session, image.digest)
-    if there is not None:
-        merged = _merged(session, image, ours, there, force)
-        if merged == there:
-            return False
-        content = merged
+    for written in range(WRITES + 1):  # a registry has no compare-and-swap: another pusher's write may have taken ours away
+        wanted = content if there is None else _merged(session, image, ours, there, force)
+        if wanted == there:
+            return written > 0
+        if written == WRITES:
+            break
+        if written:
+            time.sleep(random.uniform(0, PAUSE))
+        there = _written(session, image, wanted, there)
+    place = session.reference.at(signature_tag(image.digest))
+    message = f"the signature was not in {place} when it was read back, {WRITES} times"
+    raise Failure(Diagnostic(code="digest-mismatch", message=message, hint="others write there too: push again"))
+
+
+def _written(session: Session, image: Descriptor, content: bytes, before: bytes | None) -> bytes | None:
+    """Write ``content`` where ``before`` lies still, and return what lies there then."""
     layer = describe(content, ENVELOPE)
     record: dict[str, Json] = {
         "schemaVersion": 2,
@@ -40,8 +57,11 @@ def attach(session: Session, image: Descriptor, content: bytes, force: bool) -> 
     }
     push_bytes(session, NO_CONFIG, b"{}")
     push_bytes(session, layer, content)
-    put_manifest(session, canonical(record), MANIFEST, signature_tag(image.digest))
-    return True
+    now = attached(session, image.digest)
+    if now == before:
+        send_manifest(session, canonical(record), MANIFEST, signature_tag(image.digest))
+        now = attached(session, image.digest)
+    return now
 
 
 def attached(session: Session, digest: str) -> bytes | None:

@@ -19,8 +19,10 @@ from edgec.store.files import sha256_of
 from edgec.store.oci import mismatch
 from edgec.store.transport import Session
 
-BLOCK = 1 << 20
+BLOCK = 1 << 16
 PARTIAL = ".part"
+LEAST_STEP, STEP = 1 << 16, 1 << 20
+"""Fewest and most bytes after which attempts are counted anew; in between it is a hundredth of the blob."""
 
 
 def pull_blob(session: Session, wanted: Descriptor, folder: Path) -> Path:
@@ -68,16 +70,15 @@ def _held(partial: Path) -> Iterator[IO[bytes]]:
 
 def _fetched(session: Session, wanted: Descriptor, handle: IO[bytes], partial: Path) -> str:
     """Fetch what is missing, through cut connections too, and return the sha256 of what then lies on the disk."""
-    attempts = Attempts(session.reference)
+    if os.fstat(handle.fileno()).st_size > wanted.size:
+        os.ftruncate(handle.fileno(), 0)
+    step = min(max(wanted.size // 100, LEAST_STEP), STEP)
+    attempts = Attempts(session.reference, step, os.fstat(handle.fileno()).st_size)
     while (before := os.fstat(handle.fileno()).st_size) != wanted.size:
-        if before > wanted.size:
-            os.ftruncate(handle.fileno(), 0)
-            before = 0
         try:
             _rest(session, wanted, handle, before)
         except Fault as fault:
-            if os.fstat(handle.fileno()).st_size > before:
-                attempts.forget()
+            attempts.reached(os.fstat(handle.fileno()).st_size)
             attempts.wait(fault)
     os.fsync(handle.fileno())
     return sha256_of(partial)
@@ -94,8 +95,11 @@ def _rest(session: Session, wanted: Descriptor, handle: IO[bytes], offset: int) 
         if raw.status == 416 or (raw.status == 206 and (not begins or int(begins[1]) != offset)):
             raise Fault("it answered another range than was asked for")
         while True:
-            with connection(session.reference):
-                block = raw.read(BLOCK)
+            try:
+                with connection(session.reference):
+                    block = raw.read1(BLOCK)  # ``read`` drops what came of a block before a cut
+            except Fault as fault:
+                raise Fault(f"the connection ended after {offset} of {wanted.size} bytes: {fault}") from None
             if not block:
                 break
             offset += len(block)

@@ -30,15 +30,23 @@ class Fault(Exception):
 
 
 class Attempts:
-    """Counts faults in a row, and waits longer after each."""
+    """Counts faults in a row, and waits longer after each; what comes ``step`` bytes farther than ever is a new row.
 
-    def __init__(self, reference: Reference) -> None:
+    Less is no progress: a connection that is cut after each byte would be continued for days, and one that begins anew each
+    time would be for ever.
+    """
+
+    def __init__(self, reference: Reference, step: int = 1, reached: int = 0) -> None:
         self.reference = reference
+        self._step = step
+        self._reached = reached
         self._faults = 0
 
-    def forget(self) -> None:
-        """Begin anew: something went well."""
-        self._faults = 0
+    def reached(self, offset: int) -> None:
+        """Note that the bytes up to ``offset`` are there."""
+        if offset >= self._reached + self._step:
+            self._reached = offset
+            self._faults = 0
 
     def wait(self, fault: Fault) -> None:
         """Wait before the next attempt. Raises Failure ``registry-unreachable`` where that was the last."""

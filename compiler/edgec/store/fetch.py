@@ -20,7 +20,7 @@ from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.cache import used
 from edgec.store.faults import whole_number
 from edgec.store.files import sha256_of
-from edgec.store.network import private
+from edgec.store.network import unfit
 
 LIMIT = 8 * 1024**3
 """Largest file that is fetched unless a caller says otherwise, in bytes."""
@@ -181,21 +181,8 @@ def _following(url: str, current: str, place: str) -> str:
 
 def _check_url(url: str, origin: str | None) -> None:
     """Raise Failure unless ``url`` is https and, as a redirect from a public ``origin``, not in a private network."""
-    shown = origin or url
-    step = "it redirects to" if origin else "the URL is"
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # 99999 is none
-    except ValueError as error:
-        raise _failed(shown, f"{step} {url!r}, which is no URL: {error}") from None
-    if not f"{parts.path}{parts.query}".isascii():
-        raise _failed(shown, f"{step} {url!r}, which holds characters that no URL has")
-    if parts.scheme != "https" or not parts.hostname:
-        raise _failed(shown, f"{step} {url!r}, which is not https")
-    if parts.username or parts.password:
-        raise _failed(shown, f"{step} one that carries credentials")
-    if origin and private(url) and not private(origin):
-        raise _failed(shown, f"it redirects into a private network, to {url!r}")
+    if why := unfit(url, origin):
+        raise _failed(origin or url, f"{'it redirects to' if origin else 'the URL is'} {why}")
 
 
 def _fault(url: str, error: BaseException) -> Exception:

@@ -12,7 +12,7 @@ from pathlib import Path
 from edgec.store.cache import INDEX, LEASES, LOCKS, Cache, abandoned, damage, discard, locked
 
 INDEXED = ("answer", "appraisal", "built", "clocks", "compiled", "compressed", "last", "lowered", "plugin", "profile",
-           "runner", "sbom", "toolchain", "unfinished")  # fmt: skip
+           "runner", "sbom", "toolchain", "unfinished", "upload")  # fmt: skip
 """Kinds whose entries have an index; each key is a sha256."""
 
 UNINDEXED = ("downloads", "runtime")

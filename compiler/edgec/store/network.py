@@ -1,10 +1,32 @@
-"""Whether a host is this machine, or in a private network: what redirects and plain http are judged by."""
+"""Which URLs may be asked, and whether a host is this machine, or in a private network."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
 from urllib.parse import urlsplit
+
+
+def unfit(url: str, origin: str | None = None, plain: bool = False) -> str | None:
+    """Return what ``url`` is that may not be asked, in words that go on from "it is", None where it may be.
+
+    It is https (with ``plain`` http too), of a host, without credentials, and not in a private network where ``origin``, which
+    leads to it, is public.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # 99999 is none
+    except ValueError as error:
+        return f"{url!r}, which is no URL: {error}"
+    if parts.scheme not in (("https", "http") if plain else ("https",)) or not parts.hostname:
+        return f"{url!r}, which is not https"
+    if parts.username or parts.password:
+        return "one that carries credentials"
+    if not f"{parts.path}{parts.query}".isascii():
+        return f"{url!r}, which holds characters that no URL has"
+    if origin and private(url) and not private(origin):
+        return f"{url!r}, which is in a private network"
+    return None
 
 
 def private(url: str) -> bool:

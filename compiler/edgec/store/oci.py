@@ -69,12 +69,17 @@ def put_manifest(session: Session, content: bytes, media_type: str, tag: str | N
     """
     found = describe(content, media_type)
     name = tag or found.digest
-    url = f"manifests/{name}"
-    retried(session.reference, lambda: session.ask("PUT", url, (200, 201, 202), {"Content-Type": media_type}, content))
+    send_manifest(session, content, media_type, name)
     stored = manifest(session, name)
     if stored is None or stored.content != content:
         raise mismatch(f"{session.reference.at(name)}, read back,", found.digest, stored.digest if stored else "nothing")
     return found
+
+
+def send_manifest(session: Session, content: bytes, media_type: str, name: str) -> None:
+    """Store a manifest or index under a tag or its digest; the caller reads back. Raises Failure as ``manifest`` does."""
+    url = f"manifests/{name}"
+    retried(session.reference, lambda: session.ask("PUT", url, (200, 201, 202), {"Content-Type": media_type}, content))
 
 
 def has_blob(session: Session, wanted: Descriptor) -> bool:

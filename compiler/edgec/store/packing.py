@@ -11,6 +11,7 @@ from edgec.artifacts.attestation import stem
 from edgec.artifacts.document import Json
 from edgec.artifacts.envelope import read_envelope
 from edgec.artifacts.image import EVIDENCE, MEASUREMENTS, PARTS, REPORT, TOP, Image, Part, image, index, layer, part_of
+from edgec.artifacts.signed import REPORT_ENDING
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import archive
 from edgec.store.bundles import SUMS, OpenBundle, opened
@@ -109,7 +110,7 @@ def _compare(found: Mapping[str, str], expected: Mapping[str, str], part: str) -
 def _beside(path: Path, bundle: OpenBundle) -> dict[str, Path]:
     """Return the bundle's measurements and report. Raises Failure ``no-evidence``."""
     figures = beside(path, bundle.facts).measurements
-    places = {MEASUREMENTS: figures, REPORT: figures.with_name(f"{stem(bundle.facts)}.report.html")}
+    places = {MEASUREMENTS: figures, REPORT: figures.with_name(f"{stem(bundle.facts)}{REPORT_ENDING}")}
     missed = [place.name for place in places.values() if not place.is_file()]
     if missed:
         message = f"{' and '.join(missed)} {'do' if len(missed) > 1 else 'does'} not lie beside the tarball of {path}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from pathlib import Path
@@ -20,8 +21,21 @@ BEST = {"accuracy": "device", "latency": "device", "throughput": "device", "memo
 
 
 def read_policy(path: Path) -> Policy:
-    """Return the policy in the file ``path``; its keys are named relative to it. Raises Failure ``policy-invalid``."""
-    loaded = _loaded(path)
+    """Return the policy in the file ``path``; its keys are named relative to it. Raises Failure ``policy-invalid``.
+
+    A command reads it for each manifest whose code it may allow, and parses and checks the same content once.
+    """
+    try:
+        with reads.alone():
+            content = path.read_bytes()
+    except OSError as error:
+        raise invalid(path, error.strerror or str(error)) from None
+    return _policy(path, content)
+
+
+@functools.cache
+def _policy(path: Path, content: bytes) -> Policy:
+    loaded = _loaded(path, content)
     _known(path, loaded, TABLES, "")
     signatures = _table(path, loaded, "signatures", ("keys", "needed"))
     versions = _table(path, loaded, "versions", ("downgrade",))
@@ -99,17 +113,13 @@ def _rule(path: Path, number: int, entry: Any) -> tuple[str, str]:
     return name, digest
 
 
-def _loaded(path: Path) -> dict[str, Any]:
+def _loaded(path: Path, content: bytes) -> dict[str, Any]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
     try:
-        with reads.alone():
-            content = path.read_bytes()
         return tomllib.loads(content.decode("utf-8"))
-    except OSError as error:
-        raise invalid(path, error.strerror or str(error)) from None
     except ValueError as error:  # not UTF-8, or not TOML
         raise invalid(path, str(error)) from None
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from edgec.artifacts.image import EVIDENCE, TARGET, config_of, images_of, parts_of
 from edgec.artifacts.oci import CONFIG, INDEX, MANIFEST, describe
 from edgec.artifacts.reference import Reference
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.attached import attach
+from edgec.store.cache import Cache
 from edgec.store.oci import Stored, has_blob, manifest, mismatch, put_manifest
 from edgec.store.packing import Packed, Release
 from edgec.store.transport import Session
@@ -36,13 +36,12 @@ class Pushed:
     unsent: tuple[str, ...] = ()
 
 
-def push(
-    session: Session, release: Release, tag: str, force: bool, sessions: Path | None, say: Callable[[str], None]
-) -> Pushed:
+def push(session: Session, release: Release, tag: str, force: bool, cache: Cache | None, say: Callable[[str], None]) -> Pushed:
     """Push ``release`` under ``tag``; a tag that holds another release is left alone unless ``force`` moves it.
 
     A release whose bundles are there already is not replaced by one that was only measured anew: what was signed and pulled
-    stays as it is. Raises Failure ``tag-taken``, ``digest-mismatch``, ``registry-refused``, ``registry-unreachable``; OSError.
+    stays as it is. ``cache`` remembers uploads that are cut short. Raises Failure ``tag-taken``, ``digest-mismatch``,
+    ``registry-refused``, ``registry-unreachable``; OSError.
     """
     before = manifest(session, tag)
     if before and not force:
@@ -50,7 +49,7 @@ def push(
     sent: dict[str, int] = {}
     kept: list[str] = []
     for bundle in release.bundles:
-        _push_blobs(session, bundle, sessions, say, sent, kept)
+        _push_blobs(session, bundle, cache, say, sent, kept)
         put_manifest(session, bundle.image.manifest, MANIFEST)
         if bundle.signature is not None:
             attach(session, bundle.image.described, bundle.signature, force)
@@ -100,7 +99,7 @@ def _left(session: Session, release: Release, tag: str, there: Stored, say: Call
 def _push_blobs(
     session: Session,
     bundle: Packed,
-    sessions: Path | None,
+    cache: Cache | None,
     say: Callable[[str], None],
     sent: dict[str, int],
     kept: list[str],
@@ -108,7 +107,7 @@ def _push_blobs(
     image = bundle.image
     for part in image.parts:
         name = f"{image.target}/{part.name}"
-        if push_blob(session, part.layer, bundle.files[part.layer.digest], sessions):
+        if push_blob(session, part.layer, bundle.files[part.layer.digest], cache):
             sent[name] = part.layer.size
             say(f"{name}: sent, {part.layer.size:,} bytes")
         else:

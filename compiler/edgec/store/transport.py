@@ -15,7 +15,7 @@ from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.challenge import authorization
 from edgec.store.credentials import credentials
 from edgec.store.faults import Fault, connection, refused, whole_number, words
-from edgec.store.network import loopback, private
+from edgec.store.network import loopback, unfit
 
 if TYPE_CHECKING:
     import urllib3
@@ -143,14 +143,9 @@ class Session:
 
     def _check_url(self, url: str) -> None:
         """Raise Failure unless ``url`` is as safe to ask as the registry: https, and not newly in a private network."""
-        parts = urlsplit(url)
-        plain = parts.scheme == "http" and self.plain_http and (loopback(parts.netloc) or self._own(url))
-        if parts.scheme != "https" and not plain:
-            raise refused(self.reference, f"it leads to {url!r}, which is not https")
-        if parts.username or parts.password or not parts.hostname:
-            raise refused(self.reference, "it leads to a URL that names no host, or carries credentials")
-        if private(url) and not private(self.base):
-            raise refused(self.reference, f"it leads into a private network, to {url!r}")
+        plain = self.plain_http and (self._own(url) or loopback(urlsplit(url).netloc))
+        if why := unfit(url, self.base, plain):
+            raise refused(self.reference, f"it leads to {why}")
 
     def _pool(self, url: str) -> urllib3.PoolManager:
         """Return the connections for ``url``: through a proxy where the environment names one for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import IO
 
 from edgec.artifacts.oci import Descriptor
 from edgec.diagnostics import Failure
-from edgec.store.atomic import write_file
+from edgec.store.cache import Cache
 from edgec.store.faults import Attempts, Fault, refused, whole_number
 from edgec.store.oci import has_blob, mismatch
 from edgec.store.transport import Answer, Session
@@ -19,8 +20,31 @@ CHUNK = 16 * 1024**2
 """Bytes sent at a time; more where the registry asks for it. A blob of no more than that goes in one request."""
 LARGEST_CHUNK = 256 * 1024**2
 OCTETS = "application/octet-stream"
+KIND, FILE = "upload", "place"
+"""Where the next piece of an upload under way goes, as the cache keeps it."""
 GONE = (400, 404, 409, 416)
 """What registries answer about an upload that they lost, or whose bytes they count differently: it begins anew."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """What the cache remembers of one upload, so that a killed run's is continued by the next."""
+
+    cache: Cache
+    key: str
+
+    def read(self) -> str | None:
+        """Return where the upload goes, None where no run left it."""
+        content = self.cache.peek(KIND, self.key, FILE)
+        return content.decode() if content else None
+
+    def write(self, url: str) -> None:
+        """Keep ``url``, whole or not at all. Raises Failure ``disk-full`` or ``not-writable``."""
+        self.cache.keep(KIND, self.key, FILE, url.encode())
+
+    def forget(self) -> None:
+        """Remove it: the upload has ended."""
+        self.cache.remove(KIND, self.key)
 
 
 @dataclass(kw_only=True)
@@ -39,19 +63,20 @@ def push_bytes(session: Session, wanted: Descriptor, content: bytes) -> bool:
     return _push(session, wanted, io.BytesIO(content), None)
 
 
-def push_blob(session: Session, wanted: Descriptor, path: Path, sessions: Path | None = None) -> bool:
+def push_blob(session: Session, wanted: Descriptor, path: Path, cache: Cache | None = None) -> bool:
     """Store the file at ``path`` as a blob where the registry lacks it; return whether anything was sent.
 
-    ``sessions`` is a folder that remembers uploads under way, so that a killed run's is continued by the next. Raises
-    Failure ``digest-mismatch`` where the file, or what arrived, is not ``wanted``; ``registry-refused``,
-    ``registry-unreachable``; OSError.
+    ``cache`` remembers an upload of several pieces, so that a killed run's is continued by the next; it is in use meanwhile.
+    Raises Failure ``digest-mismatch`` where the file, or what arrived, is not ``wanted``; ``registry-refused``,
+    ``registry-unreachable``, ``disk-full``, ``not-writable``; OSError.
     """
-    note = sessions / hashlib.sha256(f"{session.base} {wanted.digest}".encode()).hexdigest() if sessions else None
-    with path.open("rb") as source:
+    key = hashlib.sha256(f"{session.base} {wanted.digest}".encode()).hexdigest()
+    note = Note(cache=cache, key=key) if cache and wanted.size > CHUNK else None
+    with path.open("rb") as source, note.cache.lease() if note else contextlib.nullcontext():
         return _push(session, wanted, source, note)
 
 
-def _push(session: Session, wanted: Descriptor, source: IO[bytes], note: Path | None) -> bool:
+def _push(session: Session, wanted: Descriptor, source: IO[bytes], note: Note | None) -> bool:
     if has_blob(session, wanted):
         return False
     attempts = Attempts(session.reference)
@@ -70,7 +95,7 @@ def _push(session: Session, wanted: Descriptor, source: IO[bytes], note: Path | 
             attempts.wait(Fault(str(lost)))
             upload = None
     if note:
-        note.unlink(missing_ok=True)
+        note.forget()
     if not has_blob(session, wanted):
         raise mismatch("a blob that was sent", wanted.digest, "not in the registry")
     return True
@@ -87,17 +112,16 @@ def _begun(session: Session) -> Upload:
 
 
 def _sent(
-    session: Session, upload: Upload, wanted: Descriptor, source: IO[bytes], note: Path | None, attempts: Attempts
+    session: Session, upload: Upload, wanted: Descriptor, source: IO[bytes], note: Note | None, attempts: Attempts
 ) -> None:
     """Send what is missing, piece by piece; the last piece closes the upload, and the registry compares the digest."""
     while wanted.size - upload.offset > upload.chunk:
         piece = _piece(source, upload.offset, upload.chunk, wanted)
         answer = _asked(session, "PATCH", upload.url, piece, upload.offset)
         upload.url, upload.offset = _location(session, answer), upload.offset + len(piece)
-        attempts.forget()
+        attempts.reached(upload.offset)
         if note:
-            note.parent.mkdir(parents=True, exist_ok=True)
-            write_file(note, upload.url.encode())
+            note.write(upload.url)
     piece = _piece(source, upload.offset, wanted.size - upload.offset, wanted)
     joint = "&" if "?" in upload.url else "?"
     _asked(session, "PUT", f"{upload.url}{joint}digest={wanted.digest.replace(':', '%3A')}", piece, upload.offset)
@@ -133,11 +157,11 @@ def _state(session: Session, upload: Upload) -> Upload | None:
     return Upload(url=_location(session, answer, upload.url), offset=int(arrived[1]) + 1, chunk=upload.chunk)
 
 
-def _remembered(session: Session, note: Path | None) -> Upload | None:
-    if not note or not note.is_file():
+def _remembered(session: Session, note: Note | None) -> Upload | None:
+    if not note or not (url := note.read()):
         return None
     try:
-        return _state(session, Upload(url=note.read_text(), offset=0, chunk=CHUNK))
+        return _state(session, Upload(url=url, offset=0, chunk=CHUNK))
     except Failure:
         return None
 

@@ -29,18 +29,25 @@ void write_input(void* place, const edgec::GoldenTensor& given) {
 }
 
 template <typename T>
+double number(T value) {
+  return static_cast<double>(value);  // not by way of float, which holds whole numbers only as far as 2^24
+}
+
+double number(executorch::aten::Half value) { return static_cast<double>(static_cast<float>(value)); }
+double number(executorch::aten::BFloat16 value) { return static_cast<double>(static_cast<float>(value)); }
+
+template <typename T>
 double worst_share_of(const void* actual, const edgec::GoldenTensor& expected) {
   const T* got = static_cast<const T*>(actual);
   const T* wanted = reinterpret_cast<const T*>(expected.data);
   double largest = 0;
   for (size_t index = 0; index < expected.elements; ++index) {
-    largest = std::fmax(largest, std::fabs(static_cast<double>(static_cast<float>(wanted[index]))));
+    largest = std::fmax(largest, std::fabs(number(wanted[index])));
   }
   const double allowed = edgec::golden_absolute + edgec::golden_relative * largest;
   double worst = 0;
   for (size_t index = 0; index < expected.elements; ++index) {
-    const double value = static_cast<double>(static_cast<float>(got[index]));
-    const double error = std::fabs(value - static_cast<double>(static_cast<float>(wanted[index])));
+    const double error = std::fabs(number(got[index]) - number(wanted[index]));
     if (!std::isfinite(error)) {
       return HUGE_VAL;
     }

@@ -224,7 +224,7 @@ STAND_INS = {
 namespace executorch::aten {
 enum class ScalarType { Float, Half, BFloat16, Double, Char, Byte, Bool, Short, Int, Long };
 struct Half { operator float() const { return 0; } };
-using BFloat16 = Half;
+struct BFloat16 : Half {};
 }
 namespace edgec {
 enum class Error { Ok, InvalidArgument };
@@ -265,3 +265,33 @@ def test_a_self_test_without_golden_vectors_passes_nothing(
     subprocess.run(["g++", "-std=c++17", "-O0", *options, "-o", program, tmp_path / "main.cpp"], check=True)
     ran = subprocess.run([program], capture_output=True, text=True, check=False)
     assert ran.returncode == code and ran.stdout.splitlines()[-1] == f"{last} golden vectors agree", ran.stdout
+
+
+def test_a_self_test_tells_whole_numbers_apart_that_float32_does_not(tmp_path: Path) -> None:
+    """2^24 + 1 is 2^24 there."""
+    if not shutil.which("g++"):
+        pytest.skip("g++ is not installed")
+    for name, text in STAND_INS.items():
+        (tmp_path / name).write_text(text)
+    self_test = content(made(tmp_path).files["src/main.cpp"]).decode().partition("int main() {")[0]
+    (tmp_path / "golden_vectors.h").write_text(GOLDEN)
+    (tmp_path / "main.cpp").write_text(self_test + COMPARED)
+    program = tmp_path / "self-test"
+    subprocess.run(["g++", "-std=c++17", "-O0", "-Wno-unused", "-o", program, tmp_path / "main.cpp"], check=True)
+    assert subprocess.run([program], check=False).returncode == 0
+
+
+GOLDEN = """#include <cstddef>
+#include <cstdint>
+namespace edgec {
+struct GoldenTensor { const uint8_t* data; size_t elements, element_bytes; const int32_t* shape; bool narrow; };
+struct GoldenVector { GoldenTensor inputs[1], outputs[1]; };
+constexpr double golden_absolute = 0, golden_relative = 0;
+}
+"""
+COMPARED = """int main() {
+  const int64_t wanted = (int64_t{1} << 24) + 1, other = int64_t{1} << 24;
+  const edgec::GoldenTensor expected{reinterpret_cast<const uint8_t*>(&wanted), 1, 8, nullptr, false};
+  return worst_share_of<int64_t>(&wanted, expected) == 0 && worst_share_of<int64_t>(&other, expected) > 1 ? 0 : 1;
+}
+"""

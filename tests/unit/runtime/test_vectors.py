@@ -3,11 +3,13 @@
 import hashlib
 
 import numpy as np
+import pytest
 
 from edgec.artifacts.lowered import Tensor
 from edgec.artifacts.manifest import Dimension, Input
 from edgec.artifacts.samples import Sample
 from edgec.runtime import vectors
+from edgec.runtime.inference import runtime_answers
 
 
 def test_npz_bytes_depend_on_content_only(tmp_path, monkeypatch):
@@ -62,3 +64,23 @@ def test_golden_files_are_little_endian_and_typed(tmp_path):
     assert (record.inputs, record.outputs) == (("golden/0.in.x.bin",), ("golden/0.out.x.bin",))
     assert (tmp_path / "golden/0.in.x.bin").read_bytes() == np.array([1.5, -2.0], "<f4").tobytes()
     assert (tmp_path / "golden/0.out.x.bin").read_bytes() == np.array([7], "<i8").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "held", "kept"),
+    [
+        ("int32", [2**24, -3], [2**24 + 1, -3]),
+        ("int64", [2**40, -(2**63)], [2**53 + 1, 2**63 - 1]),
+        ("float64", [0.5, -(2.0**100)], [0.1, 1e300]),
+    ],
+)
+def test_golden_answers_lose_nothing_on_the_way_from_the_artifact(tmp_path, dtype, held, kept):
+    """Whole numbers above 2**24 and double precision: float32 carries what it holds, and nothing else."""
+    given = Input(name="x", dtype=dtype, shape=(Dimension(minimum=1, maximum=1), Dimension(minimum=2, maximum=2)))
+    samples = [Sample(id=str(index), tensors={"x": np.array([row], dtype)}) for index, row in enumerate((held, kept))]
+    found = runtime_answers(lambda inputs: tuple(inputs), samples, [given])
+    assert [row[0].dtype for row in found] == ["float32", dtype]
+    records = vectors.write_golden(tmp_path, samples, found, [given], [Tensor(name="y", dtype=dtype, shape=(1, 2))])
+    for sample, record in zip(samples, records, strict=True):
+        for name in (*record.inputs, *record.outputs):
+            assert (tmp_path / name).read_bytes() == sample.tensors["x"].tobytes()

@@ -335,27 +335,50 @@ def test_a_folder_that_another_writer_makes_meanwhile_is_no_error(
     assert bundles.check(write(old, tmp_path / "out").folder) == old.digest
 
 
-def test_a_second_interrupt_while_everything_is_put_back_leaves_what_the_next_write_finishes(
+@pytest.mark.parametrize("when", range(6))
+def test_a_second_interrupt_while_everything_is_put_back_does_not_stop_it(
+    old: Bundle, new: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: int
+) -> None:
+    out = tmp_path / "out"
+    write(old, out)
+    before, real, back = prints(out), stage._roll_back, iter(range(99))
+
+    def interrupted(staged: Path, final: Path, sha256: str) -> None:
+        now = next(back)
+        if now == when // 2 and when % 2 == 0:
+            raise KeyboardInterrupt
+        real(staged, final, sha256)
+        if now == when // 2:
+            raise KeyboardInterrupt
+
+    def first(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(stage, "sync", first)  # when all is in its place
+        patch.setattr(stage, "_roll_back", interrupted)
+        write(new, out)
+    assert prints(out) == before
+    assert not [name for name in everything(out) if name.startswith(".")]
+
+
+def test_an_interrupt_while_the_old_bundle_is_removed_leaves_the_new_one(
     old: Bundle, new: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
     write(new, tmp_path / "new")
     write(old, out)
-    real, calls = atomic.exchange, []
 
-    def interrupted(staged: Path, final: Path) -> bool:
-        calls.append(final)
-        if len(calls) in (3, 4):  # the third move, and the first that puts one back
-            raise KeyboardInterrupt
-        return real(staged, final)
+    def interrupted(folder: Path) -> None:
+        (folder / "tarball").unlink()
+        raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(stage, "exchange", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            write(new, out)
-    write(replace(old, target="another"), out)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(stage, "remove_tree", interrupted)
+        write(new, out)
     assert prints(out) == prints(tmp_path / "new")
-    assert not [name for name in everything(out) if name.startswith(".")]
+    write(replace(old, target="another"), out)
+    assert prints(out) == prints(tmp_path / "new") and not [name for name in everything(out) if name.startswith(".")]
 
 
 def test_what_a_killed_writer_left_is_finished_before_a_newer_one_takes_its_place(

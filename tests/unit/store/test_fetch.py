@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from edgec.diagnostics import Diagnostic, Failure
-from edgec.store import fetch
+from edgec.store import fetch, network
 from edgec.store.cache import Cache
 from edgec.store.housekeeping import collect
 
@@ -198,8 +198,8 @@ def test_a_redirect_to_what_is_no_url_is_refused(server: Server, tmp_path: Path,
 def test_redirects_from_a_public_into_a_private_network_are_refused(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = fetch.private
-    monkeypatch.setattr(fetch, "private", lambda url: "/to/" not in url and asked(url))
+    asked = network.private
+    monkeypatch.setattr(network, "private", lambda url: "/to/" not in url and asked(url))
     finding = refused(f"{server.url}/to/{server.url}/ok/b", tmp_path / "cache")
     assert "private network" in finding.message and len(server.seen) == 1
 
@@ -213,7 +213,7 @@ def test_redirects_from_a_public_into_a_private_network_are_refused(
     ],
 )  # fmt: skip
 def test_private_addresses_are_known(host: str, private: bool) -> None:
-    assert fetch.private(f"https://{host}/x") is private
+    assert network.private(f"https://{host}/x") is private
 
 
 def test_endless_redirects_end(server: Server, tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ def test_every_kind_is_known():
         for kind in found:
             if (path.name, kind) not in GIVEN:
                 used.add(kind.strip("'") if "'" in kind else text(path, kind))
-    assert used - {"uploads"} == set(KEYS)  # notes on uploads are files, and go with their upload
+    assert used == set(KEYS)
 
 
 def test_the_manual_names_every_kind():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,8 @@ import pytest
 from edgec.artifacts.oci import INDEX, LAYER, MANIFEST, Descriptor, describe, descriptor, digest_of
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import attached, download, faults, oci, transport, upload
+from edgec.store.cache import Cache
+from edgec.store.housekeeping import collect, entries, leases
 from edgec.store.transport import Session, connected
 from stub_registry import Handler, Stub
 
@@ -207,6 +211,7 @@ def test_an_upload_of_a_killed_run_is_continued(
     monkeypatch.setattr(upload, "CHUNK", 30_000)
     (tmp_path / "blob").write_bytes(CONTENT)
 
+    cache = Cache(folder=tmp_path / "cache")
     real = Session.ask
     sent: list[int] = []
 
@@ -219,11 +224,39 @@ def test_an_upload_of_a_killed_run_is_continued(
 
     monkeypatch.setattr(Session, "ask", ask)
     with pytest.raises(KeyboardInterrupt):
-        upload.push_blob(session, wanted(), tmp_path / "blob", tmp_path / "uploads")
-    assert len(list((tmp_path / "uploads").iterdir())) == 1
-    assert upload.push_blob(session, wanted(), tmp_path / "blob", tmp_path / "uploads")
+        upload.push_blob(session, wanted(), tmp_path / "blob", cache)
+    assert [entry.kind for entry in entries(cache.folder)] == ["upload"] and not leases(cache.folder)
+    assert upload.push_blob(session, wanted(), tmp_path / "blob", cache)
     assert sent[3:] == [30_000, 10_000] and stub.blobs[wanted().digest] == CONTENT
-    assert list((tmp_path / "uploads").iterdir()) == []
+    assert entries(cache.folder) == []
+
+
+def test_a_collector_takes_what_a_killed_upload_left_and_nothing_of_a_running_one(
+    session: Session, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the upload under way goes on with what an earlier run left."""
+    monkeypatch.setattr(upload, "CHUNK", 30_000)
+    (tmp_path / "blob").write_bytes(CONTENT)
+    cache = Cache(folder=tmp_path / "cache")
+    killed, collected = [True], []
+
+    def spoil(handler: Handler) -> bool:
+        asked = handler.command == "PATCH" and len(stub.uploads["session-0"]) == 60_000
+        if asked or handler.command == "PUT":
+            collected.append(collect(cache, 0).in_use)
+        if asked and killed:
+            killed.clear()
+            handler.refuse(403, "DENIED")
+        return asked and not killed and len(collected) == 1
+
+    stub.spoil = spoil
+    refusal(lambda: upload.push_blob(session, wanted(), tmp_path / "blob", cache))
+    (left,) = (cache.folder / "upload").glob("*/entry.json")
+    os.utime(left, (time.time() - 3600,) * 2)
+    assert upload.push_blob(session, wanted(), tmp_path / "blob", cache)
+    assert collected == [1, 1, 1] and sum(line.startswith("POST") for line in stub.asked) == 1
+    upload.Note(cache=cache, key="0" * 64).write("https://registry.example/")
+    assert [entry.kind for entry in collect(cache, 0).removed] == ["upload"]
 
 
 def test_a_file_that_is_not_what_it_should_be_is_not_stored(session: Session, stub: Stub, tmp_path: Path) -> None:
@@ -244,6 +277,46 @@ def test_a_blob_is_continued_after_each_cut(session: Session, stub: Stub, tmp_pa
     os.utime(tmp_path / "blobs", (1, 1))
     assert download.pull_blob(session, wanted(), tmp_path / "blobs") == path and stub.asked == []
     assert (tmp_path / "blobs").stat().st_mtime > 1, "its use is noted, for the collector"
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_connection_that_is_cut_after_each_byte_ends(session: Session, stub: Stub, tmp_path: Path, ranges: bool) -> None:
+    """Without ranges each begins anew, and one in two comes farther than the one before."""
+    described = Descriptor(media_type="", digest=stub.blob(CONTENT), size=len(CONTENT))
+    stub.cut = [1] * 99 if ranges else [70_000, 80_000] * 99
+    if not ranges:
+        stub.spoil = lambda handler: handler.headers.__delitem__("Range") or False
+    found = refusal(lambda: download.pull_blob(session, described, tmp_path))
+    assert (found.code, found.exit_code) == ("registry-unreachable", 8)
+    assert re.search(rf"ended after (\d|\d0000) of {len(CONTENT)} bytes: .*\({faults.ATTEMPTS} attempts\)", found.message)
+    assert len(stub.asked) <= faults.ATTEMPTS + 2
+
+
+def test_a_slow_line_that_is_cut_again_and_again_comes_to_the_end(session: Session, stub: Stub, tmp_path: Path) -> None:
+    content = CONTENT * 8
+    described = Descriptor(media_type="", digest=stub.blob(content), size=len(content))
+    stub.cut = [download.LEAST_STEP // (faults.ATTEMPTS - 2)] * 24
+    assert download.pull_blob(session, described, tmp_path).read_bytes() == content and not stub.cut
+
+
+def test_an_upload_that_is_lost_each_time_ends(
+    session: Session, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A piece that is taken is no progress where the one after it is lost, and all begins anew."""
+    monkeypatch.setattr(upload, "CHUNK", 30_000)
+    (tmp_path / "blob").write_bytes(CONTENT)
+
+    def spoil(handler: Handler) -> bool:
+        lost = handler.command == "PUT" or len(stub.asked) > 99
+        if lost:
+            handler.body()
+            handler.refuse(404, "BLOB_UPLOAD_UNKNOWN")
+        return lost
+
+    stub.spoil = spoil
+    found = refusal(lambda: upload.push_blob(session, wanted(), tmp_path / "blob"))
+    assert (found.code, found.exit_code) == ("registry-unreachable", 8)
+    assert "404 to a piece of an upload" in found.message and len(stub.asked) < 99
 
 
 def test_a_part_of_an_earlier_run_is_continued_and_a_wrong_one_dropped(

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from edgec.artifacts.policy import Policy
+from edgec.artifacts.project import Project
 from edgec.diagnostics import Failure
+from edgec.store import policy
 from edgec.store.admission import downgrade, trusted
 from edgec.store.policy import read_policy
+from edgec.store.trust import allowed, broken, default_policy, refusal
 
 WHOLE = """
 [[allow]]
@@ -100,3 +103,22 @@ def test_a_key_that_cannot_be_read_is_the_policys_fault(name: str, file: Path) -
         trusted(read_policy(file))
     assert [(found.code, found.exit_code) for found in caught.value.diagnostics] == [("policy-invalid", 3)]
     assert "\0" not in caught.value.diagnostics[0].message
+
+
+def test_the_same_content_is_parsed_once_and_another_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[bytes] = []
+    real = policy._loaded
+    monkeypatch.setattr(policy, "_loaded", lambda path, content: parsed.append(content) or real(path, content))
+    file = tmp_path / "edgec.toml"
+    file.write_text('[versions]\ndowngrade = "refuse"\n')
+    project = Project(root=tmp_path, folder=tmp_path)
+    assert broken([project]) == (set(), ())
+    found = default_policy(project)
+    assert not allowed("net:build", "a" * 64, found, False) and refusal("net:build", "a" * 64, found)
+    assert len(parsed) == 1
+    file.write_text(f'[[allow]]\nentry = "net:build"\nsha256 = "{"a" * 64}"\n')
+    assert allowed("net:build", "a" * 64, found, False) and len(parsed) == 2
+    file.write_text("[[[")
+    for _ in range(2):
+        with pytest.raises(Failure, match=r"Expected|Invalid"):
+            read_policy(file)

@@ -28,7 +28,7 @@ def release() -> Release:
 def refused(session: Session, release: Release) -> list[str]:
     """Return the codes that a push without ``force`` ends with."""
     with pytest.raises(Failure) as caught:
-        push(session, release, "1.0.0", force=False, sessions=None, say=lambda _: None)
+        push(session, release, "1.0.0", force=False, cache=None, say=lambda _: None)
     return [found.code for found in caught.value.diagnostics]
 
 
@@ -43,8 +43,8 @@ def refused(session: Session, release: Release) -> list[str]:
 def test_what_cannot_be_compared_is_not_called_another_release(
     session: Session, stub: Stub, release: Release, act: Callable[[Handler], None], code: str
 ) -> None:
-    assert push(session, release, "1.0.0", force=False, sessions=None, say=lambda _: None).fresh
-    assert not push(session, release, "1.0.0", force=False, sessions=None, say=lambda _: None).fresh
+    assert push(session, release, "1.0.0", force=False, cache=None, say=lambda _: None).fresh
+    assert not push(session, release, "1.0.0", force=False, cache=None, say=lambda _: None).fresh
 
     def spoil(handler: Handler) -> bool:
         spoiled = "/manifests/sha256:" in handler.path

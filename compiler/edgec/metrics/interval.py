@@ -96,7 +96,8 @@ def mean_interval(scores: NDArray[Any]) -> tuple[float, float]:
 def _wilson(share: float, count: float) -> tuple[float, float]:
     centre = (share + Z95**2 / (2 * count)) / (1 + Z95**2 / count)
     half = Z95 / (1 + Z95**2 / count) * math.sqrt(share * (1 - share) / count + Z95**2 / (4 * count**2))
-    return max(0.0, centre - half), min(1.0, centre + half)  # where the share is 0 or 1, roundings step over
+    # At 0 and 1 the ends are exact: roundings would leave them on either side.
+    return (centre - half if share > 0 else 0.0), (centre + half if share < 1 else 1.0)
 
 
 def percentiles(resamples: NDArray[Any]) -> tuple[float, float]:

@@ -131,6 +131,9 @@ def _truth(
     import numpy as np
 
     columns, shown = _truth_columns(header), str(options["path"])
+    if labels and (several := [name for name in header if name.startswith("label.")]):
+        message = f"{shown} has a column {several[0]!r}, and a sample of this task has one class"
+        raise Failure(wrong("data-labels", message, hint="give one column 'label' with the name of the class"))
     if not columns:
         return None
     if labels:

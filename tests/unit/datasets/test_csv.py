@@ -75,6 +75,8 @@ def test_pictures_are_listed_by_path_beside_the_table(project: Project) -> None:
         ("a\n1_000\n", tensor(1, 1, dtype="int64"), "data-unreadable", "'1_000' is not a number"),
         ("path\n0.5\n", tensor(1, 1), "data-mismatch", "has a column 'path', which names pictures, and 'x' is a plain tensor"),
         ("a,label\n1,bird\n", tensor(1, 1), "data-labels", "'bird'"),
+        ("a,label.0,label.1\n1,0,1\n2,1,0\n", tensor(1, 1), "data-labels", "has a column 'label.0'"),
+        ("a,label,label.sure\n1,cat,1\n", tensor(1, 1), "data-labels", "has a column 'label.sure'"),
         ('a\n"1\n', tensor(1, 1), "data-unreadable", "not a UTF-8 CSV"),
         ("a\n1\n", tensor(1, 2, 2, 3, image=Image(width=2, height=2)), "data-mismatch", "'path'"),
     ],

@@ -157,13 +157,15 @@ def _figures_or_none(name: str, options: Options, evaluation: Evaluation) -> lis
 def _flips(evaluation: Evaluation) -> Figure:
     """The share of samples that the artifact decides otherwise than eager fp32, right or wrong."""
     changed = 1.0 - same_decision(evaluation.reference[0], evaluation.outputs[0])
+    counted = share_interval(changed)  # None where a sample is decided at many places, and its share is between 0 and 1
     return Figure(
         name="accuracy.flips",
         value=float(changed.mean()),
         unit="share",
         evidence="host",
         samples=len(evaluation.ids),
-        interval=share_interval(changed) or mean_interval(changed),
+        interval=counted or mean_interval(changed),
+        detail={} if counted or len(changed) < 2 else {"deviation": float(changed.std(ddof=1))},
     )
 
 
@@ -233,11 +235,11 @@ def _scores(name: str, options: Options, evaluation: Evaluation) -> Scores:
 def _paired_figures(name: str, actual: NDArray[Any], before: NDArray[Any]) -> list[Figure]:
     metric, count = plugin("metrics", name), len(actual)
     better, worse = (before, actual) if metric.HIGHER_IS_BETTER else (actual, before)
-    drop, spread = paired_drop(better, worse)
+    drop, spread = paired_drop(better, worse, shares=metric.SHARE)
     return [
         _figure(name, "", float(actual.mean()), count, share_interval(actual) if metric.SHARE else None),
         _figure(name, ".fp32", float(before.mean()), count),
-        _figure(name, ".drop", drop, count, spread, **discordance(better, worse)),
+        _figure(name, ".drop", drop, count, spread, **discordance(better, worse, shares=metric.SHARE)),
     ]
 
 

@@ -9,7 +9,7 @@ from edgec.artifacts.lowered import Lowered, Memory, Operator
 from edgec.artifacts.manifest import Budget, Choice
 from edgec.artifacts.samples import Evaluation
 from edgec.diagnostics import Failure
-from edgec.stages.measure import _metric_figures, artifact_figures, evaluation_figures, read_evaluation
+from edgec.stages.measure import _flips, _metric_figures, artifact_figures, evaluation_figures, read_evaluation
 
 
 def evaluation(flips):
@@ -36,6 +36,31 @@ def test_top1_comes_with_fp32_and_the_paired_drop():
     assert {figure.samples for figure in found.values()} == {100}
     assert {figure.evidence for figure in found.values()} == {"host"}
     assert not any(figure.clocked for figure in found.values())
+
+
+def test_errors_that_are_all_0_or_1_are_not_right_or_wrong():
+    """Two answers of a hundred are off by 1: as off by 1 - 1e-6 it is the same drop, with the same interval."""
+    truth, found = np.arange(100, dtype=np.float64), {}
+    for error in (1.0, 1.0 - 1e-6):
+        output = truth.copy()
+        output[:2] += error
+        ids = tuple(map(str, range(100)))
+        of = Evaluation(ids=ids, outputs=(output[:, None],), reference=(truth[:, None],), labels=truth)
+        found[error] = _metric_figures("mae", {}, of)[2]
+        assert list(found[error].detail) == ["deviation"]
+    assert found[1.0].interval == pytest.approx(found[1.0 - 1e-6].interval, abs=1e-5)
+
+
+def test_flips_of_pixels_keep_their_deviation():
+    generator = np.random.default_rng(0)
+    reference = np.eye(2, dtype=np.float32)[np.zeros((100, 8, 8), int)].transpose(0, 3, 1, 2)
+    outputs = np.where(generator.random((100, 1, 8, 8)) < 0.05, reference[:, ::-1], reference)
+    ids = tuple(map(str, range(100)))
+    found = _flips(Evaluation(ids=ids, outputs=(outputs,), reference=(reference,), labels=None))
+    shares = (outputs[:, 0] == 0).mean(axis=(1, 2))
+    assert found.value == pytest.approx(shares.mean())
+    assert found.detail == {"deviation": pytest.approx(shares.std(ddof=1))}
+    assert _flips(evaluation(3)).detail == {}
 
 
 def test_agreement_needs_no_labels():

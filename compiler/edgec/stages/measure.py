@@ -90,8 +90,14 @@ def evaluation_figures(plan: Plan, evaluation: Evaluation) -> list[Figure]:
     """Return metrics on the evaluation set and its slices: the artifact's, eager fp32's, and the paired drop between them.
 
     Where a budget asks for it, also the share of decisions that differ from fp32's (``accuracy.flips``). Windows of
-    recordings count for the metrics that ask for them, and for no other.
+    recordings count for the metrics that ask for them, and for no other. Raises Failure, at the evaluation data, where a
+    metric that a budget asks for finds nothing to judge there.
     """
+    return figures_and_gaps(plan, evaluation)[0]
+
+
+def figures_and_gaps(plan: Plan, evaluation: Evaluation) -> tuple[list[Figure], list[Diagnostic]]:
+    """Return ``evaluation_figures``, and a warning for each metric that finds nothing to judge and that no budget asks for."""
     task = plugin("tasks", plan.task.name)
     image = plan.inputs[0].image if plan.inputs else None
     everything = replace(evaluation, task=plan.task.options, classes=plan.labels, image=image, hop=_hop(plan))
@@ -101,15 +107,27 @@ def evaluation_figures(plan: Plan, evaluation: Evaluation) -> list[Figure]:
     usual = [name for name in ("agreement", "sqnr") if name in task.METRICS]
     wanted: dict[str, Options] = {name: {} for name in (*task.METRICS[:1], *usual)} | budgeted
     figures: list[Figure] = []
+    gaps: list[Diagnostic] = []
     for name, options in wanted.items():
         if evaluation.labels is not None or not plugin("metrics", name).NEEDS_LABELS:
             whole = getattr(plugin("metrics", name), "RECORDINGS", False)
-            figures += _metric_figures(name, options, everything.of_recordings() if whole else evaluation)
+            try:
+                figures += _metric_figures(name, options, everything.of_recordings() if whole else evaluation)
+            except Failure as failure:
+                found = [_at_data(item, plan.manifest) for item in failure.diagnostics]
+                if name in budgeted:
+                    raise Failure(*found) from failure
+                gaps += [replace(item, severity="warning", message=f"{name} is left out: {item.message}") for item in found]
         elif name in budgeted:
             raise _unlabelled(name, plan.manifest)
     if any(budget.sense == "max_flips" and budget.slice is None for budget in asked):
         figures.append(_flips(evaluation))
-    return figures + _slice_figures(plan, evaluation)
+    return figures + _slice_figures(plan, evaluation), gaps
+
+
+def _at_data(item: Diagnostic, manifest: str) -> Diagnostic:
+    """What a metric finds wrong with the truth, at its place in the manifest."""
+    return replace(item, where=Location(file=manifest, route=("data", "evaluation")))
 
 
 def _hop(plan: Plan) -> float | None:

@@ -8,8 +8,17 @@ import pytest
 from edgec.artifacts.lowered import Lowered, Memory, Operator
 from edgec.artifacts.manifest import Budget, Choice
 from edgec.artifacts.samples import Evaluation
-from edgec.diagnostics import Failure
-from edgec.stages.measure import _flips, _metric_figures, artifact_figures, evaluation_figures, read_evaluation
+from edgec.diagnostics import Failure, Location
+from edgec.stages.measure import (
+    _flips,
+    _metric_figures,
+    artifact_figures,
+    evaluation_figures,
+    figures_and_gaps,
+    read_evaluation,
+)
+
+AT_DATA = Location(file="m.yaml", route=("data", "evaluation"))
 
 
 def evaluation(flips):
@@ -79,6 +88,30 @@ def test_a_budget_of_truth_is_refused_without_labels(tmp_path):
     plan = SimpleNamespace(manifest="m.yaml", task=Choice(name="classification"), labels=(), inputs=(), budgets=())
     found = evaluation_figures(plan, read_evaluation(tmp_path / "e.npz"))
     assert {figure.name.split(".")[1] for figure in found} == {"agreement", "sqnr"}
+
+
+def anomaly(*budgets):
+    task = Choice(name="anomaly", options={"threshold": 0.5})
+    return SimpleNamespace(manifest="m.yaml", task=task, labels=(), inputs=(), budgets=budgets)
+
+
+ALL_NORMAL = Evaluation(
+    ids=("a", "b"), outputs=(np.zeros((2, 1)),), reference=(np.zeros((2, 1)),), labels=np.zeros(2, np.int64)
+)
+
+
+def test_a_metric_that_nobody_asked_for_is_left_out_with_a_warning():
+    found, gaps = figures_and_gaps(anomaly(), ALL_NORMAL)
+    assert "accuracy.sqnr" in {figure.name for figure in found} and not any("auc" in figure.name for figure in found)
+    assert [(gap.code, gap.severity, gap.where) for gap in gaps] == [("data-labels", "warning", AT_DATA)]
+    assert gaps[0].message.startswith("auc is left out: the evaluation data holds only normal samples")
+
+
+def test_a_metric_that_was_asked_for_is_refused_at_the_evaluation_data():
+    budget = Budget(kind="accuracy", statistic="auc", sense="min", limit=0.5, text="0.5", route=())
+    with pytest.raises(Failure) as caught:
+        evaluation_figures(anomaly(budget), ALL_NORMAL)
+    assert [(item.code, item.severity, item.where) for item in caught.value.diagnostics] == [("data-labels", "error", AT_DATA)]
 
 
 def test_no_error_at_all_stays_a_number():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -71,6 +72,12 @@ def first_line(error: BaseException) -> str:
     """Return the first line that says something in an exception's words, else its type."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
+
+
+def lookalike(word: str, allowed: Iterable[str]) -> str | None:
+    """Return the allowed name that ``word`` is in another Unicode normalisation, or None: the two look the same."""
+    plain = unicodedata.normalize("NFC", word)
+    return next((name for name in allowed if name != word and unicodedata.normalize("NFC", name) == plain), None)
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str | None:

@@ -297,7 +297,7 @@ def _concluded(candidates: Sequence[Trial], project: Project, shop: Workshop) ->
         if bundle_kind(plan.target.kind).RUNNER:
             runner = shop.runner(plan.target, lowered.backends, lowered.kernels)
         short = (*findings(searched), *shortfalls(trial.plan, trial.verdicts, strict), *pointless(trial, shop))
-        short += (*overfull(trial.plan, measured, strict), *omissions(trial.plan, lowered))
+        short += (*trial.gaps, *overfull(trial.plan, measured, strict), *omissions(trial.plan, lowered))
     except Exception as error:
         return ended(Outcome(plan=plan, diagnostics=diagnosed(plan, error)))
     plans = [item.plan for item in candidates]

@@ -184,8 +184,9 @@ class Metric(Plugin, Protocol):
     it has that, is recorded with its figure. One with NEEDS has ``missing()``, as
     sources have it. RECORDINGS, where it is there and true, asks for windows of recordings, whose truth is NO_CLASS, beside
     the samples; ``interval(evaluation, options)``, where it is there, returns the value's 95 % interval. A figure whose
-    ``detail`` has ``events`` counted in ``hours`` is judged by that interval: few events say little. OF_TASK, where it is
-    there, names the options that are the task's too, and says whether one of the two must have it.
+    ``detail`` has ``events`` counted in ``hours`` is judged by that interval: few events say little. BEST, where it is
+    there, is a value that no model is beyond. OF_TASK, where it is there, names the options that are the task's too, and
+    says whether one of the two must have it.
     """
 
     SHARE: bool

@@ -64,7 +64,8 @@ def _appraised(trial: Trial, shop: Workshop) -> Trial:
     try:
         found = appraisal(trial.plan, trial.lowered, trial.folder, shop.cache)
         measured = Measured(figures=found.figures)
-        return replace(trial, measured=measured, evaluated=found.evaluated, verdicts=judge(trial.plan, measured))
+        verdicts = judge(trial.plan, measured)
+        return replace(trial, measured=measured, evaluated=found.evaluated, gaps=found.gaps, verdicts=verdicts)
     except Exception as error:
         return replace(trial, diagnostics=diagnosed(trial.plan, error))
 

@@ -9,7 +9,7 @@ from bundle_parts import lowered, plan
 from edgec import appraisal as stage
 from edgec.appraisal import appraisal
 from edgec.artifacts.manifest import Budget, Choice, Data, Slice
-from edgec.diagnostics import Failure
+from edgec.diagnostics import Failure, Location
 from edgec.stages.measure import evaluation_figures, read_evaluation
 from edgec.stages.remember import remember
 from edgec.store.cache import Cache
@@ -105,6 +105,18 @@ def test_what_stands_in_for_an_artifact_estimates_also_when_its_answers_are_know
     assert {figure.evidence for figure in appraisal(ASKED, artifact, folder, cache).figures} == {"artifact", "host"}
     stands_in = replace(artifact, not_run="no interpreter here runs it")
     assert {figure.evidence for figure in appraisal(ASKED, stands_in, folder, cache).figures} == {"artifact", "estimated"}
+
+
+def test_what_the_data_cannot_show_is_told_each_time_of_the_manifest_as_it_is_named_now(job, looked):
+    artifact, folder, cache = job
+    store(folder, labels=(0.5, 1, 0))
+    open_question = replace(ASKED, budgets=())
+    found = [appraisal(item, artifact, folder, cache) for item in (open_question, replace(open_question, manifest="new.yaml"))]
+    assert len(looked) == 1
+    first, second = [item.gaps[0] for item in found]
+    assert (first.code, first.severity) == ("data-labels", "warning") and first.message.startswith("top1 is left out: ")
+    assert first.where == Location(file=ASKED.manifest, route=("data", "evaluation"))
+    assert second == replace(first, where=replace(first.where, file="new.yaml"))
 
 
 def test_without_answers_the_artifact_speaks_alone(job, looked):

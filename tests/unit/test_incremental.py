@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 import bundle_parts
 import stub_builds
+from edgec import trials
 from edgec.artifacts.bundle import Bundle, Written
 from edgec.cli import group
 from edgec.diagnostics import Diagnostic, Failure
@@ -36,6 +37,16 @@ def test_the_second_build_does_nothing_and_says_since_when(place: Place) -> None
     (before,), (after,) = first["outcomes"], again["outcomes"]
     assert (before["status"], after["status"], again["summary"]["unchanged"]) == ("built", "unchanged", 1)
     assert after["since"] and {**after, "since": None, "status": "built"} == before
+
+
+def test_what_the_evaluation_data_cannot_show_is_told_each_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    gap = Diagnostic(code="data-labels", message="auc is left out", severity="warning")
+    known = trials.appraisal
+    monkeypatch.setattr(trials, "appraisal", lambda *given: replace(known(*given), gaps=(gap,)))
+    for status in ("built", "unchanged"):
+        done = place.run("build")
+        assert [outcome["status"] for outcome in done["outcomes"]] == [status] and done["exit_code"] == 0
+        assert [item["message"] for item in done["diagnostics"]].count("auc is left out") == 1
 
 
 def test_a_changed_budget_is_judged_without_lowering(place: Place) -> None:

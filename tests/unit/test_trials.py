@@ -75,6 +75,14 @@ def test_what_the_artifact_rules_out_is_not_clocked(shop, clocked):
     assert found[0].figure("latency.p50") is None
 
 
+def test_what_the_data_cannot_show_is_kept_to_be_told(shop, clocked, monkeypatch):
+    gap = Diagnostic(code="data-labels", message="auc is left out", severity="warning")
+    known = stage.appraisal
+    monkeypatch.setattr(stage, "appraisal", lambda *given: replace(known(*given), gaps=(gap,)))
+    (found,) = stage.judged([lowered("fp32", 2e6)], shop)
+    assert found.gaps == (gap,) and found.standing == "passed"
+
+
 def test_where_nothing_passes_all_are_clocked(shop, clocked):
     stage.judged([lowered("fp32", 4e6), lowered("fp16", 5e6)], shop)
     assert clocked == ["fp32", "fp16"]

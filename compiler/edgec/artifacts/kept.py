@@ -60,7 +60,7 @@ def revived(record: Json, plans: Sequence[Plan], written: Written, since: str) -
         measured=Measured(figures=figures),
         verdicts=verdicts,
         written=written,
-        diagnostics=tuple(_diagnostic(item, plan.manifest) for item in record["diagnostics"]),
+        diagnostics=tuple(diagnostic_of(item, plan.manifest) for item in record["diagnostics"]),
         searched=searched,
         since=since,
     )
@@ -80,7 +80,7 @@ def _searched(searched: Searched | None) -> Json:
     return to_json(replace(searched, trials=tuple(trials)))
 
 
-def _diagnostic(record: Json, manifest: str) -> Diagnostic:
+def diagnostic_of(record: Json, manifest: str) -> Diagnostic:
     """Return a finding, told of the manifest as it is named now."""
     related = tuple((text, _location(where, manifest)) for text, where in record["related"])
     where = _location(record["where"], manifest) if record["where"] else None

@@ -23,7 +23,8 @@ Standing = Literal["passed", "inconclusive", "missed", "failed", "untried"]
 class Trial:
     """One candidate as far as it came. ``folder`` is its job's; ``diagnostics`` say why it failed.
 
-    ``evaluated`` is what its bundle's measurements keep of its answers.
+    ``evaluated`` is what its bundle's measurements keep of its answers, ``gaps`` are warnings of metrics that could not be
+    taken of them.
 
     ``untried`` says why it was not carried to its end, where time ran out. ``seconds`` is what its lowering took here,
     0 where an earlier build had done it.
@@ -34,6 +35,7 @@ class Trial:
     folder: Path | None = None
     measured: Measured | None = None
     evaluated: Evaluated | None = None
+    gaps: tuple[Diagnostic, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     untried: str = ""

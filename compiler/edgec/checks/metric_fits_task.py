@@ -79,6 +79,12 @@ def _misfit(budget: Budget, task: str, plugged: Task) -> list[Diagnostic]:
         message = f"{name} has no drop against fp32: it is no mean over samples"
         side = "min" if metric.HIGHER_IS_BETTER else "max"
         return [Diagnostic(code="does-not-fit", message=message, where=at(*budget.route, on="key"), hint=f"write {side!r}")]
+    best: float | None = getattr(metric, "BEST", None)
+    beyond = best is not None and (budget.limit > best if metric.HIGHER_IS_BETTER else budget.limit < best)
+    if beyond and budget.sense in ("min", "max"):
+        message = f"no model can meet {budget.sense} {budget.text}: the best {name} there is is {best:g}"
+        hint = f"write a number that is {'at most' if metric.HIGHER_IS_BETTER else 'at least'} {best:g}"
+        return [Diagnostic(code="wrong-value", message=message, where=at(*budget.route), hint=hint)]
     if metric.SHARE and not 0 <= budget.limit <= 1:
         message = f"{budget.text} is not a share, and {name} is one"
         hint = "write it between 0% and 100%, or between 0 and 1"

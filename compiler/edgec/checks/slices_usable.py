@@ -9,7 +9,7 @@ from edgec.artifacts.manifest import Budget, Data, Manifest
 from edgec.artifacts.project import Project
 from edgec.artifacts.slices import folders, within
 from edgec.checks.places import at, budgets
-from edgec.diagnostics import Diagnostic, Failure, nearest
+from edgec.diagnostics import Diagnostic, Failure, lookalike, nearest
 from edgec.registry import plugin
 
 Identities = Sequence[tuple[str, Any]]
@@ -82,4 +82,6 @@ def _empty(
     near = nearest(name, allowed)
     listed = ", ".join(allowed[:20]) + (" …" if len(allowed) > 20 else "")
     hint = (f"did you mean {near!r}? " if near else "") + f"{what}: {listed}"
+    if twin := lookalike(name, allowed):
+        hint = f"{twin!r} only looks the same: it is in another Unicode normalisation; copy that one into the manifest"
     return Diagnostic(code="slice-empty", message=message, where=at(*route), hint=hint)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
 from edgec.artifacts.project import Project
 from edgec.datasets.arrays import wrong
 from edgec.datasets.folders import refuse_strange
-from edgec.diagnostics import Diagnostic, nearest
+from edgec.diagnostics import Diagnostic, lookalike, nearest
 
 
 def classed(entry: os.DirEntry[str], start: int, project: Project) -> tuple[str, str | None]:
@@ -48,9 +47,8 @@ def class_problems(
 
 def _meant(name: str, labels: Sequence[str]) -> str:
     """What may have been meant by a name that is no label; where the two look alike, what tells them apart."""
-    for label in labels:
-        if unicodedata.normalize("NFC", label) == unicodedata.normalize("NFC", name):
-            return f"{label!r} only looks the same: it is in another Unicode normalisation; name the folder as the label"
+    if twin := lookalike(name, labels):
+        return f"{twin!r} only looks the same: it is in another Unicode normalisation; name the folder as the label"
     close = nearest(name, labels)
     return f"did you mean {close!r}?" if close else f"labels are {_listed(labels)}"
 

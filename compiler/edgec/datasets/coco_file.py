@@ -133,6 +133,9 @@ def _pictures(entries: Sequence[Json], told: _Told) -> Iterator[tuple[int | str,
             told("file", "data-unreadable", f"image {name} has no file_name")
         elif not is_utf8(file):
             told("utf-8", "data-unreadable", f"the file_name of image {name} is not UTF-8: {file!r}", "rename the file")
+        elif posixpath.isabs(file):  # it would be the sample's name, in what must not depend on the machine
+            message = f"the file_name of image {name} is absolute: {file!r}"
+            told("absolute", "path-outside-root", message, "file names are relative to `path`")
         elif not all(isinstance(side, int) and not isinstance(side, bool) and 0 < side <= 1 << 20 for side in size):
             told("size", "data-unreadable", f"image {name} ({file}) has no width and height in pixels")
         elif (owner := owners.setdefault(posixpath.normpath(file), name)) != name:
@@ -168,10 +171,14 @@ def _box(
         return None
     label = _label(category, f"{shown} ({pictures[image].file})", classes, labels, told)
     cut = _cut(bbox, f"{shown} ({pictures[image].file})", pictures[image], told)
+    if (crowd := entry.get("iscrowd", 0)) not in (0, 1):  # which false and true are too
+        message = f"{shown} ({pictures[image].file}) has iscrowd {crowd!r}"
+        told("crowd", "data-labels", message, "iscrowd is 0 or 1, or left out")
+        return None
     if label is None or cut is None:
         return None
     x, y, width, height = cut
-    return Box(label=label, x=x, y=y, width=width, height=height, crowd=entry.get("iscrowd") in (1, True))
+    return Box(label=label, x=x, y=y, width=width, height=height, crowd=bool(crowd))
 
 
 def _label(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import posixpath
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,11 @@ from edgec.artifacts.samples import Sample
 from edgec.datasets.arrays import Rows, class_indices, fitted, plain, strata, wrong
 from edgec.datasets.choose import choose
 from edgec.datasets.pictures import Pictures
+from edgec.datasets.pixels import SUFFIXES
 from edgec.diagnostics import Diagnostic, Failure, nearest
 from edgec.store.files import collected, located
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 SUMMARY = "a CSV table: one row a sample, or a list of pictures with labels"
@@ -131,6 +132,9 @@ def _truth(
     import numpy as np
 
     columns, shown = _truth_columns(header), str(options["path"])
+    if labels and (several := [name for name in header if name.startswith("label.")]):
+        message = f"{shown} has a column {several[0]!r}, and a sample of this task has one class"
+        raise Failure(wrong("data-labels", message, hint="give one column 'label' with the name of the class"))
     if not columns:
         return None
     if labels:
@@ -182,8 +186,10 @@ def _numbers(header: list[str], rows: list[list[str]], entry: Input, options: Op
         )
         raise Failure(wrong("data-mismatch", message))
     cells = [[(row[i], header[i], number) for i in columns] for number, row in enumerate(rows)]
-    if (kind := np.dtype(entry.dtype)).kind in "iu":
-        found = np.array([[_whole(*cell, shown, np.iinfo(kind)) for cell in row] for row in cells], kind)
+    kind = np.dtype(entry.dtype)
+    if kind.kind in "iub":
+        low, high = (0, 1) if kind.kind == "b" else (np.iinfo(kind).min, np.iinfo(kind).max)
+        found = np.array([[_whole(*cell, shown, entry.dtype, low, high) for cell in row] for row in cells], kind)
     else:
         with np.errstate(over="ignore"):  # infinity is reported by fitted()
             found = np.array([[_number(*cell, shown) for cell in row] for row in cells], np.float64).astype(kind)
@@ -200,15 +206,15 @@ def _number(word: str, column: str, row: int, shown: str) -> float:
         raise Failure(wrong("data-unreadable", message, hint="rows count from 0 below the header")) from None
 
 
-def _whole(word: str, column: str, row: int, shown: str, limits: np.iinfo[Any]) -> int:
-    """A number that an integer type holds, to its last digit, which a float would lose; 3.0 and 3e2 are some."""
+def _whole(word: str, column: str, row: int, shown: str, dtype: str, low: int, high: int) -> int:
+    """A whole number from ``low`` to ``high``, to its last digit, which a float would lose; 3.0 and 3e2 are some."""
     number = _number(word, column, row, shown)
     try:
         value = int(word)
     except ValueError:
-        value = int(number) if number.is_integer() else limits.max + 1
-    if not limits.min <= value <= limits.max:
-        message = f"{shown}: row {row}, column {column!r}: {word!r} is not {limits.dtype}"
+        value = int(number) if number.is_integer() else high + 1
+    if not low <= value <= high:
+        message = f"{shown}: row {row}, column {column!r}: {word!r} is not {dtype}"
         raise Failure(wrong("data-mismatch", message, hint="rows count from 0 below the header"))
     return value
 
@@ -224,8 +230,26 @@ def _refuse_twice(names: Sequence[str], shown: str) -> None:
 
 def _pictures(header: list[str], rows: list[list[str]], options: Options, project: Project) -> list[Path]:
     """The pictures' paths in the table's order; they resolve against the table's folder."""
+    shown = str(options["path"])
     if "path" not in header:
-        raise Failure(wrong("data-mismatch", f"{options['path']} has no column 'path' to name the pictures"))
+        raise Failure(wrong("data-mismatch", f"{shown} has no column 'path' to name the pictures"))
     beside = Project(root=project.root, folder=_path(options, project).parent)
     column = header.index("path")
-    return [located(beside, row[column], ("path",), code="data-missing") for row in rows]
+    return [_picture(row[column], f"{shown}: row {number}", beside) for number, row in enumerate(rows)]
+
+
+def _picture(name: str, place: str, beside: Project) -> Path:
+    """The path of one row's picture. Raises Failure ``data-…`` or ``path-outside-root`` that tells the row."""
+    hint = "paths are relative to the table's folder, and rows count from 0 below the header"
+    if not name.strip():
+        raise Failure(wrong("data-missing", f"{place}: the column 'path' names no picture", hint=hint))
+    try:
+        found = located(beside, name, ("path",), code="data-missing")
+    except Failure as failure:
+        (told,) = failure.diagnostics
+        meant = f"{told.hint} " if told.hint and told.hint.startswith("did you mean") else ""
+        raise Failure(replace(told, message=f"{place}: {told.message}", hint=meant + hint)) from None
+    if not name.lower().endswith(SUFFIXES):
+        message = f"{place}: {name!r} ends in none of {', '.join(SUFFIXES)}"
+        raise Failure(wrong("data-unreadable", message, hint="convert it to PNG or JPEG, or rename it if it is one"))
+    return found

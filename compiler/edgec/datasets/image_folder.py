@@ -14,7 +14,7 @@ from edgec.datasets.arrays import wrong
 from edgec.datasets.choose import choose
 from edgec.datasets.class_folders import class_problems, classed
 from edgec.datasets.folders import found
-from edgec.datasets.pictures import Pictures
+from edgec.datasets.pictures import Pictures, strays
 from edgec.datasets.pixels import SUFFIXES
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.files import located
@@ -45,8 +45,6 @@ OPTIONS: Json = {
     },
 }
 
-UNREAD = (".bmp", ".gif", ".heic", ".tif", ".tiff", ".webp", ".avif", ".jfif", ".jpe", ".ppm", ".pgm")
-
 
 def check(
     options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
@@ -63,7 +61,7 @@ def check(
         classes = [name for _, name in _chosen(entries, folder, options, project)]
     except Failure as failure:
         return list(failure.diagnostics)
-    return _strays(entries, project) + class_problems(classes, labels, folder, project, "picture")
+    return strays(entries, project) + class_problems(classes, labels, folder, project, "picture")
 
 
 def files(options: Options, project: Project) -> list[Path]:
@@ -116,14 +114,3 @@ def _chosen(
         hint = "pictures end in " + ", ".join(SUFFIXES)
         raise Failure(wrong("data-empty", f"{options['path']!r} holds no PNG or JPEG picture", hint=hint))
     return choose(pictures, [name for _, name in pictures], options.get("samples"))
-
-
-def _strays(entries: Sequence[os.DirEntry[str]], project: Project) -> list[Diagnostic]:
-    """Pictures whose names are not those of a format that is read are named, so that no data is left out in silence."""
-    strays = [entry for entry in entries if entry.name.lower().endswith(UNREAD)]
-    if not strays:
-        return []
-    first = project.relative(Path(strays[0].path))
-    message = f"pictures left out because they end in none of {', '.join(SUFFIXES)}: {len(strays)}, first {first!r}"
-    hint = "convert them to PNG or JPEG, or rename those that are"
-    return [wrong("data-unreadable", message, severity="warning", hint=hint)]

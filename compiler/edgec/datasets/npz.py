@@ -98,11 +98,8 @@ def _path(options: Options, project: Project) -> Path:
 
 def _keys(options: Options, project: Project) -> list[str]:
     """The names of the arrays, from the zip's directory alone. Raises Failure ``data-unreadable``."""
-    try:
-        with zipfile.ZipFile(_path(options, project)) as archive:
-            return [name.removesuffix(".npy") for name in archive.namelist()]
-    except (zipfile.BadZipFile, OSError) as error:
-        raise Failure(wrong("data-unreadable", f"{options['path']} is not an .npz file: {error}")) from None
+    with _readable(str(options["path"])), zipfile.ZipFile(_path(options, project)) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def _known_keys(options: Options, project: Project, inputs: Sequence[Input]) -> list[str]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgec.artifacts.manifest import Image
+from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
-from edgec.datasets.pixels import pixels
+from edgec.datasets.arrays import wrong
+from edgec.datasets.pixels import SUFFIXES, UNREAD, pixels
+from edgec.diagnostics import Diagnostic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,3 +49,14 @@ class Pictures(Sequence[Sample]):
 
         array = pixels(self.paths[index], self.image, self.shown(index))[np.newaxis].astype(np.float32)
         return Sample(id=self.names[index], tensors={self.input: array}, label=self.labels[index], picture=self.paths[index])
+
+
+def strays(entries: Sequence[os.DirEntry[str]], project: Project, key: str = "path") -> list[Diagnostic]:
+    """Name pictures below the folder at ``key`` whose names are of no format that is read: none is left out in silence."""
+    unread = [entry for entry in entries if entry.name.lower().endswith(UNREAD)]
+    if not unread:
+        return []
+    first = project.relative(Path(unread[0].path))
+    message = f"pictures left out because they end in none of {', '.join(SUFFIXES)}: {len(unread)}, first {first!r}"
+    hint = "convert them to PNG or JPEG, or rename those that are"
+    return [wrong("data-unreadable", message, severity="warning", hint=hint, route=(key,))]

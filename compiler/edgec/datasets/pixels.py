@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
+UNREAD = (".bmp", ".gif", ".heic", ".tif", ".tiff", ".webp", ".avif", ".jfif", ".jpe", ".ppm", ".pgm")
 PIXEL_LIMIT = 64_000_000
 """Largest picture that is decoded: 64 megapixels, 192 MB as RGB."""
 

@@ -15,7 +15,7 @@ from edgec.datasets.arrays import wrong
 from edgec.datasets.choose import choose
 from edgec.datasets.folders import found, refuse_strange
 from edgec.datasets.masks import check_mask, fitted_mask, read_mask
-from edgec.datasets.pictures import Pictures
+from edgec.datasets.pictures import Pictures, strays
 from edgec.datasets.pixels import SUFFIXES, picture_size
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.files import located
@@ -109,10 +109,13 @@ def check(
     options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
 ) -> list[Diagnostic]:
     """Return what is wrong with the folders, the pairs, and some of the masks: size and classes."""
+    left_out: list[Diagnostic] = []
     try:
+        pictures = list(found(_folder(options, project, "images")))
+        left_out = strays(pictures, project, "images" if "images" in options else "path")
         data = _masked(options, project, inputs, labels)
     except Failure as failure:
-        return list(failure.diagnostics)
+        return [*left_out, *failure.diagnostics]
     problems: list[Diagnostic] = []
     count = min(LOOKED_AT, len(data))
     for index in sorted({position * len(data) // count for position in range(count)}):
@@ -120,7 +123,7 @@ def check(
             data.mask(index)
         except Failure as failure:
             problems += failure.diagnostics
-    return problems[:TOLD]
+    return left_out + problems[:TOLD]
 
 
 def files(options: Options, project: Project) -> list[Path]:

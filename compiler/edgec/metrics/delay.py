@@ -31,6 +31,7 @@ NEEDS: tuple[str, ...] = ()
 UNIT = ""
 SHARE = False
 HIGHER_IS_BETTER = False
+BEST = 0.0
 NEEDS_LABELS = True
 PAIRED = False
 OF_TASK = {"threshold": True, "after": False}

@@ -25,8 +25,10 @@ MOST_SAMPLES = 10_000_000
 """A larger number of samples helps nobody, and is not looked for."""
 
 
-def paired_drop(reference: NDArray[Any], actual: NDArray[Any]) -> tuple[float, tuple[float, float]]:
-    """Return the mean of ``reference - actual`` over N samples and its 95 % interval.
+def paired_drop(
+    reference: NDArray[Any], actual: NDArray[Any], *, shares: bool = True
+) -> tuple[float, tuple[float, float]]:
+    """Return the mean of ``reference - actual`` over N samples and its 95 % interval; ``shares`` as in ``discordance``.
 
     For right-or-wrong scores the interval is Bonett and Price's adjusted Wald interval for paired proportions
     (doi:10.3102/1076998611411915), which does not collapse to zero width when no sample changed; for others it is the
@@ -37,22 +39,23 @@ def paired_drop(reference: NDArray[Any], actual: NDArray[Any]) -> tuple[float, t
     difference = np.asarray(reference, dtype=np.float64) - np.asarray(actual, dtype=np.float64)
     count = difference.size
     drop = float(difference.mean())
-    spread = discordance(reference, actual)
+    spread = discordance(reference, actual, shares=shares)
     if "deviation" not in spread:
         return drop, paired_interval(spread["lost"], spread["won"], count)
     half = Z95 * spread["deviation"] / math.sqrt(count) if count >= FEWEST_NORMAL else math.inf
     return drop, (drop - half, drop + half)
 
 
-def discordance(reference: NDArray[Any], actual: NDArray[Any]) -> Mapping[str, float]:
+def discordance(reference: NDArray[Any], actual: NDArray[Any], *, shares: bool = True) -> Mapping[str, float]:
     """Return what a drop's interval rests on: how many samples were ``lost`` and ``won``, else the ``deviation``.
 
-    The first for right-or-wrong scores; the second, of the differences (N - 1 in the denominator), for all others.
+    The first for right-or-wrong scores; the second, of the differences (N - 1 in the denominator), for all others: those
+    between the two, and those of a metric that is no share (``Metric.SHARE``), whose 0 and 1 are errors or angles.
     """
     import numpy as np
 
     difference = np.asarray(reference, dtype=np.float64) - np.asarray(actual, dtype=np.float64)
-    if _right_or_wrong(reference) and _right_or_wrong(actual):
+    if shares and _right_or_wrong(reference) and _right_or_wrong(actual):
         return {"lost": int((difference > 0).sum()), "won": int((difference < 0).sum())}
     return {"deviation": float(difference.std(ddof=1)) if difference.size > 1 else 0.0}
 
@@ -96,7 +99,8 @@ def mean_interval(scores: NDArray[Any]) -> tuple[float, float]:
 def _wilson(share: float, count: float) -> tuple[float, float]:
     centre = (share + Z95**2 / (2 * count)) / (1 + Z95**2 / count)
     half = Z95 / (1 + Z95**2 / count) * math.sqrt(share * (1 - share) / count + Z95**2 / (4 * count**2))
-    return max(0.0, centre - half), min(1.0, centre + half)  # where the share is 0 or 1, roundings step over
+    # At 0 and 1 the ends are exact: roundings would leave them on either side.
+    return (centre - half if share > 0 else 0.0), (centre + half if share < 1 else 1.0)
 
 
 def percentiles(resamples: NDArray[Any]) -> tuple[float, float]:

@@ -17,6 +17,7 @@ NEEDS: tuple[str, ...] = ()
 UNIT = ""
 SHARE = False
 HIGHER_IS_BETTER = False
+BEST = 0.0
 NEEDS_LABELS = False
 PAIRED = False
 

@@ -31,16 +31,21 @@ def value(evaluation: Evaluation, options: Options) -> float:
     """Return the mean over the classes that occur (in the truth or in an answer) of intersection / union.
 
     Both are counted over all samples, as in the PASCAL VOC challenge (doi:10.1007/s11263-014-0733-5): outputs
-    [N, classes, height, width] against masks [N, rows, columns]. Raises Failure ``data-labels``.
+    [N, classes, height, width] against masks [N, rows, columns]. Raises Failure ``data-labels``, also where every pixel
+    is ignored.
     """
     return float(_mean(*(counts.sum(axis=0) for counts in _counts(evaluation.outputs[0], evaluation))))
 
 
 def resampled(evaluation: Evaluation, options: Options) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return it for the artifact and for eager fp32 over bootstrap samples of the pictures, the same for both."""
-    outputs = (evaluation.outputs[0], evaluation.reference[0])
+    """Return it for the artifact and for eager fp32 over bootstrap samples of the pictures, the same for both.
+
+    A resample of nothing but ignored pixels has no such mean, and is left out.
+    """
+    counts = [_counts(output, evaluation) for output in (evaluation.outputs[0], evaluation.reference[0])]
     draws = drawn(len(evaluation.ids))
-    actual, before = (_mean(*(draws @ counts for counts in _counts(output, evaluation))) for output in outputs)
+    draws = draws[draws @ counts[0][1].sum(axis=1) > 0]
+    actual, before = (_mean(draws @ inter, draws @ union) for inter, union in counts)
     return actual, before
 
 
@@ -90,17 +95,18 @@ def _truth(output: NDArray[Any], evaluation: Evaluation) -> NDArray[Any]:
     masks = labels.astype(np.int64)
     if (largest := int(masks.max(initial=0))) >= output.shape[1]:
         raise _unfit(f"a mask holds the class {largest}, and the model has the classes 0 to {output.shape[1] - 1}")
+    if (masks == IGNORED).all():
+        raise _unfit("every pixel of the masks is one to ignore: nothing tells what is where", "check the masks and `ignore`")
     return masks
 
 
 def _mean(inter: NDArray[Any], union: NDArray[Any]) -> Any:
-    """The mean of inter / union over the last axis, of the classes that occur; 0 where none does."""
+    """The mean of inter / union over the last axis, of the classes that occur; some class does."""
     import numpy as np
 
     share = np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
-    return share.sum(axis=-1) / np.maximum((union > 0).sum(axis=-1), 1)
+    return share.sum(axis=-1) / (union > 0).sum(axis=-1)
 
 
-def _unfit(message: str) -> Failure:
-    hint = "use the format segmentation-folder"
+def _unfit(message: str, hint: str = "use the format segmentation-folder") -> Failure:
     return Failure(Diagnostic(code="data-labels", message=message, where=Location(file="", route=()), hint=hint))

@@ -18,6 +18,7 @@ NEEDS: tuple[str, ...] = ()
 UNIT = ""
 SHARE = False
 HIGHER_IS_BETTER = True
+BEST = 1.0
 NEEDS_LABELS = True
 PAIRED = False
 

@@ -95,7 +95,7 @@ def _paired(figure: FigureChange, old: Release, new: Release, pair: Paired | Non
 
     one = np.array([before.scores[metric][index] for index in pair.old], "float64")
     two = np.array([after.scores[metric][index] for index in pair.new], "float64")
-    fall, (low, high) = paired_drop(one, two)
+    fall, (low, high) = paired_drop(one, two, shares=metric in names("metrics") and plugin("metrics", metric).SHARE)
     change = -fall if fall else 0.0
     whole = len(pair.old) == len(before.samples) == len(after.samples)
     note = "" if whole else f"the change is over the {len(pair.old)} common samples"

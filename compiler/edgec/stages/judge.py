@@ -13,10 +13,13 @@ from edgec.artifacts.quantity import span, stated
 from edgec.artifacts.slices import TOLD, condensed, notes, standing
 from edgec.diagnostics import Diagnostic, Location
 from edgec.metrics.interval import hours_for_rate, samples_for_drop, samples_for_share
-from edgec.registry import bundle_kind
+from edgec.registry import bundle_kind, plugin
 
 FEWEST_SAMPLES = 30
 """Below this many samples no accuracy, and no drop, is judged: the standard error is above 5 percentage points at 90 %."""
+
+FEWEST_RESAMPLED = 100
+"""Below this many samples no drop of a resampled metric is met: its interval ends too low (docs/decisions/accuracy-drop.md)."""
 
 ENOUGH: dict[str, tuple[Evidence, ...]] = {
     "accuracy": ("device", "host", "emulated"),
@@ -128,7 +131,16 @@ def _paired(budget: Budget, figure: Figure) -> tuple[Status, str]:
     low, high = figure.interval or (figure.value, figure.value)
     unit = figure.unit
     interval = f"95 % interval {written(low, unit)} to {written(high, unit)}, {figure.samples} samples"
-    return _by_interval(budget, low, high, f"{written(figure.value, unit)} ({interval})", lambda: _enough(budget, figure))
+    shown = f"{written(figure.value, unit)} ({interval})"
+    few = figure.samples is not None and figure.samples < FEWEST_RESAMPLED
+    if few and high <= budget.limit and _resampled(budget):
+        return "inconclusive", f"{shown}: of so few the interval is often too short; {FEWEST_RESAMPLED} are needed"
+    return _by_interval(budget, low, high, shown, lambda: _enough(budget, figure))
+
+
+def _resampled(budget: Budget) -> bool:
+    """Whether the limit is on a drop whose interval comes from bootstrap samples."""
+    return budget.sense == "max_drop" and getattr(plugin("metrics", budget.statistic), "RESAMPLED", False)
 
 
 def _by_interval(budget: Budget, low: float, high: float, shown: str, enough: Callable[[], str]) -> tuple[Status, str]:
@@ -179,10 +191,11 @@ def samples_needed(budget: Budget, figure: Figure) -> int | None:
     count = figure.samples
     if count is None:
         return None
-    if budget.sense == "max_flips":
-        return samples_for_share(figure.value, count, budget.limit)
     spread = {name: float(value) for name, value in figure.detail.items() if isinstance(value, (int, float))}
-    return samples_for_drop(figure.value, spread, count, budget.limit) if spread else None
+    if budget.sense == "max_flips" and "deviation" not in spread:
+        return samples_for_share(figure.value, count, budget.limit)
+    needed = samples_for_drop(figure.value, spread, count, budget.limit) if spread else None
+    return max(needed, FEWEST_RESAMPLED) if needed and _resampled(budget) else needed
 
 
 def rounded(count: int) -> int:

@@ -90,8 +90,14 @@ def evaluation_figures(plan: Plan, evaluation: Evaluation) -> list[Figure]:
     """Return metrics on the evaluation set and its slices: the artifact's, eager fp32's, and the paired drop between them.
 
     Where a budget asks for it, also the share of decisions that differ from fp32's (``accuracy.flips``). Windows of
-    recordings count for the metrics that ask for them, and for no other.
+    recordings count for the metrics that ask for them, and for no other. Raises Failure, at the evaluation data, where a
+    metric that a budget asks for finds nothing to judge there.
     """
+    return figures_and_gaps(plan, evaluation)[0]
+
+
+def figures_and_gaps(plan: Plan, evaluation: Evaluation) -> tuple[list[Figure], list[Diagnostic]]:
+    """Return ``evaluation_figures``, and a warning for each metric that finds nothing to judge and that no budget asks for."""
     task = plugin("tasks", plan.task.name)
     image = plan.inputs[0].image if plan.inputs else None
     everything = replace(evaluation, task=plan.task.options, classes=plan.labels, image=image, hop=_hop(plan))
@@ -101,15 +107,27 @@ def evaluation_figures(plan: Plan, evaluation: Evaluation) -> list[Figure]:
     usual = [name for name in ("agreement", "sqnr") if name in task.METRICS]
     wanted: dict[str, Options] = {name: {} for name in (*task.METRICS[:1], *usual)} | budgeted
     figures: list[Figure] = []
+    gaps: list[Diagnostic] = []
     for name, options in wanted.items():
         if evaluation.labels is not None or not plugin("metrics", name).NEEDS_LABELS:
             whole = getattr(plugin("metrics", name), "RECORDINGS", False)
-            figures += _metric_figures(name, options, everything.of_recordings() if whole else evaluation)
+            try:
+                figures += _metric_figures(name, options, everything.of_recordings() if whole else evaluation)
+            except Failure as failure:
+                found = [_at_data(item, plan.manifest) for item in failure.diagnostics]
+                if name in budgeted:
+                    raise Failure(*found) from failure
+                gaps += [replace(item, severity="warning", message=f"{name} is left out: {item.message}") for item in found]
         elif name in budgeted:
             raise _unlabelled(name, plan.manifest)
     if any(budget.sense == "max_flips" and budget.slice is None for budget in asked):
         figures.append(_flips(evaluation))
-    return figures + _slice_figures(plan, evaluation)
+    return figures + _slice_figures(plan, evaluation), gaps
+
+
+def _at_data(item: Diagnostic, manifest: str) -> Diagnostic:
+    """What a metric finds wrong with the truth, at its place in the manifest."""
+    return replace(item, where=Location(file=manifest, route=("data", "evaluation")))
 
 
 def _hop(plan: Plan) -> float | None:
@@ -157,13 +175,15 @@ def _figures_or_none(name: str, options: Options, evaluation: Evaluation) -> lis
 def _flips(evaluation: Evaluation) -> Figure:
     """The share of samples that the artifact decides otherwise than eager fp32, right or wrong."""
     changed = 1.0 - same_decision(evaluation.reference[0], evaluation.outputs[0])
+    counted = share_interval(changed)  # None where a sample is decided at many places, and its share is between 0 and 1
     return Figure(
         name="accuracy.flips",
         value=float(changed.mean()),
         unit="share",
         evidence="host",
         samples=len(evaluation.ids),
-        interval=share_interval(changed) or mean_interval(changed),
+        interval=counted or mean_interval(changed),
+        detail={} if counted or len(changed) < 2 else {"deviation": float(changed.std(ddof=1))},
     )
 
 
@@ -233,11 +253,11 @@ def _scores(name: str, options: Options, evaluation: Evaluation) -> Scores:
 def _paired_figures(name: str, actual: NDArray[Any], before: NDArray[Any]) -> list[Figure]:
     metric, count = plugin("metrics", name), len(actual)
     better, worse = (before, actual) if metric.HIGHER_IS_BETTER else (actual, before)
-    drop, spread = paired_drop(better, worse)
+    drop, spread = paired_drop(better, worse, shares=metric.SHARE)
     return [
         _figure(name, "", float(actual.mean()), count, share_interval(actual) if metric.SHARE else None),
         _figure(name, ".fp32", float(before.mean()), count),
-        _figure(name, ".drop", drop, count, spread, **discordance(better, worse)),
+        _figure(name, ".drop", drop, count, spread, **discordance(better, worse, shares=metric.SHARE)),
     ]
 
 

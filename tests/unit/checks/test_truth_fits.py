@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -191,6 +192,15 @@ def test_slices_by_class_need_labels(place, data):
     (finding,) = found(place, "classification", data, accuracy)
     assert (finding.code, finding.where.route) == ("needs-data", ("data", "evaluation"))
     assert finding.message.startswith("slices by class need to know each sample's class, and")
+
+
+def test_a_slice_that_only_looks_the_same_is_told_so(place):
+    there, asked = (unicodedata.normalize(form, "été") for form in ("NFD", "NFC"))
+    (place / "classes" / "cat" / there).mkdir()
+    (place / "classes" / "cat" / there / "3.png").touch()
+    slices = {"by": "folder", "folders": [asked], "min": 0.4}
+    (finding,) = slices_usable.check(*manifest(place, "classification", "image-folder", [{"metric": "top1", "slices": slices}]))
+    assert finding.code == "slice-empty" and "another Unicode normalisation" in finding.hint and repr(there) in finding.hint
 
 
 @pytest.mark.parametrize("name", [None, "cat"])

@@ -195,6 +195,27 @@ def test_a_file_name_that_is_not_utf8_is_told(project: Project, name: str) -> No
     assert found == [("data-unreadable", f"boxes.json: the file_name of image 9 is not UTF-8: {name!r}")]
 
 
+def test_an_absolute_file_name_is_refused_also_inside_the_root(project: Project) -> None:
+    name = str(project.folder / "pictures" / "1.png")
+    found = check(project, content(images=[{"id": 9, "file_name": name, "width": 16, "height": 12}]))
+    assert errors(found) == [("path-outside-root", f"boxes.json: the file_name of image 9 is absolute: {name!r}")]
+    assert found[0].hint == "file names are relative to `path`"
+    assert coco.files(options(), project) == [project.folder / "boxes.json"]
+
+
+@pytest.mark.parametrize("crowd", ["1", 2, -1, 0.5, None, []])
+def test_a_crowd_that_is_neither_0_nor_1_is_told(project: Project, crowd: object) -> None:
+    found = errors(check(project, content({"bbox": [1, 2, 3, 4], "iscrowd": crowd})))
+    assert found == [("data-labels", f"boxes.json: annotation 101 (1.png) has iscrowd {crowd!r}")]
+
+
+@pytest.mark.parametrize("crowd", [True, False, 1, 0])
+def test_a_crowd_may_be_a_truth_value(project: Project, crowd: object) -> None:
+    assert errors(check(project, content({"bbox": [1, 2, 3, 4], "iscrowd": crowd}))) == []
+    truth = unpacked(coco.samples(options(), project, [image_input()], LABELS)[0].label)
+    assert [box.crowd for box in truth.boxes] == [bool(crowd)]
+
+
 def test_no_image_at_all_is_empty(project: Project) -> None:
     assert [item.code for item in check(project, content(images=[]))] == ["data-empty"]
 

@@ -53,7 +53,34 @@ def test_pictures_are_listed_by_path_beside_the_table(project: Project) -> None:
     assert csv.check({"path": "data/d.csv"}, project, [entry], ())[0].code == "path-outside-root"
     (project.folder / "data" / "d.csv").write_text("path\nq.png\n")
     (missing,) = csv.check({"path": "data/d.csv"}, project, [entry], ())
-    assert (missing.code, missing.hint) == ("data-missing", "did you mean 'p.png'?")
+    assert (missing.code, missing.message) == ("data-missing", "data/d.csv: row 0: 'q.png' does not exist")
+    relative = "paths are relative to the table's folder, and rows count from 0 below the header"
+    assert missing.hint == f"did you mean 'p.png'? {relative}"
+
+
+@pytest.mark.parametrize(
+    ("row", "code", "words"),
+    [
+        ("far/away.png", "data-missing", "'far/away.png' does not exist"),
+        ("/etc/passwd", "path-outside-root", "'/etc/passwd' lies outside the project's root"),
+        ('""', "data-missing", "the column 'path' names no picture"),
+        ("   ", "data-missing", "the column 'path' names no picture"),
+        ("t.bmp", "data-unreadable", "'t.bmp' ends in none of .png, .jpg, .jpeg"),
+    ],
+)
+def test_a_picture_that_cannot_be_is_told_by_table_and_row(project: Project, row: str, code: str, words: str) -> None:
+    for name in ("p.png", "t.bmp"):
+        PIL.Image.new("RGB", (4, 4)).save(project.folder / name)
+    (found,) = check(project, f"path\np.png\n{row}\n", tensor(1, 4, 4, 3, image=Image(width=4, height=4)))
+    assert (found.code, found.message) == (code, f"d.csv: row 1: {words}")
+    assert "manifest" not in str(found.hint)
+    assert code == "data-unreadable" or "relative to the table's folder" in str(found.hint)
+
+
+def test_truth_values_are_0_and_1(project: Project) -> None:
+    (project.folder / "d.csv").write_text("a,b\n0,1.0\n")
+    (sample,) = csv.samples({"path": "d.csv"}, project, [tensor(1, 2, dtype="bool")], ())
+    assert sample.tensors["x"].tolist() == [[False, True]] and sample.tensors["x"].dtype == np.bool_
 
 
 @pytest.mark.parametrize(
@@ -71,10 +98,14 @@ def test_pictures_are_listed_by_path_beside_the_table(project: Project) -> None:
         ("a\n300\n", tensor(1, 1, dtype="uint8"), "data-mismatch", "not uint8"),
         ("a\n9223372036854775808\n", tensor(1, 1, dtype="int64"), "data-mismatch", "'9223372036854775808' is not int64"),
         ("a\n-1\n", tensor(1, 1, dtype="uint8"), "data-mismatch", "row 0, column 'a': '-1' is not uint8"),
+        ("a\n0.5\n", tensor(1, 1, dtype="bool"), "data-mismatch", "row 0, column 'a': '0.5' is not bool"),
+        ("a\n1\n2\n", tensor(1, 1, dtype="bool"), "data-mismatch", "row 1, column 'a': '2' is not bool"),
         ("a\n1_000\n", tensor(1, 1), "data-unreadable", "'1_000' is not a number"),
         ("a\n1_000\n", tensor(1, 1, dtype="int64"), "data-unreadable", "'1_000' is not a number"),
         ("path\n0.5\n", tensor(1, 1), "data-mismatch", "has a column 'path', which names pictures, and 'x' is a plain tensor"),
         ("a,label\n1,bird\n", tensor(1, 1), "data-labels", "'bird'"),
+        ("a,label.0,label.1\n1,0,1\n2,1,0\n", tensor(1, 1), "data-labels", "has a column 'label.0'"),
+        ("a,label,label.sure\n1,cat,1\n", tensor(1, 1), "data-labels", "has a column 'label.sure'"),
         ('a\n"1\n', tensor(1, 1), "data-unreadable", "not a UTF-8 CSV"),
         ("a\n1\n", tensor(1, 2, 2, 3, image=Image(width=2, height=2)), "data-mismatch", "'path'"),
     ],

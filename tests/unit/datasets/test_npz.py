@@ -124,6 +124,21 @@ def test_broken_files_are_refused(project: Project, compressed: bool) -> None:
             assert failure.diagnostics[0].code.startswith("data-")
 
 
+@pytest.mark.parametrize(("position", "written"), [(6, b"\xff\0"), (46, b"\xff")])
+def test_a_directory_that_zipfile_does_not_read_is_told(project: Project, position: int, written: bytes) -> None:
+    """A version that asks for more than there is, and a name that is not the UTF-8 that it is said to be."""
+    np.savez(project.folder / "d.npz", x=PLAIN)
+    content = bytearray((project.folder / "d.npz").read_bytes())
+    entry = content.rfind(b"PK\1\2")
+    content[entry + 8 : entry + 10] = b"\0\x08"
+    content[entry + position : entry + position + len(written)] = written
+    (project.folder / "d.npz").write_bytes(content)
+    (found,) = npz.check({"path": "d.npz"}, project, [X], ())
+    assert (found.code, found.message.split(":")[0]) == ("data-unreadable", "d.npz cannot be read")
+    with pytest.raises(Failure):
+        npz.labelled({"path": "d.npz"}, project, ())
+
+
 HEADERS = {
     "unbalanced": b"(" * 3000,
     "too large": b"{'descr': '<f4', 'fortran_order': False, 'shape': (" + b"1" + b"0" * 22 + b", 4)}\n",

@@ -117,6 +117,19 @@ def test_what_lacks_its_other_half_is_named(project: Project) -> None:
     ]
 
 
+def test_pictures_in_another_format_are_not_left_out_in_silence(project: Project) -> None:
+    put(project, "a")
+    for kind in ("images", "masks"):
+        for name in ("b.bmp", "c.bmp"):
+            PIL.Image.new("L", (6, 4)).save(project.folder / "data" / kind / name)
+    (found,) = check(project)
+    message = "pictures left out because they end in none of .png, .jpg, .jpeg: 2, first 'data/images/b.bmp'"
+    assert (found.code, found.severity, found.message) == ("data-unreadable", "warning", message)
+    assert len(module.samples({"path": "data"}, project, [image_input()], LABELS)) == 1
+    (project.folder / "data" / "images" / "a.png").unlink()
+    assert [item.code for item in check(project)] == ["data-unreadable", "data-empty"]
+
+
 def test_a_mask_of_another_size_is_named(project: Project) -> None:
     put(project, "a", np.zeros((6, 4), np.uint8))
     assert said(check(project)) == [("data-mismatch", "the mask 'a.png' has 4 x 6 pixels, its picture 6 x 4")]

@@ -58,6 +58,7 @@ def test_wilson_holds_published_values():
 
 
 def test_a_shares_interval_stays_within_0_and_1():
-    for count in range(1, 400):
-        assert share_interval(np.ones(count))[1] == pytest.approx(1.0) and share_interval(np.ones(count))[1] <= 1.0
-        assert share_interval(np.zeros(count))[0] >= 0.0
+    for count in range(1, 2001):
+        assert 0.0 < share_interval(np.ones(count))[0] < share_interval(np.ones(count))[1] == 1.0
+        assert share_interval(np.zeros(count))[0] == 0.0 < share_interval(np.zeros(count))[1] < 1.0
+        assert 0.0 < share_interval(scores(1, count + 1))[0] < share_interval(scores(count, count + 1))[1] < 1.0

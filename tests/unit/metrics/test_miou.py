@@ -53,6 +53,13 @@ def test_ignored_pixels_count_for_nothing(random):
     assert miou.value(evaluation(wrong, truth), {}) == found
 
 
+def test_resamples_of_ignored_pixels_alone_are_left_out():
+    truth = np.full((3, 2, 2), -1)
+    truth[0] = 1
+    actual, before = miou.resampled(evaluation(truth.clip(0), truth), {})
+    assert 500 < len(actual) < 1000 and np.all(actual == 1.0) and np.all(before == 1.0)
+
+
 def test_a_class_that_occurs_nowhere_is_left_out():
     truth = np.zeros((2, 3, 3), int)
     found = evaluation(truth, truth)
@@ -106,6 +113,7 @@ def test_the_drop_is_paired():
         (np.zeros(2, int), "a mask"),
         (np.zeros((2, 3, 3)), "float64"),
         (np.full((2, 3, 3), 3), "the class 3, and the model has the classes 0 to 2"),
+        (np.full((2, 3, 3), -1), "every pixel of the masks is one to ignore"),
     ],
 )
 def test_a_truth_that_is_no_mask_is_refused(truth, words):

@@ -93,4 +93,5 @@ def test_on_the_limit_there_is_no_number():
 def test_discordance_counts_and_else_measures():
     before, after = np.array([1.0, 1, 0, 1]), np.array([0.0, 1, 1, 1])
     assert discordance(before, after) == {"lost": 1, "won": 1}
+    assert discordance(before, after, shares=False) == {"deviation": pytest.approx(np.std(before - after, ddof=1))}
     assert discordance(before, after / 2)["deviation"] == pytest.approx(np.std(before - after / 2, ddof=1))

@@ -1,5 +1,6 @@
 """Drops and flips are judged by their interval, an open one says how many samples would settle it, and slices one by one."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -70,6 +71,44 @@ def test_on_the_limit_no_number_of_samples_would_do(figure):
     found = one(budget("max_drop" if "drop" in figure.name else "max_flips", 0.01), figure)
     assert found.status == "inconclusive"
     assert "no number of samples" in found.reason
+
+
+def test_the_number_for_flips_of_pixels_is_that_of_their_shares():
+    """Each picture has about 2 % of flipped pixels: its share says much more than one flip of a whole sample would."""
+    shares = np.clip(np.random.default_rng(0).normal(0.019, 0.01, 100), 0, 1)
+    deviation = float(shares.std(ddof=1))
+    half = 1.96 * deviation / 10
+    figure = Figure(
+        name="accuracy.flips", value=0.019, unit="share", evidence="host", samples=100, interval=(0.019 - half, 0.019 + half),
+        detail={"deviation": deviation},
+    )  # fmt: skip
+    found = one(budget("max_flips", 0.02), figure)
+    assert found.status == "inconclusive"
+    needed = samples_needed(found.budget, figure)
+    assert needed == pytest.approx((2.8016 * deviation / 0.001) ** 2, rel=0.01) and needed < 1000
+
+
+def resampled_drop(value, high, count):
+    """A drop of mIoU with what its bootstrap samples gave."""
+    return Figure(
+        name="accuracy.miou.drop", value=value, unit="points", evidence="host", samples=count,
+        interval=(2 * value - high, high), detail={"deviation": (high - value) / 1.96 * count**0.5},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("count", "status"), [(29, "inconclusive"), (99, "inconclusive"), (100, "met")])
+def test_a_bootstrapped_drop_is_met_from_100_samples_on(count, status):
+    found = one(replace(budget("max_drop", 0.02), statistic="miou"), resampled_drop(0.005, 0.015, count))
+    assert found.status == status
+    assert status == "met" or "are needed" in found.reason
+    assert count != 99 or found.reason.endswith("of so few the interval is often too short; 100 are needed")
+
+
+def test_a_bootstrapped_drop_is_missed_before_and_one_that_straddles_asks_for_100_or_more():
+    limit = replace(budget("max_drop", 0.02), statistic="miou")
+    assert one(limit, resampled_drop(0.05, 0.06, 40)).status == "missed"
+    figure = resampled_drop(0.0, 0.021, 40)
+    assert one(limit, figure).status == "inconclusive" and samples_needed(limit, figure) == 100
 
 
 def test_near_the_limit_the_number_is_bounded():

@@ -8,8 +8,17 @@ import pytest
 from edgec.artifacts.lowered import Lowered, Memory, Operator
 from edgec.artifacts.manifest import Budget, Choice
 from edgec.artifacts.samples import Evaluation
-from edgec.diagnostics import Failure
-from edgec.stages.measure import _metric_figures, artifact_figures, evaluation_figures, read_evaluation
+from edgec.diagnostics import Failure, Location
+from edgec.stages.measure import (
+    _flips,
+    _metric_figures,
+    artifact_figures,
+    evaluation_figures,
+    figures_and_gaps,
+    read_evaluation,
+)
+
+AT_DATA = Location(file="m.yaml", route=("data", "evaluation"))
 
 
 def evaluation(flips):
@@ -38,6 +47,31 @@ def test_top1_comes_with_fp32_and_the_paired_drop():
     assert not any(figure.clocked for figure in found.values())
 
 
+def test_errors_that_are_all_0_or_1_are_not_right_or_wrong():
+    """Two answers of a hundred are off by 1: as off by 1 - 1e-6 it is the same drop, with the same interval."""
+    truth, found = np.arange(100, dtype=np.float64), {}
+    for error in (1.0, 1.0 - 1e-6):
+        output = truth.copy()
+        output[:2] += error
+        ids = tuple(map(str, range(100)))
+        of = Evaluation(ids=ids, outputs=(output[:, None],), reference=(truth[:, None],), labels=truth)
+        found[error] = _metric_figures("mae", {}, of)[2]
+        assert list(found[error].detail) == ["deviation"]
+    assert found[1.0].interval == pytest.approx(found[1.0 - 1e-6].interval, abs=1e-5)
+
+
+def test_flips_of_pixels_keep_their_deviation():
+    generator = np.random.default_rng(0)
+    reference = np.eye(2, dtype=np.float32)[np.zeros((100, 8, 8), int)].transpose(0, 3, 1, 2)
+    outputs = np.where(generator.random((100, 1, 8, 8)) < 0.05, reference[:, ::-1], reference)
+    ids = tuple(map(str, range(100)))
+    found = _flips(Evaluation(ids=ids, outputs=(outputs,), reference=(reference,), labels=None))
+    shares = (outputs[:, 0] == 0).mean(axis=(1, 2))
+    assert found.value == pytest.approx(shares.mean())
+    assert found.detail == {"deviation": pytest.approx(shares.std(ddof=1))}
+    assert _flips(evaluation(3)).detail == {}
+
+
 def test_agreement_needs_no_labels():
     found = figures("agreement", 5)
     assert found["accuracy.agreement"].value == pytest.approx(0.95)
@@ -54,6 +88,30 @@ def test_a_budget_of_truth_is_refused_without_labels(tmp_path):
     plan = SimpleNamespace(manifest="m.yaml", task=Choice(name="classification"), labels=(), inputs=(), budgets=())
     found = evaluation_figures(plan, read_evaluation(tmp_path / "e.npz"))
     assert {figure.name.split(".")[1] for figure in found} == {"agreement", "sqnr"}
+
+
+def anomaly(*budgets):
+    task = Choice(name="anomaly", options={"threshold": 0.5})
+    return SimpleNamespace(manifest="m.yaml", task=task, labels=(), inputs=(), budgets=budgets)
+
+
+ALL_NORMAL = Evaluation(
+    ids=("a", "b"), outputs=(np.zeros((2, 1)),), reference=(np.zeros((2, 1)),), labels=np.zeros(2, np.int64)
+)
+
+
+def test_a_metric_that_nobody_asked_for_is_left_out_with_a_warning():
+    found, gaps = figures_and_gaps(anomaly(), ALL_NORMAL)
+    assert "accuracy.sqnr" in {figure.name for figure in found} and not any("auc" in figure.name for figure in found)
+    assert [(gap.code, gap.severity, gap.where) for gap in gaps] == [("data-labels", "warning", AT_DATA)]
+    assert gaps[0].message.startswith("auc is left out: the evaluation data holds only normal samples")
+
+
+def test_a_metric_that_was_asked_for_is_refused_at_the_evaluation_data():
+    budget = Budget(kind="accuracy", statistic="auc", sense="min", limit=0.5, text="0.5", route=())
+    with pytest.raises(Failure) as caught:
+        evaluation_figures(anomaly(budget), ALL_NORMAL)
+    assert [(item.code, item.severity, item.where) for item in caught.value.diagnostics] == [("data-labels", "error", AT_DATA)]
 
 
 def test_no_error_at_all_stays_a_number():

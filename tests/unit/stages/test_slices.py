@@ -214,3 +214,17 @@ def test_windows_of_recordings_count_for_no_other_metric(task):
         asked.budgets = (budget("min", statistic="recall1"),)
     figures = evaluation_figures(asked, Evaluation(**{**vars(given), "labels": labels}))
     assert {figure.samples for figure in figures} == {30}
+
+
+def test_a_slice_of_ignored_pixels_alone_is_no_miss():
+    truth = np.zeros((60, 2, 2), np.int16)
+    truth[:30] = -1
+    planes = np.stack([np.ones((60, 2, 2), np.float32), np.zeros((60, 2, 2), np.float32)], axis=1)
+    names = tuple(f"{'night' if index < 30 else 'day'}/{index}.png" for index in range(60))
+    found = Evaluation(ids=names, outputs=(planes,), reference=(planes,), labels=truth)
+    asked = plan(budget("min", NIGHT, statistic="miou"), budget("min", Slice(by="folder", name="day"), statistic="miou"))
+    task = Choice(name="segmentation", options={"labels": ["road", "kerb"]})
+    asked = SimpleNamespace(**{**vars(asked), "task": task, "labels": ("road", "kerb")})
+    night, day = judge(asked, Measured(figures=tuple(evaluation_figures(asked, found))))
+    assert (night.status, day.status) == ("inconclusive", "met")
+    assert "no evaluation sample that miou could judge" in night.reason

@@ -16,6 +16,10 @@ def evaluation(scores, labels):
     return Evaluation(ids=ids, outputs=(outputs,), reference=(outputs,), labels=None if labels is None else np.asarray(labels))
 
 
+def test_truths_may_be_truth_values():
+    assert auc.value(evaluation([1, 2, 3], [False, False, True]), {}) == 1.0
+
+
 def test_auc_is_scikit_learns_with_equal_scores_too():
     random = np.random.default_rng(0)
     for _ in range(20):
@@ -31,7 +35,13 @@ def test_auc_at_its_ends(scores, expected):
 
 @pytest.mark.parametrize(
     "labels, words",
-    [(None, "one number"), (["a", "b", "c"], "one number"), ([0, 0, 0], "only normal"), ([1, 2, 1], "only faults")],
+    [
+        (None, "one number"),
+        (["a", "b", "c"], "one number"),
+        ([0, 0, 0], "only normal"),
+        ([1, 2, 1], "only faults"),
+        ([1, -1, 1], "0 for normal and 1 for a fault; here it is -1"),
+    ],
 )
 def test_truths_that_tell_nothing_are_refused(labels, words):
     with pytest.raises(Failure, match=words):

@@ -20,13 +20,14 @@ import numpy as np
 import pytest
 
 from bundle_parts import plan as camera
+from edgec.artifacts.codec import to_json
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Failure
 
 pytest.importorskip("distributed")
 
 from edgec import job
-from edgec.cluster import submit
+from edgec.cluster import questions, submit
 from edgec.cluster.store import SharedStore
 from edgec.cluster.submit import Cluster
 from edgec.stages.plan import lowering_key
@@ -234,11 +235,8 @@ def test_workers_that_are_not_as_this_machine_is_take_no_job(connected, stand_in
         return {**found, "packages": {**found["packages"], "torch": "99.0"}}
 
     monkeypatch.setattr(submit, "conditions", newer)
-    with connected() as made:
-        # What is asked of the workers is the real one.
-        made._client.run = lambda function, *rest, **how: type(made._client).run(made._client, here, *rest, **how)
-        with pytest.raises(Failure) as caught:
-            made.run(plan, project, tmp_path / "job", made.lines.append)
+    with connected() as made, pytest.raises(Failure) as caught:
+        made.run(plan, project, tmp_path / "job", made.lines.append)
     (found,) = caught.value.diagnostics
     assert found.code == "no-worker" and str(found.hint).count("torch 2.") == 2 and "instead of 99.0" in str(found.hint)
 
@@ -279,6 +277,76 @@ def test_a_scheduler_that_is_lost_ends_the_job(tmp_path, connected, stand_in) ->
             with pytest.raises(Failure) as caught:
                 submitted.run(plan, project, tmp_path / "job", heard)
     assert caught.value.diagnostics[0].code == "scheduler-unreachable"
+
+
+@contextlib.contextmanager
+def frozen(process):
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_scheduler_that_freezes_ends_the_job(stopped, tmp_path, connected, stand_in, monkeypatch) -> None:
+    """And keeps nobody who stops the build: neither while the job is waited for nor when the connection is closed."""
+    from concurrent.futures import CancelledError
+
+    monkeypatch.setattr(submit, "LOST_SECONDS", 600.0 if stopped else 3.0)
+    plan, project = stand_in(600)
+    stop, begun = threading.Event(), []
+    with cluster(tmp_path) as made, contextlib.ExitStack() as freeze:
+        made.worker()
+        with connected(stop, address=made.address) as submitted:
+            until(lambda: submitted._workers())
+
+            def heard(line):
+                if line == "tick 1":
+                    begun.append(time.monotonic())
+                    freeze.enter_context(frozen(made.processes[0]))
+                    if stopped:
+                        threading.Timer(2, stop.set).start()
+
+            with pytest.raises(CancelledError if stopped else Failure) as caught:
+                submitted.run(plan, project, tmp_path / "job", heard)
+        assert time.monotonic() - begun[0] < 15
+    assert stopped or caught.value.diagnostics[0].code == "scheduler-unreachable"
+
+
+def test_a_worker_that_is_frozen_holds_up_no_other(tmp_path, connected, stand_in, monkeypatch) -> None:
+    monkeypatch.setattr(questions, "ANSWER_SECONDS", 5.0)
+    plan, project = stand_in(1)
+    with cluster(tmp_path) as made:
+        workers = [made.worker(), made.worker()]
+        with connected(address=made.address) as submitted:
+            until(lambda: len(submitted._workers()) == 2)
+            submitted._client.run(submit.conditions, to_json(plan))  # which imports edgec there, so that the other answers soon
+            with frozen(workers[1]):
+                for name in ("one", "two"):
+                    begun = time.monotonic()
+                    submitted.run(plan, project, tmp_path / name, submitted.lines.append)
+                assert time.monotonic() - begun < 5
+            assert len([line for line in submitted.lines if line.endswith("takes no job: it does not answer")]) == 1
+
+
+def test_workers_that_are_killed_just_when_they_are_asked_are_waited_for(tmp_path, connected, stand_in) -> None:
+    plan, project = stand_in(1)
+    with cluster(tmp_path) as made:
+        made.worker(nanny=True)
+        with connected(address=made.address) as submitted:
+            until(lambda: submitted._workers())
+            real, killed = submitted._workers, []
+
+            def workers():
+                found = real()
+                if not killed:
+                    killed.append(submitted._client.run(os.getpid)[next(iter(found))])
+                    os.kill(killed[0], signal.SIGKILL)
+                return found
+
+            submitted._workers = workers
+            assert "one two" in str(submitted.run(plan, project, tmp_path / "job", submitted.lines.append))
 
 
 def test_a_scheduler_that_does_not_answer(connected, monkeypatch) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,10 @@ from edgec.store.faults import refused, retried, whole_number
 from edgec.store.files import sha256_of
 from edgec.store.transport import Session
 from edgec.store.upload import OCTETS, push_blob
+
+STAGED = re.compile(r"\.[0-9a-f]{12}-.+")
+OLD_SECONDS = 86400.0
+"""How long a file that is being put may lie unwritten: locks do not reach the other machines of every shared folder."""
 
 
 class Store(Protocol):
@@ -91,7 +97,7 @@ class SharedStore:
         return str(self.folder)
 
     def put(self, path: Path, sha256: str) -> None:
-        """Copy the file; see Store."""
+        """Copy the file; see Store. What killed machines left when they put one goes after OLD_SECONDS."""
         blob = self._place(sha256)
         if blob.is_file() and blob.stat().st_size == path.stat().st_size:
             return
@@ -100,6 +106,7 @@ class SharedStore:
         staged = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as handle, path.open("rb") as source:
+                _sweep(blob.parent, os.fstat(descriptor).st_mtime)
                 found = _copied(source, handle)
                 finish(handle)
             if found != sha256:
@@ -126,6 +133,14 @@ class SharedStore:
         if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
             raise ValueError(f"{sha256!r} is no sha256")
         return self.folder / "blobs" / "sha256" / sha256
+
+
+def _sweep(folder: Path, now: float) -> None:
+    """Remove staged files that nobody has written to for OLD_SECONDS; ``now`` is the time of the machine that holds them."""
+    for staged in folder.glob(".*-*"):
+        with contextlib.suppress(OSError):  # another machine was faster, or it is another user's
+            if STAGED.fullmatch(staged.name) and now - staged.stat().st_mtime > OLD_SECONDS:
+                staged.unlink()
 
 
 def _copied(source: IO[bytes], target: IO[bytes]) -> str:

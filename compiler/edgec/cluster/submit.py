@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 import uuid
+from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -18,6 +19,8 @@ from edgec.artifacts.document import Json
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
+from edgec.cluster.calls import POLL_SECONDS, done, started
+from edgec.cluster.questions import Questions
 from edgec.cluster.store import store_at
 from edgec.cluster.worker import conditions, serve
 from edgec.diagnostics import Diagnostic, Failure
@@ -27,10 +30,12 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 CONNECT_SECONDS = 10.0
+LOST_SECONDS = 30.0
+"""How long the scheduler may take to say which workers it has: one that is busy answers within a few."""
+
 WAIT_SECONDS = 60.0
 """How long a build waits for a worker where there is none: one that was killed is started again by its nanny."""
 
-POLL_SECONDS = 0.1
 ATTEMPTS = 4
 """How often a job is begun at most; a worker that was killed takes one of them with it."""
 
@@ -43,13 +48,14 @@ class Cluster(AbstractContextManager["Cluster"]):
         self._store = store_at(store)
         self._topic = f"edgec-{uuid.uuid4().hex}"
         self._progress: dict[str, job.Progress] = {}
-        self._known: dict[tuple[str, str], Json] = {}
         self._told: set[str] = set()
         self._client: Client = _connected(address)
+        self._questions = Questions(self._client, stop)
         self._client.subscribe_topic(self._topic, self._heard)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Take back every job that still runs: its worker kills it."""
+        self._questions.close()
         self._client.close()
 
     @property
@@ -145,8 +151,11 @@ class Cluster(AbstractContextManager["Cluster"]):
                         return None
             if future.status in ("cancelled", "lost"):
                 raise self._lost()
-            answer: Json = future.result()
-            return answer
+            answer = started(self._client, lambda: future)
+            if not done(answer, self._stop, WAIT_SECONDS):  # its worker finished, and does not hand it over
+                return None
+            found: Json = answer.result()
+            return found
         except KilledWorker as error:  # the scheduler gave it to several, and lost them all
             raise _given_up() from error
         finally:
@@ -158,59 +167,67 @@ class Cluster(AbstractContextManager["Cluster"]):
 
     def _workers(self) -> dict[str, Any]:
         """Threads of every worker by its address; also those that came since."""
-        try:
-            found: dict[str, Any] = self._client.nthreads()
-        except (OSError, RuntimeError, TimeoutError) as error:
-            raise self._lost() from error
+        found: dict[str, Any] = self._said(lambda: self._client.nthreads())
         return found
+
+    def _said(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """What the scheduler answers. Raises Failure ``scheduler-unreachable`` where it is gone or silent for LOST_SECONDS."""
+        try:
+            answer = started(self._client, call)
+            if done(answer, self._stop, LOST_SECONDS):
+                return answer.result()
+        except (OSError, RuntimeError, CancelledError) as error:
+            if self._stop.is_set():
+                raise CancelledError from error
+            raise self._lost() from error
+        raise self._lost()
 
     def _lost(self) -> Failure:
         message = f"the scheduler {self._address} was lost while a job ran"
         return Failure(Diagnostic(code="scheduler-unreachable", message=message, hint="what was finished is in the cache"))
 
     def _fit(self, plan: Plan) -> list[str]:
-        """Return the workers that may run the plan; waits a while where there is none at all.
+        """Return the workers that may run the plan; waits a while where there is none, or none that answers.
 
         Raises Failure ``no-worker``, which says of each why not.
         """
         begun = time.monotonic()
-        while not (found := self._workers()):
+        while True:
+            found = self._questions.answers(plan, self._workers)
+            unfit = self._unfit(found, plan)
+            for address, why in unfit.items():
+                self._tell_once(f"{address} takes no job: {why}")
+            if len(unfit) < len(found):
+                return [address for address in found if address not in unfit]
+            may_come = not found or any("silent" in there for there in found.values())
+            if not may_come or time.monotonic() - begun > WAIT_SECONDS:
+                raise self._no_worker(plan, unfit)
             if self._stop.wait(POLL_SECONDS):
                 raise CancelledError
-            if time.monotonic() - begun > WAIT_SECONDS:
-                message = f"the scheduler {self._address} has had no worker for {WAIT_SECONDS:.0f} s"
-                hint = "start some: dask worker tcp://… --nthreads 1"
-                raise Failure(Diagnostic(code="no-worker", message=message, hint=hint))
-        unfit = {address: why for address in found if (why := self._unfit(address, plan))}
-        for address, why in unfit.items():
-            self._tell_once(f"{address} takes no job: {why}")
-        if len(unfit) == len(found):
-            reasons = "\n".join(f"{address}: {why}" for address, why in unfit.items())
-            message = f"no worker of {self._address} may lower {plan.name}"
-            raise Failure(Diagnostic(code="no-worker", message=message, hint=reasons))
-        return [address for address in found if address not in unfit]
 
-    def _unfit(self, address: str, plan: Plan) -> str:
-        """Why a worker may not run the plan, or "": it must be as this machine is, and have the memory that is asked for."""
-        there = self._conditions(address, plan)
-        if "error" in there:
-            return str(there["error"])
-        if differences := unequal(conditions(to_json(plan)), there):
-            return "; ".join(differences)
-        room = there_is(self._client, address)
-        if self._memory and room and room < self._memory:
-            return f"it gives a job {room / 1e9:.2f} GB, and {self._memory / 1e9:.2f} GB are asked for"
-        return ""
+    def _no_worker(self, plan: Plan, unfit: dict[str, str]) -> Failure:
+        message = f"no worker of {self._address} may lower {plan.name}"
+        hint = "\n".join(f"{address}: {why}" for address, why in unfit.items())
+        if not unfit:
+            message = f"the scheduler {self._address} has had no worker for {WAIT_SECONDS:.0f} s"
+            hint = "start some: dask worker tcp://… --nthreads 1"
+        return Failure(Diagnostic(code="no-worker", message=message, hint=hint))
 
-    def _conditions(self, address: str, plan: Plan) -> Json:
-        """What the worker says of itself, asked once for each source of models; again where it could not answer."""
-        key = address, plan.model.name
-        if key not in self._known:
-            found = self._client.run(conditions, to_json(plan), workers=[address], on_error="return").get(address)
-            if not isinstance(found, dict):  # it may be starting again
-                return {"error": f"edgec does not run there: {type(found).__name__}: {found}"}
-            self._known[key] = found
-        return self._known[key]
+    def _unfit(self, found: dict[str, Json], plan: Plan) -> dict[str, str]:
+        """Why workers may not run the plan: each must be as this machine is, and have the memory that is asked for."""
+        here = conditions(to_json(plan))
+        identity = self._said(lambda: self._client.scheduler.identity(n_workers=-1)) if self._memory else {}
+        reasons = {}
+        for address, there in found.items():
+            room = room_of(identity, address)
+            if "silent" in there or "error" in there:
+                reasons[address] = str(there.get("silent") or there["error"])
+            elif differences := unequal(here, there):
+                reasons[address] = "; ".join(differences)
+            elif self._memory and room and room < self._memory:
+                asked = f"{self._memory / 1e9:.2f} GB are asked for"
+                reasons[address] = f"it gives a job {room / 1e9:.2f} GB, and {asked}"
+        return reasons
 
     def _tell_once(self, line: str) -> None:
         if line not in self._told:
@@ -229,9 +246,9 @@ def _given_up() -> Failure:
     return Failure(Diagnostic(code="job-killed", message=message, hint=hint))
 
 
-def there_is(client: Client, address: str) -> int:
+def room_of(identity: Json, address: str) -> int:
     """Return how much memory a job on that worker may take: its limit shared by its threads; 0 where it has none."""
-    worker = client.scheduler_info(n_workers=-1)["workers"].get(address, {})
+    worker = identity.get("workers", {}).get(address, {})
     return int(worker.get("memory_limit") or 0) // max(1, int(worker.get("nthreads") or 1))
 
 

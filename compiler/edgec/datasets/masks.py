@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgec.artifacts.manifest import Image
-from edgec.datasets.arrays import wrong
 from edgec.datasets.pixels import PIXEL_LIMIT, contain_size, cover_box
-from edgec.diagnostics import Failure
+from edgec.diagnostics import Diagnostic, Failure, Location
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +25,8 @@ STRETCHED = {2: 85, 4: 17}
 def read_mask(path: Path, name: str) -> NDArray[Any]:
     """Return the class indices [height, width] of a PNG in grey or palette, of any depth.
 
-    Raises Failure ``data-unreadable`` for anything else: the indices of a colour picture are anybody's guess.
+    ``name`` is its path in the project. Raises Failure ``data-unreadable`` there for anything else: the indices of a
+    colour picture are anybody's guess.
     """
     import numpy as np
     import PIL.Image
@@ -53,20 +53,20 @@ def read_mask(path: Path, name: str) -> NDArray[Any]:
 def check_mask(mask: NDArray[Any], size: tuple[int, int], classes: int, ignore: int, name: str) -> None:
     """Raise Failure where a mask is not of its picture's ``size`` (width, height) or holds no class of the task's.
 
-    ``data-mismatch`` and ``data-labels``; ``classes`` is 0 where the task names none.
+    ``data-mismatch`` and ``data-labels`` at ``name``, its path in the project; ``classes`` is 0 where the task names none.
     """
     import numpy as np
 
     height, width = mask.shape
     if (width, height) != size:
         message = f"the mask {name!r} has {width} x {height} pixels, its picture {size[0]} x {size[1]}"
-        raise Failure(wrong("data-mismatch", message, hint="a mask has a pixel for each of its picture"))
+        raise _wrong("data-mismatch", message, name, "a mask has a pixel for each of its picture")
     bad = np.argwhere((mask != ignore) & (mask >= classes))
     if classes and len(bad):
         row, column = (int(at) for at in bad[0])
         message = f"the mask {name!r} holds class {int(mask[row, column])}, first at column {column}, row {row}"
         hint = f"the task's {classes} labels are the classes 0 to {classes - 1}; `ignore` is {ignore}"
-        raise Failure(wrong("data-labels", message, hint=hint))
+        raise _wrong("data-labels", message, name, hint)
 
 
 def fitted_mask(mask: NDArray[Any], image: Image, ignore: int) -> NDArray[Any]:
@@ -99,4 +99,8 @@ def _nearest(low: float, high: float, count: int, size: int) -> NDArray[Any]:
 
 
 def _unreadable(name: str, why: str, hint: str) -> Failure:
-    return Failure(wrong("data-unreadable", f"the mask {name!r} cannot be read: {why}", hint=hint))
+    return _wrong("data-unreadable", f"the mask {name!r} cannot be read: {why}", name, hint)
+
+
+def _wrong(code: str, message: str, name: str, hint: str) -> Failure:
+    return Failure(Diagnostic(code=code, message=message, where=Location(file=name), hint=hint))

@@ -17,7 +17,7 @@ from edgec.datasets.folders import found, refuse_strange
 from edgec.datasets.masks import check_mask, fitted_mask, read_mask
 from edgec.datasets.pictures import Pictures, strays
 from edgec.datasets.pixels import SUFFIXES, picture_size
-from edgec.diagnostics import Diagnostic, Failure
+from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.store.files import located
 
 SUMMARY = "pictures, and masks (PNG) with a class index for each of their pixels"
@@ -99,9 +99,10 @@ class Masked(Sequence[Sample]):
 
     def mask(self, index: int) -> Any:
         """Return one mask at its own size, checked against its picture and the labels."""
-        mask = read_mask(self.masks[index], self.names[index])
+        shown = self.masks[index].relative_to(self.pictures.root).as_posix()
+        mask = read_mask(self.masks[index], shown)
         size = picture_size(self.pictures.paths[index], self.pictures.shown(index))
-        check_mask(mask, size, self.classes, self.ignore, self.names[index])
+        check_mask(mask, size, self.classes, self.ignore, shown)
         return mask
 
 
@@ -122,7 +123,7 @@ def check(
         try:
             data.mask(index)
         except Failure as failure:
-            problems += failure.diagnostics
+            problems += (replace(item, where=Location(file="", route=("path",))) for item in failure.diagnostics)
     return left_out + problems[:TOLD]
 
 

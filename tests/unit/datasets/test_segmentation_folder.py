@@ -13,7 +13,7 @@ from edgec.artifacts.project import Project
 from edgec.datasets import segmentation_folder as module
 from edgec.datasets.masks import fitted_mask, read_mask
 from edgec.datasets.pixels import fit, picture_size
-from edgec.diagnostics import Diagnostic, Failure
+from edgec.diagnostics import Diagnostic, Failure, Location
 
 LABELS = ("sky", "road", "tree")
 
@@ -132,7 +132,7 @@ def test_pictures_in_another_format_are_not_left_out_in_silence(project: Project
 
 def test_a_mask_of_another_size_is_named(project: Project) -> None:
     put(project, "a", np.zeros((6, 4), np.uint8))
-    assert said(check(project)) == [("data-mismatch", "the mask 'a.png' has 4 x 6 pixels, its picture 6 x 4")]
+    assert said(check(project)) == [("data-mismatch", "the mask 'data/masks/a.png' has 4 x 6 pixels, its picture 6 x 4")]
 
 
 def test_a_class_that_no_label_names_is_told_with_its_place(project: Project) -> None:
@@ -140,7 +140,8 @@ def test_a_class_that_no_label_names_is_told_with_its_place(project: Project) ->
     mask[2, 5] = 3
     put(project, "a", mask)
     (finding,) = check(project)
-    assert (finding.code, finding.message) == ("data-labels", "the mask 'a.png' holds class 3, first at column 5, row 2")
+    message = "the mask 'data/masks/a.png' holds class 3, first at column 5, row 2"
+    assert (finding.code, finding.message) == ("data-labels", message)
     assert finding.hint is not None and "0 to 2" in finding.hint and "255" in finding.hint
 
 
@@ -152,8 +153,24 @@ def test_a_bad_mask_that_validate_did_not_look_at_is_refused_when_it_is_read(
     monkeypatch.setattr(module, "LOOKED_AT", 2)
     assert check(project) == []
     found = module.samples({"path": "data"}, project, [image_input()], LABELS)
-    with pytest.raises(Failure, match="holds class 7"):
+    with pytest.raises(Failure, match="holds class 7") as caught:
         found[3]
+    assert [item.where for item in caught.value.diagnostics] == [Location(file="data/masks/3.png")]
+
+
+@pytest.mark.parametrize(
+    ("mask", "code"), [(np.zeros((6, 4), np.uint8), "data-mismatch"), (np.zeros((4, 6, 3), np.uint8), "data-unreadable")]
+)
+def test_a_mask_that_is_refused_is_told_with_its_file_and_by_validate_at_the_manifest(
+    project: Project, mask: object, code: str
+) -> None:
+    put(project, "night/a", mask)
+    with pytest.raises(Failure) as caught:
+        module.samples({"path": "data"}, project, [image_input()], LABELS)[0]
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.where) == (code, Location(file="data/masks/night/a.png"))
+    (told,) = check(project)
+    assert (told.code, told.message, told.where) == (code, found.message, Location(file="", route=("path",)))
 
 
 @pytest.mark.parametrize(("content", "words"), [(b"\x89PNG\r\n\x1a\nno", "cannot be read"), (b"text", "it is no PNG")])

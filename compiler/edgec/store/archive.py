@@ -12,7 +12,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.atomic import finish, inside, mode
@@ -165,14 +165,29 @@ class _Sparse:
 
     def __init__(self, raw: IO[bytes], pieces: Sequence[Piece]) -> None:
         self.contents: dict[tuple[int, int], str] = {}
-        self._chunks, self._left = self._inflated(raw, pieces), b""
+        self._chunks, self._left, self._at = self._inflated(raw, pieces), memoryview(b""), 0
 
     def read(self, size: int) -> bytes:
         """Return so many bytes, fewer at the end. Raises gzip.BadGzipFile, EOFError and zlib.error."""
-        while len(self._left) < size and (chunk := next(self._chunks, b"")):
-            self._left += chunk
-        found, self._left = self._left[:size], self._left[size:]
-        return found
+        return b"".join(self._taken(size))
+
+    def seek(self, offset: int) -> None:
+        """Go on to ``offset``, which lies before no byte that was read; raises as ``read`` does."""
+        for _ in self._taken(offset - self._at):
+            pass
+
+    def tell(self) -> int:
+        """Return where the next byte to be read lies."""
+        return self._at
+
+    def _taken(self, size: int) -> Iterator[memoryview]:
+        while size > 0:
+            if not self._left:
+                self._left = memoryview(next(self._chunks, b""))
+            if not (found := self._left[:size]):
+                return
+            self._left, self._at, size = self._left[len(found) :], self._at + len(found), size - len(found)
+            yield found
 
     def _inflated(self, raw: IO[bytes], pieces: Sequence[Piece]) -> Iterator[bytes]:
         length = 0
@@ -196,8 +211,7 @@ def _files(
     try:
         with contextlib.ExitStack() as stack:
             packed: Any = sparse or stack.enter_context(gzip.open(tarball))
-            way: Literal["r|", "r:"] = "r|" if sparse else "r:"
-            archive = stack.enter_context(tarfile.open(fileobj=packed, mode=way, tarinfo=Member))
+            archive = stack.enter_context(tarfile.open(fileobj=packed, mode="r:", tarinfo=Member))
             yield _plain(tarball, archive)
             if len(packed.read(MOST_PADDING + 1)) > MOST_PADDING:  # to the end, where gzip's checksum of the whole is
                 raise _broken(tarball, f"more than {MOST_PADDING:,} bytes follow its last entry")

@@ -124,8 +124,8 @@ def test_the_openssl_commands_of_the_manual(out: Out, keys: dict[str, Pair], tmp
 # versions
 
 
-VERSIONS = ("0.9.9", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1",
-            "1.0.0-rc.1.0", "1.0.0", "1.0.0+7", "1.10.0", "1.9.0", "2.0.0--", "18446744073709551617.0.0")  # fmt: skip
+VERSIONS = ("0.9.9", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc", "1.0.0-rc1",
+            "1.0.0-rc10", "1.0.0-rc-1", "1.0.0-rc.1", "1.0.0-rc.1.0", "1.0.0", "1.0.0+7", "1.10.0", "1.9.0", "2.0.0--", "18446744073709551617.0.0")  # fmt: skip
 
 
 def test_versions_compare_as_edgec_compares_them(out: Out) -> None:

@@ -95,6 +95,37 @@ def test_a_source_that_fails_is_no_success(
     assert not [name for name in entries(tmp_path) if name.startswith("tmp.")]
 
 
+@pytest.mark.parametrize(("source", "ended"), [("exit 3", 8), ("printf abc", 0), ("no-such-command", 6)])
+def test_how_a_source_ended_is_known_on_a_full_disk(
+    source: str, ended: int, folder: Path, shell: tuple[str, ...]
+) -> None:
+    """Nothing may be written to a file: what it ended with was lost, and took its failure along."""
+    full = ("sh", "-c", "ulimit -f 0; trap '' XFSZ; exec \"$@\"", "sh")
+    code, _, err = call(*full, *shell, folder / "run.sh", "-", environment={"EDGEC_SOURCE": source})
+    assert code == ended, err
+
+
+def test_a_stream_that_nothing_writes_is_told(folder: Path, shell: tuple[str, ...]) -> None:
+    """As of a service whose .env file names neither a source nor options: it started again and again without a word."""
+    script = '"$@" < /dev/null'
+    code, out, err = call("sh", "-c", script, "sh", *shell, folder / "run.sh", "-")
+    assert (code, out, "EDGEC_SOURCE" in err and "/dev/null" in err) == (2, "", True), err
+    assert call("sh", "-c", script, "sh", *shell, folder / "run.sh", "x")[0] == 0
+    given = {"EDGEC_SOURCE": "printf abc"}
+    assert call("sh", "-c", script, "sh", *shell, folder / "run.sh", "-", environment=given)[0] == 0
+
+
+@pytest.mark.parametrize("source", ["", "printf abc"])
+def test_a_runner_that_may_not_run_is_an_environment_error(source: str, folder: Path, shell: tuple[str, ...]) -> None:
+    """As where an upload dropped its mode, or the file system is mounted noexec."""
+    (folder / "bin" / "edgec-run").chmod(0o644)
+    for arguments in (["-"], ["x"]):
+        code, _, err = call(*shell, folder / "run.sh", *arguments, environment={"EDGEC_SOURCE": source})
+        assert (code, "chmod +x" in err, "noexec" in err) == (8, True, True), err
+    code, out, err = call(*shell, folder / "verify.sh")
+    assert (code, out, "chmod +x" in err, "noexec" in err) == (8, "", True, True), err
+
+
 def test_a_source_runs_without_standard_input(folder: Path, shell: tuple[str, ...]) -> None:
     code, out, err = call(
         *shell, "-c", '"$@" <&-', "sh", *shell, folder / "run.sh", "-", environment={"EDGEC_SOURCE": "cat; printf abc"}
@@ -120,11 +151,12 @@ def test_a_runner_that_ends_first_takes_no_blame_for_its_source(folder: Path, sh
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("after", ["", " | cat"])
+@pytest.mark.parametrize(("before", "after"), [("", ""), ("", " | cat"), ('trap "" TERM; ', " | cat")])
 def test_a_signal_ends_source_and_runner_too(
-    after: str, number: signal.Signals, folder: Path, shell: tuple[str, ...], tmp_path: Path
+    before: str, after: str, number: signal.Signals, folder: Path, shell: tuple[str, ...], tmp_path: Path
 ) -> None:
-    source = f"sh -c 'echo $$ > \"{tmp_path}/source\"; exec sleep 300'{after}"
+    """Also a source that does not heed it, a little later."""
+    source = f"sh -c '{before}echo $$ > \"{tmp_path}/source\"; exec sleep 300'{after}"
     environment = {**os.environ, "EDGEC_SOURCE": source, "TMPDIR": str(tmp_path)}
     with subprocess.Popen([*shell, folder / "run.sh", "-"], env=environment, stdout=subprocess.DEVNULL) as process:
         while not (tmp_path / "source").exists() or not (tmp_path / "source").read_text():
@@ -186,7 +218,7 @@ def test_the_result_goes_whole_into_a_file(folder: Path, shell: tuple[str, ...],
 
 
 @pytest.mark.parametrize(
-    ("given", "ended"), [(5, 5), (7, 7), (8, 8), (2, 2), (4, 7), (1, 7), (126, 7), (139, 7), (130, 130)]
+    ("given", "ended"), [(5, 5), (7, 7), (8, 8), (2, 2), (4, 7), (1, 7), (126, 8), (139, 7), (130, 130)]
 )
 def test_how_the_runner_ends_decides(given: int, ended: int, folder: Path) -> None:
     assert call(folder / "verify.sh", environment={"STAND_IN_CODE": str(given)})[0] == ended

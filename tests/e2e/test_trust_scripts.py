@@ -124,8 +124,9 @@ def test_the_openssl_commands_of_the_manual(out: Out, keys: dict[str, Pair], tmp
 # versions
 
 
-VERSIONS = ("0.9.9", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1",
-            "1.0.0-rc.1.0", "1.0.0", "1.0.0+7", "1.10.0", "1.9.0", "2.0.0--", "18446744073709551617.0.0")  # fmt: skip
+VERSIONS = ("0.9.9", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc",
+            "1.0.0-rc.1", "1.0.0-rc.1.0", "1.0.0-rc-1", "1.0.0-rc1", "1.0.0-rc10", "1.0.0", "1.0.0+7", "1.10.0", "1.9.0",
+            "2.0.0--", "18446744073709551617.0.0")  # fmt: skip
 
 
 def test_versions_compare_as_edgec_compares_them(out: Out) -> None:
@@ -255,6 +256,70 @@ def test_the_least_evidence(
             assert call(*shell, script, "evidence", "--policy", policy, *given, out.folder)[0] == code
     ended, _, err = call(*shell, script, "evidence", "--policy", policy, *given, out.folder)
     assert (ended, "the policy asks for evidence" in err) == (code, code == 7), err
+
+
+FULL = "ulimit -f {}; trap '' XFSZ; exec \"$@\""
+"""A disk that takes no more, for a program's files: what is written to one fails beyond so many 512 bytes."""
+
+
+@pytest.mark.parametrize("blocks", [0, 1])
+@pytest.mark.parametrize("tools", ["its own", "busybox"])
+def test_a_full_disk_lets_nothing_pass(
+    tools: str, blocks: int, out: Out, policy: Path, shell: tuple[str, ...], tmp_path: Path
+) -> None:
+    """BusyBox's awk ends with 0 where what it printed was not written: the policy seemed to ask for nothing."""
+    environment = dict(os.environ)
+    if tools == "busybox":
+        if not shutil.which("busybox"):
+            pytest.skip("busybox is not installed")
+        (tmp_path / "bin").mkdir()
+        for name in ("awk", "sed", "grep", "sort", "cat", "printf", "sha256sum"):
+            (tmp_path / "bin" / name).symlink_to(str(shutil.which("busybox")))
+        environment["PATH"] = f"{tmp_path}/bin:{os.environ['PATH']}"
+    full, script = ("sh", "-c", FULL.format(blocks), "sh"), (*shell, out.folder / "trust.sh")
+    code, _, err = call(*full, *script, "signature", "--policy", policy, out.folder, environment=environment)
+    assert (code, "cannot write a temporary file" in err) == (8, True), err
+    policy.write_text('[evidence]\nlatency = "device"\n')
+    for name, said in ((policy, "asks for evidence device of latency"), (out.place / "none.toml", "cannot read the policy")):
+        given = ("evidence", "--policy", name, out.folder)
+        code, _, err = call(*full, *script, *given, environment=environment)
+        assert (code, said in err) == (7 if name == policy else 8, True), err
+    unsaid = ("sh", "-c", f'"$@" 2> {tmp_path}/said', "sh")
+    assert call(*full, *unsaid, *script, *given, environment=environment)[0] == 8
+
+
+def test_evidence_is_asked_whatever_tool_is_missing(out: Out, shell: tuple[str, ...], tmp_path: Path) -> None:
+    """Without tr or head the budgets could not be read, and so none was found wanting."""
+    (out.place / "edgec.toml").write_text('[evidence]\nlatency = "device"\n')
+    every = ["awk", "sed", "grep", "sha256sum", "mktemp", "fold", "sort", "uniq", "cut", "tr", "wc", "tail", "head", "cat"]
+    for missing in every:
+        tools = tmp_path / f"without {missing}"
+        tools.mkdir()
+        for name in {*every, "readlink", "rm", "dirname"} - {missing}:
+            (tools / name).symlink_to(str(shutil.which(name)))
+        command = (shutil.which(shell[0]), *shell[1:], out.folder / "trust.sh", "evidence", "--policy")
+        code, _, err = call(*command, out.place / "edgec.toml", out.folder, environment={"PATH": str(tools)})
+        said = "asks for evidence device of latency" if code == 7 else f"needs {missing}"
+        assert code in (6, 7) and said in err, (missing, err)
+
+
+@pytest.mark.parametrize("form", [{"indent": 1}, {"separators": (",", ":")}])
+def test_budgets_that_are_not_as_edgec_writes_them_are_refused(
+    form: dict[str, Any], out: Out, shell: tuple[str, ...]
+) -> None:
+    (out.place / "edgec.toml").write_text('[evidence]\nlatency = "host"\n')
+    facts = json.loads((out.folder / "bundle.json").read_bytes())
+    (out.folder / "bundle.json").write_text(json.dumps(facts, **form) + "\n")
+    names = [line[66:] for line in (out.folder / "SHA256SUMS").read_text().splitlines()]
+    (out.folder / "SHA256SUMS").write_bytes(bundles.sums({path: sha256_of(out.folder / path) for path in names}))
+    given = ("evidence", "--policy", out.place / "edgec.toml", out.folder)
+    code, _, err = call(*shell, out.folder / "trust.sh", *given)
+    assert (code, "the budgets in" in err) == (7, True), err
+    facts["budgets"] = []
+    (out.folder / "bundle.json").write_bytes(json_bytes(facts))
+    (out.folder / "SHA256SUMS").write_bytes(bundles.sums({path: sha256_of(out.folder / path) for path in names}))
+    out.measurements.unlink()
+    assert call(*shell, out.folder / "trust.sh", *given)[0] == 0, "there is no budget"
 
 
 @pytest.mark.parametrize("name", ["a{b", "a}b", 'a"b', "a]b", "a\\{", '{"sense": "', "], [", "é{ß"])

@@ -6,7 +6,7 @@ function order(a, b,  left, right) {
   right = (b ~ /^[0-9]+$/)
   if (left != right) return left ? -1 : 1
   if (left && length(a) != length(b)) return (length(a) < length(b)) ? -1 : 1
-  return ((a "x") < (b "x")) ? -1 : ((a "x") > (b "x"))
+  return (("x" a) < ("x" b)) ? -1 : (("x" a) > ("x" b))
 }
 
 # The same of two lists of identifiers; the longer one is higher where all before is equal.

@@ -1,34 +1,31 @@
 # 1. Signatures
 
-# known_key FILE: appends "keyid kind" to the list of keys; the file's number is its line.
+# known_key FILE: appends "keyid kind file" to the trusted keys.
 known_key() {
   [ -r "$1" ] || fail 3 "the key $1 cannot be read"
   ! grep -q 'PRIVATE KEY-----' "$1" || fail 2 "the key $1 cannot be used: it is a private key"
   command -v openssl > /dev/null || fail 6 "needs openssl to check signatures"
-  openssl pkey -pubin -in "$1" -outform DER > "$work/der" 2> /dev/null &&
-    text=$(openssl pkey -pubin -in "$1" -noout -text 2> /dev/null) || fail 2 "the key $1 cannot be used: it is no public key in PEM form"
+  text=$(openssl pkey -pubin -in "$1" -noout -text 2> /dev/null) || fail 2 "the key $1 cannot be used: it is no public key in PEM form"
   case $text in
     *ED25519*) kind=Ed25519 ;;
     *prime256v1*) kind=ECDSA ;;
     *) fail 2 "the key $1 cannot be used: it is neither an Ed25519 nor an ECDSA P-256 key" ;;
   esac
-  printf '%s %s\n' "$(sha256_of "$work/der")" "$kind" >> "$work/keys"
-  printf '%s\n' "$1" >> "$work/names"
+  digest=$(openssl pkey -pubin -in "$1" -outform DER 2> /dev/null | sha256sum)
+  trusted="$trusted${digest%% *} $kind $1$newline"
 }
 
 collect_keys() {
-  : > "$work/keys"
-  : > "$work/names"
-  needed=1
+  trusted='' needed=1
   if [ -z "$keys" ] && [ -n "$policy" ]; then
     needed=$(setting signatures.needed)
     needed=${needed:-1}
     case $needed in *[!0-9]* | 0*) fail 3 "$policy: needed must be a number, at least 1" ;; esac
-    setting signatures.keys > "$work/files"
-    while IFS= read -r file; do
-      case $file in /*) ;; *) file=$(dirname -- "$policy")/$file ;; esac
-      keys=$keys$newline$file
-    done < "$work/files"
+    case $policy in */*) folder=${policy%/*} ;; *) folder=. ;; esac
+    keys=$(setting signatures.keys | while IFS= read -r file; do
+      case $file in /*) ;; *) file=$folder/$file ;; esac
+      printf '%s\n' "$file"
+    done)
   fi
   old=$IFS
   IFS=$newline
@@ -37,7 +34,7 @@ collect_keys() {
     known_key "$file"
   done
   IFS=$old
-  [ -z "$keys" ] || [ "$(sort -u "$work/keys" | wc -l)" -ge "$needed" ] || fail 3 "needed is $needed, and there are fewer keys"
+  [ -z "$keys" ] || [ "$(printf %s "$trusted" | cut -d ' ' -f 1 | sort -u | wc -l)" -ge "$needed" ] || fail 3 "needed is $needed, and there are fewer keys"
 }
 
 # good KEY-FILE KIND: whether $work/value is its signature of $work/signed.
@@ -51,7 +48,7 @@ good() {
   esac
 }
 
-# unpack_envelope: the signature file's payload, the bytes that were signed, and "keyid base64" a signature.
+# unpack_envelope: the signature file's payload, the bytes that were signed, and the signatures, "keyid base64" a line.
 unpack_envelope() {
   [ -f "$signature" ] || fail 7 "the bundle is not signed, or its signature was stripped: there is no $signature"
   one='\{"keyid":"[0-9a-f]*","sig":"[A-Za-z0-9+/]+=*"\}'
@@ -60,26 +57,31 @@ unpack_envelope() {
     fail 7 "$signature is refused: it is no DSSE envelope in the one line that edgec writes"
   kind=$(sed 's/.*","payloadType":"\([^"]*\)".*/\1/' "$signature")
   [ "$kind" = application/vnd.in-toto+json ] || fail 7 "$signature is refused: its payload is '$kind', not an in-toto statement"
-  sed 's/.*"signatures":\[\(.*\)\]}$/\1/' "$signature" | tr '}' '\n' |
-    sed -n 's/^,\{0,1\}{"keyid":"\([0-9a-f]*\)","sig":"\([^"]*\)"$/\1 \2/p' > "$work/signatures"
-  [ -s "$work/signatures" ] || fail 7 "$signature holds no signature: they were stripped, or it was never signed"
-  [ -z "$(cut -d ' ' -f 1 "$work/signatures" | sort | uniq -d)" ] || fail 7 "$signature is refused: it holds two signatures of one key"
+  signatures=$(sed 's/.*"signatures":\[\(.*\)\]}$/\1/' "$signature" | tr '}' '\n' |
+    sed -n 's/^,\{0,1\}{"keyid":"\([0-9a-f]*\)","sig":"\([^"]*\)"$/\1 \2/p')
+  [ -n "$signatures" ] || fail 7 "$signature holds no signature: they were stripped, or it was never signed"
+  [ -z "$(printf '%s\n' "$signatures" | cut -d ' ' -f 1 | sort | uniq -d)" ] || fail 7 "$signature is refused: it holds two signatures of one key"
   sed 's/^{"payload":"\([^"]*\)".*/\1/' "$signature" | fold -w 64 | openssl base64 -d > "$work/payload" 2> /dev/null &&
-    [ -s "$work/payload" ] || fail 7 "$signature is refused: its payload is not base64"
-  printf 'DSSEv1 28 application/vnd.in-toto+json %d ' "$(wc -c < "$work/payload")" | cat - "$work/payload" > "$work/signed"
+    [ -s "$work/payload" ] || { room; fail 7 "$signature is refused: its payload is not base64"; }
+  printf 'DSSEv1 28 application/vnd.in-toto+json %d ' "$(wc -c < "$work/payload")" |
+    cat - "$work/payload" > "$work/signed" || no_room
 }
 
 # check_signatures: each in the name of a trusted key is good, and enough of them are there.
 check_signatures() {
   signers=0 bad=''
-  while read -r keyid value; do
-    line=$(grep -n -m 1 "^$keyid " "$work/keys") || continue
-    kind=${line##* }
-    file=$(sed -n "${line%%:*}p" "$work/names")
-    printf '%s\n' "$value" | fold -w 64 | openssl base64 -d > "$work/value" 2> /dev/null || : > "$work/value"
+  old=$IFS
+  IFS=$newline
+  for line in $signatures; do
+    IFS=$old
+    keyid=${line%% *} value=${line#* }
+    line=$(printf %s "$trusted" | grep -m 1 "^$keyid ") || continue
+    line=${line#* }
+    kind=${line%% *} file=${line#* }
+    printf '%s\n' "$value" | fold -w 64 | openssl base64 -d > "$work/value" 2> /dev/null || { room; printf '' > "$work/value"; }
     if good "$file" "$kind"; then
       signers=$((signers + 1))
-      printf 'trust.sh: signed by %s (%s, %.12s)\n' "$file" "$kind" "$keyid" >&2
+      printf 'trust.sh: signed by %s (%s, %.12s)\n' "$file" "$kind" "$keyid" >&2 || true
       continue
     fi
     why='its key did not sign this statement'
@@ -89,12 +91,13 @@ check_signatures() {
       ECDSA.* | Ed25519.64) ;;
       *) why='it is not an Ed25519 signature, and its key makes no others' ;;
     esac
-    printf 'trust.sh: the signature in the name of %s (%.12s) in %s is bad: %s\n' "$file" "$keyid" "$signature" "$why" >&2
+    printf 'trust.sh: the signature in the name of %s (%.12s) in %s is bad: %s\n' "$file" "$keyid" "$signature" "$why" >&2 || true
     bad=yes
-  done < "$work/signatures"
+  done
+  IFS=$old
   [ -z "$bad" ] || exit 7
   [ "$signers" -ge "$needed" ] ||
-    fail 7 "$signature holds $signers of $needed signatures by a trusted key: it is signed by $(cut -c 1-12 "$work/signatures" | tr '\n' ' ')"
+    fail 7 "$signature holds $signers of $needed signatures by a trusted key: it is signed by $(printf '%s\n' "$signatures" | cut -c 1-12 | tr '\n' ' ')"
 }
 
 # statement: sets subjects to the payload's list of them.

@@ -15,6 +15,7 @@ from edgec.datasets.arrays import wrong
 from edgec.datasets.choose import choose
 from edgec.datasets.class_folders import class_problems, classed
 from edgec.datasets.folders import found as visible
+from edgec.datasets.folders import left_out
 from edgec.datasets.sounds import SUFFIXES, Header, header, stretch
 from edgec.diagnostics import Diagnostic, Failure, Location
 from edgec.store.files import located
@@ -257,11 +258,6 @@ def _several(what: str, others: Sequence[tuple[str, str]], count: int, hint: str
 
 
 def _strays(folder: Path, project: Project, key: str) -> list[Diagnostic]:
-    """Name sound of no format that is read, by its ending, below the folder at ``key``: no data is left out in silence."""
-    strays = [entry for entry in visible(folder) if entry.name.lower().endswith(UNREAD)]
-    if not strays:
-        return []
-    first = project.relative(Path(strays[0].path))
-    message = f"files left out because they end in none of {', '.join(SUFFIXES)}: {len(strays)}, first {first!r}"
-    hint = "convert them to WAV or FLAC, or rename those that are"
-    return [wrong("data-unreadable", message, severity="warning", hint=hint, route=(key,))]
+    """Name sound of no format that is read, by its ending, below the folder at ``key``."""
+    why = f"files left out because they end in none of {', '.join(SUFFIXES)}"
+    return left_out(visible(folder), UNREAD, project, key, why, "convert them to WAV or FLAC, or rename those that are")

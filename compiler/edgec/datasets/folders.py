@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from edgec.artifacts.project import Project
 from edgec.datasets.arrays import wrong
-from edgec.diagnostics import Failure
+from edgec.diagnostics import Diagnostic, Failure
 from edgec.store.files import NOWHERE
 
 
@@ -37,6 +37,17 @@ def refuse_strange(entry: os.DirEntry[str], shown: str, project: Project) -> Non
         raise Failure(wrong("path-outside-root", message, hint="copy the file into the project"))
     if not _leads(entry.is_file):
         raise Failure(wrong("data-unreadable", f"{shown!r} is not a file, or a link that leads nowhere"))
+
+
+def left_out(
+    entries: Iterable[os.DirEntry[str]], endings: tuple[str, ...], project: Project, key: str, why: str, hint: str
+) -> list[Diagnostic]:
+    """Warn of entries whose names have one of ``endings``, below the folder at ``key``: no data is left out in silence."""
+    paths = [entry.path for entry in entries if entry.name.lower().endswith(endings)]
+    if not paths:
+        return []
+    message = f"{why}: {len(paths)}, first {project.relative(Path(paths[0]))!r}"
+    return [wrong("data-unreadable", message, severity="warning", hint=hint, route=(key,))]
 
 
 def is_utf8(name: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from edgec.artifacts.manifest import Image
 from edgec.artifacts.project import Project
 from edgec.artifacts.samples import Sample
-from edgec.datasets.arrays import wrong
+from edgec.datasets.folders import left_out
 from edgec.datasets.pixels import SUFFIXES, UNREAD, pixels
 from edgec.diagnostics import Diagnostic
 
@@ -52,11 +52,6 @@ class Pictures(Sequence[Sample]):
 
 
 def strays(entries: Sequence[os.DirEntry[str]], project: Project, key: str = "path") -> list[Diagnostic]:
-    """Name pictures below the folder at ``key`` whose names are of no format that is read: none is left out in silence."""
-    unread = [entry for entry in entries if entry.name.lower().endswith(UNREAD)]
-    if not unread:
-        return []
-    first = project.relative(Path(unread[0].path))
-    message = f"pictures left out because they end in none of {', '.join(SUFFIXES)}: {len(unread)}, first {first!r}"
-    hint = "convert them to PNG or JPEG, or rename those that are"
-    return [wrong("data-unreadable", message, severity="warning", hint=hint, route=(key,))]
+    """Name pictures below the folder at ``key`` whose names are of no format that is read."""
+    why = f"pictures left out because they end in none of {', '.join(SUFFIXES)}"
+    return left_out(entries, UNREAD, project, key, why, "convert them to PNG or JPEG, or rename those that are")

@@ -110,13 +110,13 @@ def check(
     options: Options, project: Project, inputs: Sequence[Input], labels: Sequence[str], names: Sequence[str] = ()
 ) -> list[Diagnostic]:
     """Return what is wrong with the folders, the pairs, and some of the masks: size and classes."""
-    left_out: list[Diagnostic] = []
+    astray: list[Diagnostic] = []
     try:
         pictures = list(found(_folder(options, project, "images")))
-        left_out = strays(pictures, project, "images" if "images" in options else "path")
+        astray = strays(pictures, project, "images" if "images" in options else "path")
         data = _masked(options, project, inputs, labels)
     except Failure as failure:
-        return [*left_out, *failure.diagnostics]
+        return [*astray, *failure.diagnostics]
     problems: list[Diagnostic] = []
     count = min(LOOKED_AT, len(data))
     for index in sorted({position * len(data) // count for position in range(count)}):
@@ -124,7 +124,7 @@ def check(
             data.mask(index)
         except Failure as failure:
             problems += (replace(item, where=Location(file="", route=("path",))) for item in failure.diagnostics)
-    return left_out + problems[:TOLD]
+    return astray + problems[:TOLD]
 
 
 def files(options: Options, project: Project) -> list[Path]:

@@ -24,6 +24,8 @@ from edgec.resources import PACKAGE, resource
 Mark = list[int] | str | None
 """A settled file's mark, a younger one's sha256, "folder", "device", "link" that leads nowhere, or None where nothing is."""
 
+PIECE = 1 << 18
+"""Bytes of a file that are hashed at a time, while they are in the processor's cache."""
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CODE = (".py", ".pyc", ".so", ".pyd")
 ELSEWHERE = ("subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "socket.connect")
@@ -93,6 +95,21 @@ def note_folder(path: str | os.PathLike[str]) -> None:
         _quietly(_noting.folders.setdefault, absolute(path), _listing)
 
 
+def sha256(path: str | os.PathLike[str]) -> hashlib._Hash:
+    """Return the sha256 of a file's content, noted as if it had been opened, in half the time of that where it is small.
+
+    Raises OSError, which names the file.
+    """
+    if _noting is None or getattr(_here, "busy", False):
+        return _sha256(path)
+    _here.busy = True  # the hook need not be told what is known here
+    try:
+        _opened(_noting, path, None, os.O_RDONLY)
+        return _sha256(path)
+    finally:
+        _here.busy = False
+
+
 def unsure(why: str) -> None:
     """Say that what the program does depends on what no mark stands for."""
     if _noting is not None:
@@ -127,7 +144,7 @@ def _same(path: str, found: Mark) -> bool:
         return mark(path) == found
     try:
         now = _look(path)
-        return now == found or (isinstance(now, list) and found == _sha256(path))
+        return now == found or (isinstance(now, list) and found == _sha256(path).hexdigest())
     except OSError:
         return False
 
@@ -185,17 +202,24 @@ def _look(path: str) -> Mark:
         if not stat.S_ISREG(status.st_mode):
             return "folder" if stat.S_ISDIR(status.st_mode) else "device"
         found = mark_of(status)
-        return found if settled(found) else _sha256(path)
+        return found if settled(found) else _sha256(path).hexdigest()
     except (OSError, ValueError):
         return "link" if os.path.islink(path) else None  # noqa: PTH114
 
 
-def _sha256(path: str) -> str:
-    found = hashlib.sha256()
-    with open(path, "rb") as handle:  # noqa: PTH123
-        while piece := handle.read(1 << 20):
+def _sha256(path: str | os.PathLike[str]) -> hashlib._Hash:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        found = hashlib.sha256(piece := os.read(descriptor, PIECE))
+        while piece:
+            piece = os.read(descriptor, PIECE)
             found.update(piece)
-    return found.hexdigest()
+        return found
+    except OSError as error:
+        error.filename = os.fspath(path)  # which a descriptor does not tell
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def _listing(path: str) -> str | None:

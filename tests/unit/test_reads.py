@@ -41,6 +41,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "bytes": lambda path: open(os.fsencode(path)).close(),  # noqa: PTH123
     "Path": lambda path: path.read_bytes(),
     "relative": lambda path: Path(os.path.relpath(path)).read_bytes(),
+    "sha256": lambda path: reads.sha256(str(path)),
 }
 
 

@@ -12,12 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from edgec import reads
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure, Key, Location, nearest
 from edgec.marks import mark, settled
 
-PIECE = 1 << 18
-"""Bytes of a file that are hashed at a time, while they are in the processor's cache."""
 NOWHERE = {
     errno.ENOENT: "does not exist",
     errno.ENOTDIR: "does not exist",
@@ -74,19 +73,7 @@ def collected(check: Callable[[], object]) -> list[Diagnostic]:
 
 def sha256_of(path: Path) -> str:
     """Return the hex sha256 of a file's content. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        piece = os.read(descriptor, PIECE)
-        digest = hashlib.sha256(piece)
-        while piece:
-            piece = os.read(descriptor, PIECE)
-            digest.update(piece)
-        return digest.hexdigest()
-    except OSError as error:
-        error.filename = str(path)  # which a descriptor does not tell
-        raise
-    finally:
-        os.close(descriptor)
+    return reads.sha256(path).hexdigest()
 
 
 def sha256_once(path: Path) -> str:

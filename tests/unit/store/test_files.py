@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgec import marks
+from edgec import marks, reads
 from edgec.artifacts.project import Project
 from edgec.diagnostics import Diagnostic, Failure
 from edgec.store import files
@@ -71,7 +71,7 @@ def test_a_folder_is_named_where_it_is_no_file(project: Project) -> None:
 
 def test_digests(project: Project) -> None:
     path = project.folder / "model.pt"
-    for content in (b"", bytes(files.PIECE), bytes(files.PIECE + 1)):
+    for content in (b"", bytes(reads.PIECE), bytes(reads.PIECE + 1)):
         (project.folder / "a").write_bytes(content)
         assert sha256_of(project.folder / "a") == hashlib.sha256(content).hexdigest()
     assert sha256_of(path) == "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"

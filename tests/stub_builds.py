@@ -89,7 +89,7 @@ def install(patch: Callable[[Any, str, Any], None], log: Path) -> None:
 
     Weights named ``broken…`` do not lower; ``$STUB_SECONDS`` is how long a lowering takes.
     """
-    from edgec import baseline, built, trials, workshop
+    from edgec import baseline, built, sharing, trials, workshop
     from edgec.artifacts.bundle import Runner
     from edgec.artifacts.codec import to_json
     from edgec.diagnostics import Diagnostic, Failure
@@ -106,6 +106,20 @@ def install(patch: Callable[[Any, str, Any], None], log: Path) -> None:
         with log.open("a") as lines:
             lines.write(f"{plan.name} {plan.lowering_key}\n")
 
+    class Shared:
+        """Stands in for the process that several jobs fork from."""
+
+        alive = True
+
+        def __init__(self, plans: Any, project: Any, say: Callable[[str], None], stop: Any) -> None:
+            pass
+
+        def lower(self, plan: Any, project: Any, folder: Path, say: Callable[[str], None], stop: Any = None) -> None:
+            lower(plan, project, folder, say)
+
+        def close(self) -> None:
+            pass
+
     place = log.parent / "stand-in"
     if not place.is_dir():
         bundle_parts.runner(place)
@@ -113,6 +127,7 @@ def install(patch: Callable[[Any, str, Any], None], log: Path) -> None:
     figures = [figure for figure in bundle_parts.measured().figures if figure.clocked]
     tools = Toolchain(command=(), headers=(), libraries=(), stb=Path(), identity={"ziglang": "a stand-in"})
     patch(workshop.job, "run", lower)
+    patch(sharing, "SharedJob", Shared)
     patch(workshop, "_compile_ahead", lambda *given: None)
     patch(workshop, "runner_for", lambda *given: made)
     patch(trials, "_measured", lambda *given: figures)

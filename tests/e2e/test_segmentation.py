@@ -162,7 +162,8 @@ def test_masks_need_a_folder_that_is_there(outcome, project, tmp_path):
 
 
 def test_masks_are_of_segmentations_only(camera, tmp_path):
-    done = run({"folder": camera.folder("linux-x86_64")}, "--masks", tmp_path, "-")
+    folder = camera.folder("linux-x86_64")
+    done = run({"folder": folder}, folder / "tests/golden/0.picture.png", "--masks", tmp_path)
     assert done.returncode == 2 and "segmentation" in done.stderr
 
 

@@ -110,18 +110,23 @@ class SharedJob:
             if stop.is_set():
                 raise CancelledError
             if messages.returncode is None:  # the process that it was forked from is gone, and it with that
-                process.kill_group(self._child)
-                job.settle(final, self._child.returncode, self._words)
+                job.settle(final, self._ended(ENDING_SECONDS), self._words)
             else:
                 job.settle(final, messages.returncode, words)
         return job.read_lowered(folder)
 
+    def _ended(self, seconds: float) -> int:
+        """Return the process's exit code once it has ended; it is killed where it takes longer than ``seconds``."""
+        try:
+            return self._child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill_group(self._child)
+            return self._child.wait()
+
     def close(self) -> None:
         """End the process and its forks, with all that they started, and forget the model."""
         self._control.close()  # which it hears of, once it serves
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(ENDING_SECONDS if self._serves else 0)
-        process.kill_group(self._child)
+        self._ended(ENDING_SECONDS if self._serves else 0)
         for stream in (self._child.stdin, self._child.stdout, self._words):
             if stream:
                 stream.close()

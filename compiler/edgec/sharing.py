@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from edgec import job
 from edgec.artifacts.lowered import Lowered
 from edgec.artifacts.plan import Plan
 from edgec.artifacts.project import Project
+from edgec.runtime.forks import borne
 from edgec.shared_job import SharedJob
 from edgec.stages.plan import reference_key
 
@@ -47,7 +47,7 @@ class Sharing(AbstractContextManager["Sharing"]):
 
     def run(self, plan: Plan, project: Project, folder: Path, progress: job.Progress) -> Lowered:
         """Lower ``plan`` into ``folder``, from what it shares with other jobs, if anything. Raises as ``job.run`` does."""
-        shared = self._opened(plan, project, progress) or self._compiler(project, progress)
+        shared = (self._opened(plan, project, progress) or self._compiler(project, progress)) if borne() else None
         if shared is None:
             return job.run(plan, project, folder, progress, self._stop)
         return shared.lower(plan, project, folder, progress)
@@ -81,8 +81,6 @@ class Sharing(AbstractContextManager["Sharing"]):
             return shared
 
     def _compiler(self, project: Project, progress: job.Progress) -> SharedJob | None:
-        if sys.platform == "darwin":  # whose frameworks do not bear a fork
-            return None
         with self._importing:
             self._refuse_stopped()
             if self._imported and not self._imported.alive:

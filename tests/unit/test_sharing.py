@@ -148,9 +148,9 @@ def test_nothing_is_opened_once_all_is_to_stop(work, alone, tmp_path):
     assert (Opened.made, alone) == ([], [])
 
 
-def test_no_process_that_is_to_fork_imports_the_compiler_where_forks_are_not_borne(work, alone, tmp_path, monkeypatch):
-    several = [work[0], other_models(work)[0]]
-    monkeypatch.setattr(sharing.sys, "platform", "darwin")
+def test_where_forks_are_not_borne_each_job_is_one_of_its_own(work, alone, tmp_path, monkeypatch):
+    several = [*work, *other_models(work)]
+    monkeypatch.setattr("sys.platform", "darwin")
     with sharing.Sharing([plan for plan, _ in several], 2, Event()) as shared:
         run(shared, several, tmp_path)
-    assert (Opened.made, len(alone)) == ([], 2)
+    assert (Opened.made, len(alone)) == ([], len(several))

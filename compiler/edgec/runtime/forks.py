@@ -26,6 +26,11 @@ LENGTH = 8
 """Bytes before an answer that say how long it is: a child that dies tells less."""
 
 
+def borne() -> bool:
+    """Whether a process goes on well in a fork: Apple's frameworks, once they are loaded, do not bear one."""
+    return sys.platform != "darwin"
+
+
 class Fork(Generic[Found]):
     """A child process at ``work``; ``result`` waits for what it found, and ``waited`` says that it has ended."""
 
@@ -88,7 +93,7 @@ class Forks:
         None on Apple's systems too, whose frameworks do not bear a fork. What ``work`` returns is pickled; what else it
         changes in memory is gone with it, and nobody hears what it prints. No thread may hold a lock that it takes.
         """
-        if sys.platform == "darwin":
+        if not borne():
             return None
         try:
             reading, writing = os.pipe()

@@ -37,10 +37,14 @@ class Known(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """A gzip member of a tarball, from byte ``start`` to ``end``, that holds one file of ``size`` bytes and is known."""
+    """A gzip member of a tarball, from byte ``start`` to ``end``, that is known and holds one file.
+
+    The file has ``size`` bytes, which begin at ``offset`` of the tar.
+    """
 
     start: int
     end: int
+    offset: int
     size: int
     known: Known
 
@@ -78,13 +82,14 @@ def pack_files(files: Mapping[str, Path], tarball: Path, compress: Compress = co
     LARGE bytes or more is a gzip member of its own (RFC 1952 2.2), which ``compress`` writes: it may know it from earlier.
     Returned are the members that it knew.
     """
-    pieces = []
+    pieces, at = [], 0
     with tarball.open("xb") as raw:
         small: list[bytes] = []
         for name, path in sorted(files.items()):
             with path.open("rb") as content:
                 member = _member(name, content)
                 small.append(member.tobuf(tarfile.PAX_FORMAT, "utf-8"))
+                at += len(small[-1])
                 if member.size < LARGE:
                     small.append(content.read())
                 else:
@@ -92,8 +97,9 @@ def pack_files(files: Mapping[str, Path], tarball: Path, compress: Compress = co
                     small.clear()
                     start = raw.tell()
                     if known := compress(path, raw):
-                        pieces.append(Piece(start, raw.tell(), member.size, known))
+                        pieces.append(Piece(start, raw.tell(), at, member.size, known))
             small.append(bytes(-member.size % tarfile.BLOCKSIZE))
+            at += member.size + len(small[-1])
         small.append(bytes(2 * tarfile.BLOCKSIZE))
         _member_of(small, raw)
         finish(raw)
@@ -114,8 +120,8 @@ def digests(tarball: Path, pieces: Sequence[Piece] = ()) -> dict[str, str]:
 
     Of ``pieces`` only the bytes are hashed: what they inflate to is known.
     """
-    with tarball.open("rb") as raw, _files(tarball, sparse := _Sparse(raw, pieces) if pieces else None) as files:
-        known = sparse.contents if sparse else {}
+    known = {(piece.offset, piece.size): piece.known.content for piece in pieces}
+    with _files(tarball, pieces) as files:
         return {
             name: known.get((member.offset_data, member.size)) or _sha256_of(content) for name, member, content in files
         }
@@ -158,13 +164,9 @@ def content_digest(tarball: Path) -> str:
 
 
 class _Sparse:
-    """What a tarball inflates to, with zeros in the place of its pieces, whose own bytes are hashed.
-
-    ``contents`` has their files' sha256 by where they begin and their size, as far as has been read.
-    """
+    """What a tarball inflates to, with zeros in the place of its pieces, whose own bytes are hashed."""
 
     def __init__(self, raw: IO[bytes], pieces: Sequence[Piece]) -> None:
-        self.contents: dict[tuple[int, int], str] = {}
         self._chunks, self._left, self._at = self._inflated(raw, pieces), memoryview(b""), 0
 
     def read(self, size: int) -> bytes:
@@ -190,27 +192,26 @@ class _Sparse:
             yield found
 
     def _inflated(self, raw: IO[bytes], pieces: Sequence[Piece]) -> Iterator[bytes]:
-        length = 0
         for piece in pieces:
-            gap = gzip.decompress(raw.read(piece.start - raw.tell()))
-            length += len(gap)
-            self.contents[length, piece.size] = piece.known.content
-            yield gap
+            yield gzip.decompress(raw.read(piece.start - raw.tell()))
             if hashlib.sha256(raw.read(piece.end - piece.start)).hexdigest() != piece.known.sha256:
                 raise gzip.BadGzipFile("a member is not the one that was packed")
             yield bytes(piece.size)
-            length += piece.size
         yield gzip.decompress(raw.read())
 
 
 @contextlib.contextmanager
 def _files(
-    tarball: Path, sparse: _Sparse | None = None
+    tarball: Path, pieces: Sequence[Piece] = ()
 ) -> Iterator[Iterator[tuple[str, tarfile.TarInfo, IO[bytes]]]]:
     """Open a tarball and give its plain files one after the other; anything else in it, or a lot behind it, is a Failure."""
     try:
         with contextlib.ExitStack() as stack:
-            packed: Any = sparse or stack.enter_context(gzip.open(tarball))
+            packed: Any
+            if pieces:
+                packed = _Sparse(stack.enter_context(tarball.open("rb")), pieces)
+            else:
+                packed = stack.enter_context(gzip.open(tarball))
             archive = stack.enter_context(tarfile.open(fileobj=packed, mode="r:", tarinfo=Member))
             yield _plain(tarball, archive)
             if len(packed.read(MOST_PADDING + 1)) > MOST_PADDING:  # to the end, where gzip's checksum of the whole is

@@ -77,6 +77,15 @@ def until(what, seconds=60.0):
     return found
 
 
+def watched(client) -> bool:
+    """Whether a nanny stands by that has seen its worker start: one whose worker dies before that gives up with it."""
+
+    def status(dask_worker):  # a nested function travels by value: a nanny cannot import this module
+        return dask_worker.status.name
+
+    return "running" in client.run(status, nanny=True).values()
+
+
 @contextlib.contextmanager
 def cluster(folder: Path):
     """A scheduler without workers."""
@@ -335,7 +344,7 @@ def test_workers_that_are_killed_just_when_they_are_asked_are_waited_for(tmp_pat
     with cluster(tmp_path) as made:
         made.worker(nanny=True)
         with connected(address=made.address) as submitted:
-            until(lambda: submitted._workers())
+            until(lambda: submitted._workers() and watched(submitted._client))
             real, killed = submitted._workers, []
 
             def workers():
@@ -365,7 +374,7 @@ def test_the_job_of_a_worker_that_is_killed_is_begun_again(nanny, tmp_path, conn
         if not nanny:
             made.worker()
         with connected(address=made.address) as submitted:
-            until(lambda: len(submitted._workers()) == (1 if nanny else 2))
+            until(lambda: len(submitted._workers()) == (1 if nanny else 2) and (not nanny or watched(submitted._client)))
             killed: list[str] = []
             seen: list[str] = []
 

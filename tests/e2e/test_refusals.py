@@ -205,7 +205,7 @@ def start(manifest, cache, marker):
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
-@pytest.mark.parametrize(("end", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(("end", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGKILL, -9, marks=pytest.mark.slow)])
 def test_an_interrupted_build_leaves_no_process_and_no_bundle(edgec, project, tmp_path, end, code):
     manifest = project("slow")
     marker = f"edgec-test-{tmp_path.name}-{end}"

@@ -4,7 +4,7 @@ XNNPACK computes convolutions and poolings on pixels, [batch, height, width, cha
 into planes for one moves every value twice: by the permute, and by the transpose that
 ``ChannelsLastTaggedReshapePass`` (ExecuTorch 1.5.1, backends/xnnpack/_passes) puts before the convolution. Here such a
 permute's result is marked as lying in that order, as the pass marks a convolution's, and ``op_permute.py``'s visitor,
-which takes both sides for the same order, is given the two: pixels to pixels, which XNNPACK copies.
+which takes both sides for the same order, gives it no node of its own: what reads the planes reads the pixels.
 Goes away when the pass cancels a permute against its own transpose; tests/torch/test_free_permutes.py shows it.
 """
 
@@ -42,8 +42,11 @@ def pixels_left_in_place() -> Iterator[None]:
         return False
 
     def define_node(self: Any, node: Any, graph: Any, numbers: Any, debug_handle: int) -> None:
+        free = _makes_planes(node) and layouts.is_nhwc_node(node) and not layouts.is_nhwc_node(node.args[0])
+        if free and _left_out(self, node, graph, numbers):
+            return
         defined(self, node, graph, numbers, debug_handle)
-        if _makes_planes(node) and layouts.is_nhwc_node(node) and not layouts.is_nhwc_node(node.args[0]):
+        if free:
             graph.xnodes[-1].xnode_union.perm = [0, 1, 2, 3]
 
     layouts.requires_nchw_inputs, visitor.define_node = requires_nchw_inputs, define_node
@@ -51,6 +54,23 @@ def pixels_left_in_place() -> Iterator[None]:
         yield
     finally:
         layouts.requires_nchw_inputs, visitor.define_node = asked, defined
+
+
+def _left_out(visitor: Any, node: Any, graph: Any, numbers: Any) -> bool:
+    """Let the pixels, the same bytes, stand for the planes of ``node``; False where the two differ in their scales."""
+    from executorch.backends.xnnpack.operators.quant_params import QuantParams
+
+    pixels = node.args[0]
+    given, made = QuantParams.from_inputs(pixels, visitor.exported_program), QuantParams.from_outputs(node)
+    if _scale(given) != _scale(made):
+        return False
+    visitor.define_tensor(pixels, graph, numbers, quant_params=given)
+    numbers[node] = numbers[pixels]
+    return True
+
+
+def _scale(quantized: Any) -> tuple[Any, ...] | None:
+    return quantized and (quantized.scale, quantized.zp, quantized.dtype)
 
 
 def _makes_planes(node: Any) -> bool:

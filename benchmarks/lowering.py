@@ -16,7 +16,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 RECIPES = ("fp32", "fp16", "bf16", "int8", "int8-dynamic", "int4")
 UPSTREAM = ("fp32", "int8")
-"""Recipes that are upstream's: the script, on one thread and with edgec's order of preprocessing, must come to the same
+"""Recipes that are upstream's: the script, on one thread and with what edgec does otherwise, must come to the same
 bytes. The others differ on purpose."""
 
 LIMIT = 0.7
@@ -66,7 +66,7 @@ def compared(recipe: str, samples: int, rounds: int) -> list[tuple[str, float, f
     script = min(seconds for seconds, _ in theirs)
     lowered, whole = (min(item[index] for item in found) for index in (0, 1))
     # Sums depend on the number of threads: edgec's jobs have one.
-    same = recipe in UPSTREAM and plain(recipe, samples, "--pixels", threads=1)[1] == found[0][2]
+    same = recipe in UPSTREAM and plain(recipe, samples, "--as-edgec", threads=1)[1] == found[0][2]
     bytes_are = "same .pte" if same else "another .pte" if recipe in UPSTREAM else "a .pte of edgec's own"
     data = f", {samples} calibration images" if recipe == "int8" else ""
     return [

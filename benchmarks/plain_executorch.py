@@ -1,8 +1,8 @@
 """The camera lowered by hand, as ExecuTorch's documentation has it: the baseline for edgec's own lowering.
 
 The same model, weights, calibration images and preprocessing in the graph as manifests/camera.yaml, in each recipe that
-needs no training; the .pte is compared with nothing. With --pixels the picture is normalised and laid out as edgec's
-rewrite does it, so that the two .pte can be held against each other byte for byte.
+needs no training; the .pte is compared with nothing. With --as-edgec the picture is normalised and laid out, and a ReLU6's
+range observed, as edgec does it, so that the two .pte can be held against each other byte for byte.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from edgec.datasets.choose import choose
+from edgec.upstream.clamped_ranges import ranges_behind_clamps
 from edgec.upstream.free_permutes import pixels_left_in_place
 from edgec.upstream.torchvision_ops import import_torchvision
 
@@ -69,8 +70,9 @@ def calibration(count: int) -> list[torch.Tensor]:
 
 def quantized(camera: Camera, pictures: list[torch.Tensor], dynamic: bool) -> torch.export.ExportedProgram:
     config = get_symmetric_quantization_config(is_per_channel=True, is_dynamic=dynamic)
+    quantizer = XNNPACKQuantizer().set_global(config)
     program = torch.export.export(camera, (pictures[0],))
-    prepared = prepare_pt2e(program.module(), XNNPACKQuantizer().set_global(config))
+    prepared = prepare_pt2e(program.module(), ranges_behind_clamps(quantizer) if camera.pixels else quantizer)
     with torch.no_grad():
         for picture in pictures[:1] if dynamic else pictures:
             prepared(picture)
@@ -98,12 +100,12 @@ def main() -> None:
     parser.add_argument("--recipe", default="int8", choices=["fp32", "fp16", "bf16", "int8", "int8-dynamic", "int4"])
     parser.add_argument("--samples", type=int, default=256)
     parser.add_argument("--out", type=Path, default=None)
-    parser.add_argument("--pixels", action="store_true", help="normalise pixels, before they become planes, and leave them")
+    parser.add_argument("--as-edgec", action="store_true", help="normalise pixels and leave them; a ReLU6's range behind it")
     arguments = parser.parse_args()
     calibrated = arguments.recipe == "int8"
-    made = program(arguments.recipe, Camera(arguments.pixels).eval(), calibration(arguments.samples if calibrated else 1))
+    made = program(arguments.recipe, Camera(arguments.as_edgec).eval(), calibration(arguments.samples if calibrated else 1))
     partitioner = XnnpackPartitioner(enable_bf16=arguments.recipe == "bf16")
-    with pixels_left_in_place() if arguments.pixels else contextlib.nullcontext():
+    with pixels_left_in_place() if arguments.as_edgec else contextlib.nullcontext():
         lowered = to_edge_transform_and_lower(made, partitioner=[partitioner]).to_executorch()
     if arguments.out:
         arguments.out.write_bytes(lowered.buffer)

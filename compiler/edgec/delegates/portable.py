@@ -42,10 +42,15 @@ def settled(options: Options, target: Target) -> Options:
 
 
 def quantizer(scheme: Scheme, options: Options) -> Any:
-    """Return the quantizer whose quantize and dequantize nodes the quantized kernel library runs: XNNPACK's."""
-    from edgec.delegates.xnnpack import quantizer as symmetric
+    """Return the quantizer whose quantize and dequantize nodes the quantized kernel library runs: XNNPACK's.
 
-    return symmetric(scheme, options)
+    What moves values runs in float32 between roundings: there is nothing to gain by rounding before it.
+    """
+    from edgec.delegates.xnnpack import symmetric
+    from edgec.upstream.clamped_ranges import ranges_behind_clamps
+
+    found = symmetric(scheme)
+    return found if scheme.dynamic else ranges_behind_clamps(found)
 
 
 def partitioners(precision: str, options: Options) -> list[Any]:

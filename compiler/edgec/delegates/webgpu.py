@@ -11,7 +11,7 @@ from edgec.artifacts.manifest import Options
 from edgec.artifacts.scheme import Scheme
 from edgec.artifacts.steps import Steps
 from edgec.artifacts.target import Target
-from edgec.delegates.xnnpack import quantizer as symmetric_quantizer
+from edgec.delegates.xnnpack import symmetric
 
 SUMMARY = "GPUs through WebGPU"
 OPTIONS: Json = {"type": "object", "title": "webgpu", "additionalProperties": False, "properties": {}}
@@ -38,8 +38,8 @@ def settled(options: Options, target: Target) -> Options:
 
 
 def quantizer(scheme: Scheme, options: Options) -> Any:
-    """Return XNNPACK's quantizer, whose integers it takes."""
-    return symmetric_quantizer(scheme, {})
+    """Return XNNPACK's quantizer, whose integers it takes; a ReLU6 it fuses with nothing."""
+    return symmetric(scheme)
 
 
 def partitioners(precision: str, options: Options) -> list[Any]:

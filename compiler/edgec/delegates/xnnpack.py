@@ -39,7 +39,15 @@ def settled(options: Options, target: Target) -> Options:
 
 
 def quantizer(scheme: Scheme, options: Options) -> Any:
-    """Return XNNPACK's symmetric int8 quantizer.
+    """Return XNNPACK's symmetric int8 quantizer; what it fuses with a clamp gets the clamp's range."""
+    from edgec.upstream.clamped_ranges import ranges_behind_clamps
+
+    found = symmetric(scheme)
+    return found if scheme.dynamic else ranges_behind_clamps(found)
+
+
+def symmetric(scheme: Scheme) -> Any:
+    """Return the quantizer as every delegate can have it that takes XNNPACK's integers.
 
     ``set_module_name`` and ``set_module_type`` are not used: the first does nothing for convolutions, and says nothing.
     """

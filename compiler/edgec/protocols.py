@@ -227,11 +227,13 @@ class Task(Plugin, Protocol):
 class Rewrite(Protocol):
     """A change of an exported graph that computes the same and lowers better. It has no options and no key of its own.
 
-    DELEGATES are those it helps, () where it helps with any.
+    DELEGATES are those it helps, () where it helps with any. RECIPES are those by name that it is for alone, and then it wants
+    one of DELEGATES to quantize, the first of the plan's; () where ``suits`` says enough.
     """
 
     SUMMARY: str
     DELEGATES: tuple[str, ...]
+    RECIPES: tuple[str, ...]
 
     def suits(self, precision: str, static: bool) -> bool:
         """Return whether it helps a recipe of that PRECISION; ``static``: one whose activation ranges are observed."""

@@ -88,6 +88,7 @@ REGISTRY: dict[Kind, dict[str, str]] = {
 REWRITES: dict[str, str] = {
     "constants": "edgec.rewrites.constants",
     "pixels": "edgec.rewrites.pixels",
+    "stems": "edgec.rewrites.stems",
     "silu": "edgec.rewrites.silu",
     "hardsigmoid": "edgec.rewrites.hardsigmoid",
     "pooling": "edgec.rewrites.pooling",

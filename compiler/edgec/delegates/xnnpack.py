@@ -41,9 +41,10 @@ def settled(options: Options, target: Target) -> Options:
 def quantizer(scheme: Scheme, options: Options) -> Any:
     """Return XNNPACK's symmetric int8 quantizer; what it fuses with a clamp gets the clamp's range."""
     from edgec.upstream.clamped_ranges import ranges_behind_clamps
+    from edgec.upstream.quantized_moves import moves_quantized
 
     found = symmetric(scheme)
-    return found if scheme.dynamic else ranges_behind_clamps(found)
+    return found if scheme.dynamic else moves_quantized(ranges_behind_clamps(found))
 
 
 def symmetric(scheme: Scheme) -> Any:

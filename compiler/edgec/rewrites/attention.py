@@ -11,6 +11,7 @@ from edgec.rewrites.products import product
 
 SUMMARY = "attention without the guard for rows that are masked as a whole"
 DELEGATES: tuple[str, ...] = ("xnnpack",)
+RECIPES: tuple[str, ...] = ()
 
 MASKED = -1e4
 """Stands for minus infinity: e to the power of it is 0, and float16 has it."""

@@ -10,6 +10,7 @@ from edgec.rewrites.memory import storage, written
 
 SUMMARY = "weights and masks that the graph computes from constants alone, folded"
 DELEGATES: tuple[str, ...] = ()
+RECIPES: tuple[str, ...] = ()
 
 LARGEST = 1 << 20
 """A folded tensor may have this many bytes, or as many as all that it is computed from, whichever is more."""

@@ -8,6 +8,7 @@ from edgec.rewrites.graph import Writer, calls, value
 
 SUMMARY = "GELU in float32 within float16 graphs"
 DELEGATES: tuple[str, ...] = ("xnnpack",)
+RECIPES: tuple[str, ...] = ()
 
 
 def suits(precision: str, static: bool) -> bool:

@@ -14,6 +14,7 @@ from edgec.rewrites.memory import private
 
 SUMMARY = "hard sigmoid without constants that are converted on every inference"
 DELEGATES: tuple[str, ...] = ("xnnpack",)
+RECIPES: tuple[str, ...] = ()
 
 
 def suits(precision: str, static: bool) -> bool:

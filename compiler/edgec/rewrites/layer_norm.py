@@ -13,6 +13,7 @@ from edgec.rewrites.graph import Writer, calls, constant, held, value
 
 SUMMARY = "layer norm in float32 within float16 graphs"
 DELEGATES: tuple[str, ...] = ()
+RECIPES: tuple[str, ...] = ()
 
 
 def suits(precision: str, static: bool) -> bool:

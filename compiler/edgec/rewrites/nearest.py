@@ -8,6 +8,7 @@ from edgec.rewrites.graph import Writer, calls, constant, shaped, value
 
 SUMMARY = "nearest-neighbour enlargement as a transposed convolution with ones"
 DELEGATES: tuple[str, ...] = ("xnnpack",)
+RECIPES: tuple[str, ...] = ()
 
 
 def suits(precision: str, static: bool) -> bool:

@@ -16,6 +16,7 @@ from edgec.upstream.free_permutes import PLANES, makes_planes
 
 SUMMARY = "pictures scaled and shifted pixel by pixel, before they become planes"
 DELEGATES: tuple[str, ...] = ("xnnpack",)
+RECIPES: tuple[str, ...] = ()
 
 MOST = 1 << 14
 """So many values a row may have: constants are written out for one. 4096 pixels of three colours are within it."""

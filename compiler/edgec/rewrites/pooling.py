@@ -9,6 +9,7 @@ from edgec.rewrites.graph import PROVENANCE, Writer, calls, shaped, value
 
 SUMMARY = "means over any axes as those over height and width"
 DELEGATES: tuple[str, ...] = ("xnnpack",)
+RECIPES: tuple[str, ...] = ()
 
 
 def suits(precision: str, static: bool) -> bool:

@@ -8,6 +8,7 @@ from edgec.rewrites.graph import Writer, calls, shaped, value
 
 SUMMARY = "batched matrix products as bmm, without operands expanded to the shape that they have"
 DELEGATES: tuple[str, ...] = ("xnnpack",)
+RECIPES: tuple[str, ...] = ()
 
 
 def suits(precision: str, static: bool) -> bool:

@@ -9,6 +9,7 @@ from edgec.rewrites.memory import untouched
 
 SUMMARY = "rolls as slices and a concatenation"
 DELEGATES: tuple[str, ...] = ("xnnpack",)
+RECIPES: tuple[str, ...] = ()
 
 
 def suits(precision: str, static: bool) -> bool:

@@ -9,6 +9,7 @@ from edgec.rewrites.memory import private
 
 SUMMARY = "SiLU as x * sigmoid(x), in integers or in float16"
 DELEGATES: tuple[str, ...] = ()
+RECIPES: tuple[str, ...] = ()
 
 
 def suits(precision: str, static: bool) -> bool:

@@ -11,6 +11,7 @@ from edgec.rewrites.memory import untouched
 
 SUMMARY = "select, split, squeeze, unsqueeze and strided slices as reshape and slice"
 DELEGATES: tuple[str, ...] = ("xnnpack",)
+RECIPES: tuple[str, ...] = ()
 
 
 def suits(precision: str, static: bool) -> bool:

@@ -27,6 +27,7 @@ from edgec.upstream.fp16_convolutions import narrow_filters
 from edgec.upstream.free_permutes import pixels_left_in_place
 from edgec.upstream.node_source import shared_provenance
 from edgec.upstream.pattern_passes import patterns_when_needed
+from edgec.upstream.quantized_moves import pixels_padded
 from edgec.upstream.recompilation import compiled_late
 from edgec.upstream.retracing import retraced_when_changed
 
@@ -96,7 +97,7 @@ def _sooner() -> Iterator[None]:
 @contextmanager
 def _in_order() -> Iterator[None]:
     """Inside it XNNPACK brings values into the order that its kernels want where they are not, and nowhere else."""
-    with ranges_of_own_input(), pixels_left_in_place():
+    with ranges_of_own_input(), pixels_left_in_place(), pixels_padded():
         yield
 
 

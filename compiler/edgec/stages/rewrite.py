@@ -45,13 +45,14 @@ def rewriting_limit(plan: Plan) -> Limit:
 
 def suitable(plan: Plan) -> tuple[str, ...]:
     """Return the names of the rewrites for this recipe and these delegates, in the order they are tried."""
-    recipe, delegates = plugin("recipes", plan.recipe.name), {choice.name for choice in plan.delegates}
+    recipe, delegates = plugin("recipes", plan.recipe.name), [choice.name for choice in plan.delegates]
     static = bool({"calibration", "training"} & set(recipe.NEEDS_DATA))
     return tuple(
         name
-        for name in REWRITES
-        if rewrite_module(name).suits(recipe.PRECISION, static)
-        and (not rewrite_module(name).DELEGATES or delegates & set(rewrite_module(name).DELEGATES))
+        for name, module in ((name, rewrite_module(name)) for name in REWRITES)
+        if module.suits(recipe.PRECISION, static)
+        and (not module.RECIPES or plan.recipe.name in module.RECIPES)
+        and (not module.DELEGATES or set(delegates[:1] if module.RECIPES else delegates) & set(module.DELEGATES))
     )
 
 

@@ -30,6 +30,16 @@ def test_what_xnnpack_wants_is_not_done_for_others():
     assert suitable(Planned("int8", "portable")) == ("constants", "silu")
 
 
+def test_blocks_of_pixels_are_for_xnnpack_s_static_integers_alone():
+    assert "stems" in suitable(Planned("int8", "xnnpack"))
+    assert "stems" in suitable(Planned("int8", "xnnpack", "openvino"))
+    for recipe, *delegates in (
+        ("int8", "ethos-u", "xnnpack"), ("int8", "portable"), ("int8-qat", "xnnpack"), ("mixed", "xnnpack"), ("fp32", "xnnpack")
+    ):  # fmt: skip
+        assert "stems" not in suitable(Planned(recipe, *delegates))
+    assert "pixels" in suitable(Planned("int8", "ethos-u", "xnnpack"))
+
+
 def test_constants_come_first_so_that_the_others_see_them():
     """Attention folds a mask only where it is known."""
     order = list(REWRITES)
@@ -42,6 +52,7 @@ def test_a_rewrite_is_what_its_protocol_says(name):
     module = rewrite_module(name)
     assert module.SUMMARY and "\n" not in module.SUMMARY
     assert set(module.DELEGATES) <= set(names("delegates"))
+    assert set(module.RECIPES) <= set(names("recipes"))
     for function in ("suits", "rewrite"):
         expected = list(inspect.signature(getattr(protocols.Rewrite, function)).parameters)[1:]
         assert list(inspect.signature(getattr(module, function)).parameters) == expected

@@ -1,8 +1,9 @@
 """The camera lowered by hand, as ExecuTorch's documentation has it: the baseline for edgec's own lowering.
 
 The same model, weights, calibration images and preprocessing in the graph as manifests/camera.yaml, in each recipe that
-needs no training; the .pte is compared with nothing. With --as-edgec the picture is normalised and laid out, and a ReLU6's
-range observed, as edgec does it, so that the two .pte can be held against each other byte for byte.
+needs no training; the .pte is compared with nothing. With --as-edgec the picture is normalised and laid out, the first
+convolution's pixels taken together and a ReLU6's range observed as edgec does it, so that the two .pte can be held against
+each other byte for byte.
 """
 
 import argparse
@@ -20,8 +21,10 @@ from safetensors.torch import load_file
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from edgec.datasets.choose import choose
+from edgec.rewrites import stems
 from edgec.upstream.clamped_ranges import ranges_behind_clamps
 from edgec.upstream.free_permutes import pixels_left_in_place
+from edgec.upstream.quantized_moves import moves_quantized, pixels_padded
 from edgec.upstream.torchvision_ops import import_torchvision
 
 MANIFESTS = Path(__file__).resolve().parents[1] / "manifests"
@@ -72,7 +75,10 @@ def quantized(camera: Camera, pictures: list[torch.Tensor], dynamic: bool) -> to
     config = get_symmetric_quantization_config(is_per_channel=True, is_dynamic=dynamic)
     quantizer = XNNPACKQuantizer().set_global(config)
     program = torch.export.export(camera, (pictures[0],))
-    prepared = prepare_pt2e(program.module(), ranges_behind_clamps(quantizer) if camera.pixels else quantizer)
+    if camera.pixels:
+        quantizer = moves_quantized(ranges_behind_clamps(quantizer))
+        stems.rewrite(program)
+    prepared = prepare_pt2e(program.module(check_guards=False), quantizer)
     with torch.no_grad():
         for picture in pictures[:1] if dynamic else pictures:
             prepared(picture)
@@ -100,12 +106,15 @@ def main() -> None:
     parser.add_argument("--recipe", default="int8", choices=["fp32", "fp16", "bf16", "int8", "int8-dynamic", "int4"])
     parser.add_argument("--samples", type=int, default=256)
     parser.add_argument("--out", type=Path, default=None)
-    parser.add_argument("--as-edgec", action="store_true", help="normalise pixels and leave them; a ReLU6's range behind it")
+    parser.add_argument("--as-edgec", action="store_true", help="as edgec rewrites and quantizes it")
     arguments = parser.parse_args()
     calibrated = arguments.recipe == "int8"
     made = program(arguments.recipe, Camera(arguments.as_edgec).eval(), calibration(arguments.samples if calibrated else 1))
     partitioner = XnnpackPartitioner(enable_bf16=arguments.recipe == "bf16")
-    with pixels_left_in_place() if arguments.as_edgec else contextlib.nullcontext():
+    with contextlib.ExitStack() as stack:
+        if arguments.as_edgec:
+            stack.enter_context(pixels_left_in_place())
+            stack.enter_context(pixels_padded())
         lowered = to_edge_transform_and_lower(made, partitioner=[partitioner]).to_executorch()
     if arguments.out:
         arguments.out.write_bytes(lowered.buffer)

@@ -118,6 +118,13 @@ def test_values_that_something_else_reads_keep_their_range():
     assert given is not None
 
 
+def test_a_clamp_that_is_left_in_float_leaves_the_range_where_it_was():
+    left = Scheme(quantized=lambda node: "hardtanh" not in str(node.target))
+    x = torch.randn(1, 3, 16, 16)
+    before = roundings_of_clamps(quantized(network(nn.ReLU6), x, xnnpack.quantizer(left, {})))
+    assert None not in [given for given, _ in before]
+
+
 def test_batch_norm_in_training():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU6(), nn.Conv2d(8, 4, 3)).train()

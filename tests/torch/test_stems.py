@@ -69,6 +69,7 @@ ALONE = {
     "dilated": (conv(3, padding=2, dilation=2), (32, 32)),
     "groups": (conv(3, padding=1, channels=2, groups=2), (32, 32)),
     "four-channels": (conv(3, padding=1, channels=4), (32, 32)),
+    "zeros-on-both-sides": (conv(4, padding=1), (32, 32)),
     "a-circle": (conv(3, padding=1, padding_mode="circular"), (32, 32)),
 }
 
@@ -210,6 +211,57 @@ def test_blocks_of_a_scaled_picture_take_its_scale(operators):
     first = operators.index(("Conv2d", "qint8"))
     assert [name for name, _ in operators[:first]].count("Convert") == 1
     assert float((graph.module(check_guards=False)(x) - answers(data, x)).abs().max()) <= 0.02
+
+
+class Reshaped(nn.Module):
+    """[batch, 256] as planes for a convolution, and as it is for something else that is wider."""
+
+    def __init__(self, wide=False, symbolic=False):
+        super().__init__()
+        self.convolution, self.wide, self.symbolic = nn.Conv2d(1, 4, 3), wide, symbolic
+
+    def forward(self, x):
+        planes = x.reshape(x.size(0) if self.symbolic else -1, 1, 16, 16)
+        found = self.convolution(planes).mean((2, 3))
+        return torch.cat([x, 300.0 * x], 1).sum(1, keepdim=True) + found if self.wide else found
+
+
+def moved_in_int8(graph):
+    """Whether what the convolution reads was quantized before it was moved."""
+    (convolution,) = [node for node in graph.graph.nodes if node.target is torch.ops.aten.conv2d.default]
+    move = convolution.args[0].args[0].args[0]
+    assert move.target is torch.ops.aten.reshape.default
+    return "dequantize" in str(move.args[0].target)
+
+
+@pytest.mark.parametrize(
+    ("network", "asked", "moved"),
+    [
+        (Reshaped(), None, True),
+        (Reshaped(wide=True), None, False),
+        (Reshaped(symbolic=True), None, False),
+        (Reshaped(), lambda node: node.target is not torch.ops.aten.reshape.default, False),
+    ],
+    ids=["alone", "something wider reads it", "a size that is not known", "a move that is left out"],
+)
+def test_an_input_is_quantized_before_moves_where_that_costs_nothing(network, asked, moved):
+    batches, x = torch.export.Dim("batch", min=2, max=5) if network.symbolic else None, torch.randn(2, 256)
+    program = torch.export.export(network.eval(), (x,), dynamic_shapes=({0: batches},) if batches else None)
+    graph = quantized(program, x, xnnpack.quantizer(Scheme(quantized=asked), {}), batches)
+    assert moved_in_int8(graph) is moved
+
+
+def test_a_kernel_that_two_convolutions_share_stays():
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.convolution = nn.Conv2d(3, 8, 3, 2, 1)
+
+        def forward(self, x):
+            return self.convolution(x), self.convolution(-x)
+
+    program = torch.export.export(Shared().eval(), (torch.randn(1, 3, 32, 32),))
+    assert stems.rewrite(program) == []
 
 
 def test_any_batch_may_come():

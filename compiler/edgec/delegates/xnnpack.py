@@ -44,7 +44,10 @@ def quantizer(scheme: Scheme, options: Options) -> Any:
     from edgec.upstream.quantized_moves import moves_quantized
 
     found = symmetric(scheme)
-    return found if scheme.dynamic else moves_quantized(ranges_behind_clamps(found))
+    if scheme.dynamic:
+        return found
+    found = ranges_behind_clamps(found)
+    return found if scheme.training else moves_quantized(found)
 
 
 def symmetric(scheme: Scheme) -> Any:

@@ -72,6 +72,8 @@ def rewrite(program: Any) -> list[Any]:
         axes = _axes(node, weights)
         if axes is None or not _comes_in(program, node.args[0], weights):
             continue
+        if any(len(item.users) > 1 for item in node.args[1:3] if item is not None):
+            continue  # the quantizer takes weights that two convolutions share for one of them alone
         writer = Writer(program, node)
         pixels = _pixels(node.args[0])
         blocks = _of_pixels(writer, pixels, axes) if pixels is not None else _of_planes(writer, node.args[0], axes)
@@ -127,11 +129,16 @@ def _pair(given: Any) -> tuple[int, int]:
 
 
 def _axis(size: int, kernel: int, stride: int, padding: int, block: int) -> _Axis | None:
-    """Blocks along one axis; None where the picture is not whole blocks, or some of the last are not read."""
+    """Blocks along one axis; None where the picture is not whole blocks, some of the last are not read, or zeros would be most.
+
+    A kernel of 4 with a padding of 1 would have zeros on both sides, and 108 products for 64.
+    """
     if size % block:
         return None
     before = -padding % block
     behind = -(kernel + before) % block
+    if before and behind:
+        return None
     outputs = (size + 2 * padding - kernel) // stride + 1
     first, step = (padding + before) // block, stride // block
     needed = (kernel + before + behind) // block + (outputs - 1) * step

@@ -22,7 +22,8 @@ def ranges_behind_clamps(quantizer: Any) -> Any:
 
     def moved_and_propagated(model: Any) -> None:
         for node in model.graph.nodes:
-            if node.op == "call_function" and node.target in _clamps():
+            asked = quantizer.filter_fn is None or quantizer.filter_fn(node)
+            if node.op == "call_function" and node.target in _clamps() and asked:
                 _observe(node)
         propagate(model)
 

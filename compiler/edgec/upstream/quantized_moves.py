@@ -10,7 +10,7 @@ direction too, and the pass takes such padding for part of the convolution; test
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,18 +22,22 @@ def moves_quantized(quantizer: Any) -> Any:
     genuine = quantizer.annotate
 
     def annotate(model: Any) -> Any:
-        genuine(model)
-        for node in model.graph.nodes:
+        found = genuine(model)
+        for node in found.graph.nodes:
             if node.op == "call_function" and node.target in _convolutions():
-                _hoist(node)
-        return model
+                _hoist(node, quantizer.filter_fn)
+        return found
 
     quantizer.annotate = annotate
     return quantizer
 
 
-def _hoist(convolution: Any) -> None:
-    """Quantize before the moves that lead to ``convolution`` alone, all in the one scale; a padded zero is exact in any."""
+def _hoist(convolution: Any, asked: Callable[[Any], bool] | None) -> None:
+    """Quantize before the moves that lead to ``convolution`` alone, all in the one scale; a padded zero is exact in any.
+
+    Not where something else than convolutions reads what is moved, whose range the scale would have to take in, nor a move
+    that the filter ``asked`` leaves out.
+    """
     from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpec, SharedQuantizationSpec
 
     annotation = convolution.meta.get("quantization_annotation")
@@ -44,11 +48,15 @@ def _hoist(convolution: Any) -> None:
         return
     last = convolution.args[0]
     given, moves = last.args[0] if _is_padding(last) else last, list[Any]()
-    while given.op == "call_function" and given.target in _moves() and len(given.users) == 1:
+    while _is_move(given) and len(given.users) == 1:
         moves.insert(0, given)
         given = given.args[0]
     before = given.meta.get("quantization_annotation")
-    if all(_lies_as_before(move) for move in moves) or (before and not before.output_qspec):
+    if all(_lies_as_before(move) for move in moves) or (before and not before.output_qspec) or given.op == "get_attr":
+        return
+    if asked and not all(asked(move) for move in (*moves, last)):
+        return
+    if not all(reader.target in (*_convolutions(), *_moves()) for reader in given.users):
         return
     shared = SharedQuantizationSpec(given if before else (given, moves[0]))
     for move in moves:
@@ -60,6 +68,17 @@ def _hoist(convolution: Any) -> None:
     if _is_padding(last):
         del annotation.input_qspec_map[last]
         last.meta["quantization_annotation"] = QuantizationAnnotation(input_qspec_map={last.args[0]: shared}, _annotated=True)
+
+
+def _is_move(node: Any) -> bool:
+    """Whether ``node`` moves values in a way that XNNPACK takes: to sizes that are known but for one, and to no other order."""
+    import torch
+
+    if node.op != "call_function" or node.target not in _moves():
+        return False
+    if node.target in (torch.ops.aten.reshape.default, torch.ops.aten.view.default):
+        return all(isinstance(size, int) for size in node.args[1])
+    return node.kwargs.get("memory_format") in (None, torch.contiguous_format, torch.preserve_format)
 
 
 def _lies_as_before(move: Any) -> bool:

@@ -49,8 +49,7 @@ def quantizer(scheme: Scheme, options: Options) -> Any:
     from edgec.delegates.xnnpack import symmetric
     from edgec.upstream.clamped_ranges import ranges_behind_clamps
 
-    found = symmetric(scheme)
-    return found if scheme.dynamic else ranges_behind_clamps(found)
+    return ranges_behind_clamps(symmetric(scheme))
 
 
 def partitioners(precision: str, options: Options) -> list[Any]:

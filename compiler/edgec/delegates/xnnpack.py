@@ -43,10 +43,7 @@ def quantizer(scheme: Scheme, options: Options) -> Any:
     from edgec.upstream.clamped_ranges import ranges_behind_clamps
     from edgec.upstream.quantized_moves import moves_quantized
 
-    found = symmetric(scheme)
-    if scheme.dynamic:
-        return found
-    found = ranges_behind_clamps(found)
+    found = ranges_behind_clamps(symmetric(scheme))
     return found if scheme.training else moves_quantized(found)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+from edgec.rewrites.graph import held
+
 
 def storage(tensor: Any) -> int:
     """Return what names the memory of a tensor: the same for all views of it."""
@@ -38,6 +40,13 @@ def unwritten(node: Any) -> bool:
 def untouched(node: Any) -> bool:
     """Return whether nothing changes what ``node`` gives, nor the memory of its first argument: one may show the other."""
     return unwritten(node) and all(unwritten(root) for root in roots(node.args[0]))
+
+
+def unchanging(program: Any) -> dict[Any, Any]:
+    """Return the placeholders of parameters, buffers and constants that no call writes into, with their tensors."""
+    tensors = held(program)
+    changed = {storage(tensor) for node, tensor in tensors.items() if not unwritten(node)}
+    return {node: tensor for node, tensor in tensors.items() if storage(tensor) not in changed}
 
 
 def private(node: Any) -> bool:

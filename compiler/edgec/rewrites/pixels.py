@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgec.rewrites.graph import Writer, calls, constant, held, swept, value
-from edgec.rewrites.memory import roots, storage, unwritten
+from edgec.rewrites.graph import Writer, calls, constant, swept, value
+from edgec.rewrites.memory import roots, unchanging, unwritten
 from edgec.upstream.free_permutes import PLANES, makes_planes
 
 SUMMARY = "pictures scaled and shifted pixel by pixel, before they become planes"
@@ -61,9 +61,8 @@ def rewrite(program: Any) -> list[Any]:
 
 def _constants(program: Any) -> dict[Any, Any]:
     """Buffers and constants that nothing writes into. Not parameters: a recipe may train them, here and elsewhere at once."""
-    tensors, trained = held(program), program.graph_signature.inputs_to_parameters
-    changed = {storage(tensor) for node, tensor in tensors.items() if not unwritten(node)}
-    return {node: item for node, item in tensors.items() if node.name not in trained and storage(item) not in changed}
+    trained = program.graph_signature.inputs_to_parameters
+    return {node: tensor for node, tensor in unchanging(program).items() if node.name not in trained}
 
 
 def _is_picture(permute: Any) -> bool:

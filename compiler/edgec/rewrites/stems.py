@@ -22,8 +22,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from edgec.rewrites.graph import Writer, calls, constant, held, swept, value
-from edgec.rewrites.memory import roots, storage, unwritten
+from edgec.rewrites.graph import Writer, calls, constant, swept, value
+from edgec.rewrites.memory import roots, unchanging, unwritten
 from edgec.upstream.free_permutes import PLANES, makes_planes
 
 SUMMARY = "first convolutions over blocks of pixels, whose channels fill the kernels"
@@ -67,7 +67,7 @@ def rewrite(program: Any) -> list[Any]:
     """Replace convolutions of the program's pictures by those over blocks of pixels; return the new ones."""
     import torch
 
-    found, weights = [], _weights(program)
+    found, weights = [], unchanging(program)
     for node in calls(program, torch.ops.aten.conv2d.default):
         axes = _axes(node, weights)
         if axes is None or not _comes_in(program, node.args[0], weights):
@@ -89,13 +89,6 @@ def rewrite(program: Any) -> list[Any]:
     if found:
         swept(program)
     return found
-
-
-def _weights(program: Any) -> dict[Any, Any]:
-    """The tensors that nothing writes into."""
-    tensors = held(program)
-    changed = {storage(tensor) for node, tensor in tensors.items() if not unwritten(node)}
-    return {node: tensor for node, tensor in tensors.items() if storage(tensor) not in changed}
 
 
 def _axes(node: Any, weights: Any) -> tuple[_Axis, _Axis] | None:

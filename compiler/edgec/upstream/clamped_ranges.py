@@ -21,9 +21,9 @@ def ranges_behind_clamps(quantizer: Any) -> Any:
     genuine, propagate = quantizer.annotate, module.propagate_annotation
 
     def moved_and_propagated(model: Any) -> None:
+        asked = quantizer.filter_fn
         for node in model.graph.nodes:
-            asked = quantizer.filter_fn is None or quantizer.filter_fn(node)
-            if node.op == "call_function" and node.target in _clamps() and asked:
+            if node.op == "call_function" and node.target in _clamps() and (asked is None or asked(node)):
                 _observe(node)
         propagate(model)
 

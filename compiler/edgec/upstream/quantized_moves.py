@@ -64,8 +64,9 @@ def _hoist(convolution: Any, asked: Callable[[Any], bool] | None) -> None:
         move.meta["quantization_annotation"] = QuantizationAnnotation(
             input_qspec_map={move.args[0]: taken}, output_qspec=shared, _annotated=True
         )
-    annotation.input_qspec_map[last] = shared
-    if _is_padding(last):
+    if not _is_padding(last):
+        annotation.input_qspec_map[last] = shared
+    else:
         del annotation.input_qspec_map[last]
         last.meta["quantization_annotation"] = QuantizationAnnotation(input_qspec_map={last.args[0]: shared}, _annotated=True)
 

@@ -32,6 +32,7 @@ STRANGERS = {"stages", "checks", "sources", "datasets", "recipes", "delegates", 
 """Folders whose public modules do not import each other; a module shared by several is named in SHARED."""
 SHARED = {
     "stages.inputs",
+    "stages.misfits",
     "checks.places",
     "checks.candidates",
     "sources.given_weights",
@@ -78,7 +79,7 @@ SHARED = {
     "kinds.c_source",
     "kinds.scripts",
 }
-HEAVY = {"torch", "torchvision", "torchao", "executorch", "numpy", "PIL", "jinja2", "cattrs", "safetensors"}
+HEAVY = {"torch", "torchvision", "torchao", "executorch", "numpy", "PIL", "jinja2", "cattrs", "safetensors", "jsonschema_rs"}
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 

@@ -1,4 +1,4 @@
-"""stages.shape: what the schema refuses, said once, at the right place; and no crash on any plain data."""
+"""stages.misfits: what the schema refuses, said once, at the right place; the fast validator takes nothing of that."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from edgec.artifacts.document import Document, Json
 from edgec.diagnostics import Failure
 from edgec.resources import resource
-from edgec.stages.shape import MAX_FINDINGS, against, shape
+from edgec.stages.misfits import MAX_FINDINGS, against
+from edgec.stages.shape import fits, shape
 
 FULL = Path(__file__).parents[2] / "cases" / "valid" / "full" / "manifest.yaml"
 SCHEMA = json.loads(resource("schemas", "manifest.schema.json").read_text(encoding="utf-8"))
@@ -29,7 +30,9 @@ def manifest() -> dict[str, Any]:
 
 
 def found(data: Json) -> list[tuple[str, tuple[str | int, ...]]]:
-    return [(item.code, item.where.route) for item in against(data, SCHEMA) if item.where]
+    findings = [(item.code, item.where.route) for item in against(data, SCHEMA) if item.where]
+    assert not (findings and fits(data, "manifest"))
+    return findings
 
 
 def test_the_full_manifest_has_the_shape(manifest: dict[str, Any]) -> None:
@@ -39,6 +42,30 @@ def test_the_full_manifest_has_the_shape(manifest: dict[str, Any]) -> None:
 @pytest.mark.parametrize("data", [None, [], "x", 1, True, {}])
 def test_what_is_no_manifest_is_one_finding(data: Json) -> None:
     assert len(found(data)) == 1
+
+
+def test_the_fast_validator_takes_what_is_right(manifest: dict[str, Any]) -> None:
+    assert fits(manifest, "manifest")
+
+
+WHOLE = [("targets",), ("runtime", "threads"), ("data", "calibration", "samples"), ("inputs", 1, "shape", 0)]
+
+
+@pytest.mark.parametrize("route", WHOLE)
+@pytest.mark.parametrize("value", [1.0, True, 2**64, -1, 0.5])
+def test_the_fast_validator_takes_no_other_count(manifest: dict[str, Any], route: Any, value: Json) -> None:
+    manifest["inputs"].append({"name": "x", "shape": [1, 2], "dtype": "float32"})
+    node: Any = manifest
+    for key in route[:-1]:
+        node = node[key]
+    node[route[-1]] = value
+    assert fits(manifest, "manifest") <= (not against(manifest, SCHEMA))
+
+
+@pytest.mark.parametrize("limit", ["100 ms", "100 milliseconds", "fast", 2**70, float("nan"), float("inf"), "1\n", "\ud800"])
+def test_both_validators_know_quantities(manifest: dict[str, Any], limit: Json) -> None:
+    manifest["budgets"] = {"latency": {"p50": limit}}
+    assert fits(manifest, "manifest") <= (not against(manifest, SCHEMA))
 
 
 def test_a_trailing_line_break_is_refused(manifest: dict[str, Any]) -> None:
@@ -133,5 +160,7 @@ def test_any_value_anywhere_is_taken_or_explained(data: st.DataObject, value: Js
     for key in parents:
         node = node[key]
     node[last] = value
-    for item in against(manifest, SCHEMA):
+    findings = against(manifest, SCHEMA)
+    assert not (findings and fits(manifest, "manifest"))
+    for item in findings:
         assert "is not valid under" not in item.message and item.where is not None

@@ -126,6 +126,21 @@ def planned(passed: Sequence[Checked], settings: Settings) -> tuple[list[Work], 
     return work, failed
 
 
+def import_building() -> None:
+    """Import what ``build`` needs where the lowering is in the cache, with what most targets have: a CPU, Linux, a runner."""
+    import jinja2.bccache  # noqa: F401
+
+    from edgec import appraisal, baseline, built, locking, search, trials, workshop  # noqa: F401
+    from edgec.artifacts.codec import prepared
+    from edgec.artifacts.lowered import Lowered
+    from edgec.kinds import compiled, linux_native  # noqa: F401
+    from edgec.runtime import bench, runner  # noqa: F401
+    from edgec.stages import front, judge, measure, omitted, remember, render, write  # noqa: F401
+    from edgec.store import archive, compressed, members, once  # noqa: F401
+
+    prepared(Lowered)
+
+
 def build(work: Sequence[Work], settings: Settings, say: Progress, watch: Watch | None = None) -> tuple[Outcome, ...]:
     """Build every target and return one Outcome each, in order; one that fails stops none of the others.
 

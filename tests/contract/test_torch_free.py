@@ -67,6 +67,13 @@ def test_validate_loads_nothing_slow(name: str, tmp_path: Path) -> None:
     assert not loaded("validate", str(CAMERA.with_stem(name)), folder=tmp_path) & SLOW
 
 
+def test_what_a_build_imports_while_it_is_planned_has_no_torch() -> None:
+    code = "import sys, edgec.pipeline; edgec.pipeline.import_building(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "edgec.stages.render" in done.stdout.split()
+    assert not {name.partition(".")[0] for name in done.stdout.split()} & (TORCH | {"numpy"})
+
+
 def test_the_rules_of_a_manifest_load_no_runtime_pack() -> None:
     code = "import sys, edgec.stages.check; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,14 +8,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 import stub_builds
-from edgec import answers, marks
+from edgec import answers, cores, marks
 from edgec.artifacts.settings import Settings
 from edgec.cli import group
 from edgec.commands import build
+from edgec.runtime.forks import Forks
 from stub_builds import Place
 
 
@@ -74,6 +76,29 @@ def test_a_build_leaves_the_answer_to_the_next(place: Asked) -> None:
     assert place.ask()["outcomes"][0]["status"] == "built"
     looks = place.looks
     assert place.ask()["outcomes"][0]["status"] == "unchanged" and place.looks == looks
+
+
+@pytest.mark.parametrize("few", [0, build.FEW], ids=["here", "in a fork"])
+def test_a_build_is_planned_here_or_in_a_fork(few: int, place: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[object] = []
+    begin = Forks.begin
+    monkeypatch.setattr(Forks, "begin", lambda forks, work: begun.append(work) or begin(forks, work))
+    monkeypatch.setattr(cores, "cores", lambda: 2)
+    monkeypatch.setattr(build, "FEW", few)
+    place.edit("2MB", "1B")
+    told = place.run("build")
+    assert [item["code"] for item in told["diagnostics"]] == ["budget-missed"]
+    place.edit("1B", "3MB")
+    assert place.ask()["outcomes"][0]["status"] == "built"
+    assert not place.looked(), "what was read is known, whoever read it"
+    assert len(begun) == (2 if few else 0)
+
+
+@pytest.mark.parametrize("few", [0, build.FEW], ids=["here", "in a fork"])
+def test_a_target_that_no_manifest_has_is_named(few: int, place: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "FEW", few)
+    with pytest.raises(click.UsageError, match="no manifest has the target 'linux-x86'"):
+        place.ask("--target", "linux-x86")
 
 
 CHANGES: dict[str, Callable[[Asked], object]] = {

@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # an answer that is known needs none of it
     from edgec.commands.planning import Planned
     from edgec.reads import Reads
 
+FEW = 4
+"""Manifests that are planned in a fork."""
+
 
 @click.command("build", short_help="Build bundles from manifests.")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
@@ -105,17 +108,12 @@ def command(
 
 
 def _build(paths: tuple[Path, ...], settings: Settings, asked: Question | None) -> int:
+    found, planning = _planned(paths, settings, asked)
     from edgec import reads
-    from edgec.commands.planning import plans
     from edgec.output.board import board
     from edgec.pipeline import build
 
     skipped = asked.skipped if asked else ()
-    with reads.noted(*skipped) as planning:
-        found = plans(paths, settings)
-        _refuse_samples(found, settings)
-        if settings.locked:
-            found = _locked(found, settings)
     refused = settings.strict and exit_code(found.diagnostics, strict=True) != 0
     if refused:
         output().say("nothing is built: --strict makes errors of warnings")
@@ -134,6 +132,50 @@ def _build(paths: tuple[Path, ...], settings: Settings, asked: Question | None) 
             why = error.diagnostics[0].message if isinstance(error, Failure) else str(error)
             output().say(f"this answer is not kept for the next time: {why}")
     return code
+
+
+def _planned(paths: tuple[Path, ...], settings: Settings, asked: Question | None) -> tuple[Planned, Reads]:
+    """Return the plans, and what was read for them.
+
+    Of few manifests most of the time goes into imports: a fork plans, while this process imports what building needs.
+    """
+    from edgec import reads
+    from edgec.commands.planning import plans
+    from edgec.cores import cores
+    from edgec.runtime.forks import Forks
+
+    def plan() -> tuple[Planned, Reads]:
+        with reads.noted(*(asked.skipped if asked else ())) as planning:
+            found = plans(paths, settings)
+            _refuse_samples(found, settings)
+            if settings.locked:
+                found = _locked(found, settings)
+        return found, planning
+
+    if asked is None or cores() < 2 or not _few(paths):
+        return plan()
+    with Forks() as forks:
+        fork = forks.begin(plan)
+        if fork is None:
+            return plan()
+        from edgec.output import board, outcomes  # noqa: F401
+        from edgec.pipeline import import_building
+
+        import_building()
+        try:
+            return fork.result()
+        except RuntimeError:  # what it met is met here too, and raised as what it is
+            return plan()
+
+
+def _few(paths: tuple[Path, ...]) -> bool:
+    """Whether ``paths`` hold so few manifests that handing their plans from one process to another costs next to nothing."""
+    from edgec.stages.discover import discover
+
+    try:
+        return len(discover(paths)[0]) <= FEW
+    except Failure:
+        return False
 
 
 def _keep(

@@ -515,7 +515,7 @@ def test_one_dynamic_axis_is_inferred(tensors, tmp_path):
     ("dtype", "values"),
     [
         ("int64", [2000000002, -(2**53) - 1, 2**62 + 1, 2**62]),
-        ("float64", [0.1, 1 / 3, 2e9 + 0.125, -1e300]),
+        pytest.param("float64", [0.1, 1 / 3, 2e9 + 0.125, -1e300], marks=pytest.mark.slow),
     ],
 )
 def test_no_digit_of_a_wide_number_is_lost(bundle, tmp_path, dtype, values):

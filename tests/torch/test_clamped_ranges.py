@@ -125,6 +125,7 @@ def test_a_clamp_that_is_left_in_float_leaves_the_range_where_it_was():
     assert None not in [given for given, _ in before]
 
 
+@pytest.mark.slow  # one look at batch norms takes XNNPACK's quantizer a minute
 def test_batch_norm_in_training():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU6(), nn.Conv2d(8, 4, 3)).train()

@@ -23,6 +23,15 @@ if TYPE_CHECKING:  # what only `build` needs is imported there: `validate` answe
 
     Work = tuple[Plan, Project]
 
+BUILDING = (
+    *("edgec.built", "edgec.workshop", "edgec.baseline", "edgec.search", "edgec.trials", "edgec.appraisal", "edgec.locking"),
+    *("edgec.runtime.bench", "edgec.runtime.runner", "edgec.stages.judge", "edgec.stages.measure", "edgec.stages.omitted"),
+    *("edgec.stages.remember", "cattrs.strategies", "jinja2.bccache", "edgec.kinds.linux_native", "edgec.kinds.compiled"),
+    *("edgec.stages.render", "edgec.stages.write", "edgec.stages.front", "edgec.store.archive", "edgec.store.compressed"),
+    *("edgec.store.members", "edgec.store.once"),
+)
+"""Modules that building imports late, with what most targets have: a CPU, Linux, a runner."""
+
 Progress = Callable[[str], None]
 Watch = Callable[["Plan", str], None]
 
@@ -126,19 +135,14 @@ def planned(passed: Sequence[Checked], settings: Settings) -> tuple[list[Work], 
     return work, failed
 
 
-def import_building() -> None:
-    """Import what ``build`` needs where the lowering is in the cache, with what most targets have: a CPU, Linux, a runner."""
-    import jinja2.bccache  # noqa: F401
+def import_building(enough: Callable[[], bool]) -> None:
+    """Import what ``build`` needs where the lowering is in the cache, until that is ``enough``: the rest when it is used."""
+    import importlib
 
-    from edgec import appraisal, baseline, built, locking, search, trials, workshop  # noqa: F401
-    from edgec.artifacts.codec import prepared
-    from edgec.artifacts.lowered import Lowered
-    from edgec.kinds import compiled, linux_native  # noqa: F401
-    from edgec.runtime import bench, runner  # noqa: F401
-    from edgec.stages import front, judge, measure, omitted, remember, render, write  # noqa: F401
-    from edgec.store import archive, compressed, members, once  # noqa: F401
-
-    prepared(Lowered)
+    for name in BUILDING:
+        if enough():
+            return
+        importlib.import_module(name)
 
 
 def build(work: Sequence[Work], settings: Settings, say: Progress, watch: Watch | None = None) -> tuple[Outcome, ...]:

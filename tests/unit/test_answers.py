@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -92,6 +93,17 @@ def test_a_build_is_planned_here_or_in_a_fork(few: int, place: Asked, monkeypatc
     assert place.ask()["outcomes"][0]["status"] == "built"
     assert not place.looked(), "what was read is known, whoever read it"
     assert len(begun) == (2 if few else 0)
+
+
+def test_a_pipe_is_read_once(place: Asked) -> None:
+    pipe = place.manifests / "pipe.yaml"
+    text = (place.manifests / "one.yaml").read_text()
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(text,))
+    writer.start()
+    with pytest.raises(click.UsageError, match="no manifest has the target"):
+        place.run("build", "--target", "linux-x86", paths=("pipe.yaml",))
+    writer.join()
 
 
 @pytest.mark.parametrize("few", [0, build.FEW], ids=["here", "in a fork"])

@@ -39,11 +39,6 @@ def from_json(kind: type[Artifact], data: Json) -> Artifact:
         raise ValueError("; ".join(cattrs.transform_error(error, path=kind.__name__))) from error
 
 
-def prepared(kind: type[Any]) -> None:
-    """Compile now what ``from_json`` needs for ``kind``, and would compile when it is first asked for one."""
-    _converter().get_structure_hook(kind)
-
-
 @functools.cache
 def _converter() -> Converter:
     from cattrs import Converter

@@ -161,7 +161,7 @@ def _planned(paths: tuple[Path, ...], settings: Settings, asked: Question | None
         from edgec.output import board, outcomes  # noqa: F401
         from edgec.pipeline import import_building
 
-        import_building()
+        import_building(fork.ended)
         try:
             return fork.result()
         except RuntimeError:  # what it met is met here too, and raised as what it is
@@ -169,13 +169,17 @@ def _planned(paths: tuple[Path, ...], settings: Settings, asked: Question | None
 
 
 def _few(paths: tuple[Path, ...]) -> bool:
-    """Whether ``paths`` hold so few manifests that handing their plans from one process to another costs next to nothing."""
+    """Whether ``paths`` hold so few manifests that handing their plans from one process to another costs next to nothing.
+
+    None of them a pipe: what a fork has read of it is not there a second time, where it has to be planned here after all.
+    """
     from edgec.stages.discover import discover
 
     try:
-        return len(discover(paths)[0]) <= FEW
+        files = discover(paths)[0]
     except Failure:
         return False
+    return len(files) <= FEW and all(path.is_file() for path in files)
 
 
 def _keep(
@@ -255,9 +259,7 @@ def _put(out: str, err: str) -> None:
     put(sys.stderr, err)
 
 
-def _texts(
-    found: Planned, outcomes: tuple[Outcome, ...], diagnostics: list[Diagnostic], code: int
-) -> tuple[str, str]:
+def _texts(found: Planned, outcomes: tuple[Outcome, ...], diagnostics: list[Diagnostic], code: int) -> tuple[str, str]:
     """Return what is said on standard output and on standard error."""
     out = output()
     if out.format == "json":

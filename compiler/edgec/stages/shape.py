@@ -39,18 +39,23 @@ def fits(data: Json, kind: Literal["manifest", "target"]) -> bool:
     if not _plain(data):
         return False
     try:
-        return bool(_validator(kind).is_valid(data))
+        valid = bool(_validator(kind).is_valid(data))
     except ValueError:  # text that no UTF-8 can write
         return False
+    if _met:
+        raise _met.pop()
+    return valid
 
 
 def _plain(data: Json) -> bool:
-    """Whether no number in ``data`` is NaN, infinite or so large that validators round it differently."""
+    """Whether all in ``data`` is JSON's, and no number NaN, infinite or so large that validators round it differently."""
     if isinstance(data, dict):
         return all(isinstance(key, str) and _plain(item) for key, item in data.items())
     if isinstance(data, list):
         return all(_plain(item) for item in data)
-    return not isinstance(data, (int, float)) or abs(data) < EXACT
+    if isinstance(data, (int, float)):
+        return abs(data) < EXACT
+    return data is None or isinstance(data, str)
 
 
 @functools.cache
@@ -65,26 +70,44 @@ def _validator(kind: str) -> Any:
     return jsonschema_rs.validator_for(schema, keywords={"x-quantity": _Quantity, "x-whole": _Whole})
 
 
-class _Whole:
-    """A keyword for the schema's counts: 1.0 is not written for one."""
+_met: list[BaseException] = []
+"""What a keyword met that is no verdict, such as Ctrl-C: the validator takes every exception for one."""
+
+
+class _Keyword:
+    """A keyword of the schema that JSON Schema does not have."""
 
     def __init__(self, schema: Mapping[str, Any], given: Any, path: Any) -> None:
-        pass
+        self.given = given
 
     def validate(self, instance: Json) -> None:
+        """Raise ValueError where ``instance`` is not as the keyword has it."""
+        try:
+            self.check(instance)
+        except ValueError:
+            raise
+        except BaseException as error:
+            _met.append(error)
+            raise
+
+    def check(self, instance: Json) -> None:
+        raise NotImplementedError
+
+
+class _Whole(_Keyword):
+    """``x-whole``, on the schema's counts: 1.0 is not written for one."""
+
+    def check(self, instance: Json) -> None:
         if isinstance(instance, float):
             raise ValueError(instance)
 
 
-class _Quantity:
-    """The keyword ``x-quantity``: a scalar is a quantity of that kind."""
+class _Quantity(_Keyword):
+    """``x-quantity``: a scalar is a quantity of that kind."""
 
-    def __init__(self, schema: Mapping[str, Any], kind: Any, path: Any) -> None:
-        self.kind = kind
-
-    def validate(self, instance: Json) -> None:
+    def check(self, instance: Json) -> None:
         if isinstance(instance, (int, float, str)) and not isinstance(instance, bool):
-            quantity(instance, self.kind)
+            quantity(instance, self.given)
 
 
 @functools.cache

@@ -48,6 +48,18 @@ def test_the_fast_validator_takes_what_is_right(manifest: dict[str, Any]) -> Non
     assert fits(manifest, "manifest")
 
 
+def test_an_interrupt_is_no_verdict(manifest: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgec.stages.shape.quantity", interrupted)
+    manifest["budgets"] = {"latency": {"p50": "1ms"}}
+    with pytest.raises(KeyboardInterrupt):
+        fits(manifest, "manifest")
+    monkeypatch.undo()
+    assert fits(manifest, "manifest")
+
+
 WHOLE = [("targets",), ("runtime", "threads"), ("data", "calibration", "samples"), ("inputs", 1, "shape", 0)]
 
 

@@ -170,7 +170,7 @@ def test_a_stream_without_an_end_is_lost_when_its_connection_ends(folder: Path, 
         process.stdout.close()
         server.shutdown()
     assert kinds == ["lost", "connected", "lost"]
-    assert last["results"] > 10, "of both connections; of a stream, late frames are left out"
+    assert last["results"] >= 20
 
 
 def test_a_recording_on_a_web_server_is_played_at_its_own_speed_where_that_is_asked(folder: Path, tmp_path: Path) -> None:

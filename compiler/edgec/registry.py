@@ -89,6 +89,7 @@ REWRITES: dict[str, str] = {
     "constants": "edgec.rewrites.constants",
     "pixels": "edgec.rewrites.pixels",
     "stems": "edgec.rewrites.stems",
+    "linears": "edgec.rewrites.linears",
     "silu": "edgec.rewrites.silu",
     "hardsigmoid": "edgec.rewrites.hardsigmoid",
     "pooling": "edgec.rewrites.pooling",

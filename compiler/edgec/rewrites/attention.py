@@ -10,7 +10,7 @@ from edgec.rewrites.memory import storage, unwritten
 from edgec.rewrites.products import product
 
 SUMMARY = "attention without the guard for rows that are masked as a whole"
-DELEGATES: tuple[str, ...] = ("xnnpack",)
+DELEGATES: tuple[str, ...] = ("xnnpack", "openvino")
 RECIPES: tuple[str, ...] = ()
 
 MASKED = -1e4

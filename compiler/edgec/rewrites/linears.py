@@ -18,6 +18,7 @@ from typing import Any
 
 from edgec.rewrites.graph import Writer, calls, constant, fixed, swept, value
 from edgec.rewrites.memory import unchanging, unwritten
+from edgec.upstream.free_permutes import PLANES
 
 SUMMARY = "linear layers as 1 x 1 convolutions, for which OpenVINO has the faster int8 kernels"
 DELEGATES: tuple[str, ...] = ("openvino",)
@@ -45,7 +46,7 @@ def rewrite(program: Any) -> list[Any]:
         if weights[weight].numel() < LEAST_WEIGHTS or not fixed(node) or not value(node).is_floating_point():
             continue
         writer, outputs = Writer(program, node), weights[weight].shape[0]
-        given = _planes(writer, rows, planes)
+        given, passed = _planes(writer, rows, planes)
         learnt = weight.name in program.graph_signature.inputs_to_parameters
         kernel = constant(program, weights[weight].detach()[:, :, None, None].contiguous(), weight, learnt)
         found.append(writer.call(aten.conv2d.default, given, kernel, *bias))
@@ -53,13 +54,18 @@ def rewrite(program: Any) -> list[Any]:
         made = writer.call(aten.reshape.default, moved, [*value(rows).shape[:-1], outputs])
         planes[made] = found[-1]
         writer.instead(made)
+        for step in passed:  # a dropout would stay, as it may draw numbers
+            program.graph.erase_node(step)
     if found:
         swept(program)
     return found
 
 
-def _planes(writer: Writer, rows: Any, planes: dict[Any, Any]) -> Any:
-    """``rows``, [..., channels], as [1, channels, 1, rows]; those of a layer before are taken as they are."""
+def _planes(writer: Writer, rows: Any, planes: dict[Any, Any]) -> tuple[Any, list[Any]]:
+    """``rows``, [..., channels], as [1, channels, 1, rows]; those of a layer before are taken as they are.
+
+    With the calls from there to ``rows``, last first, that are made on planes now.
+    """
     import torch
 
     aten, passed, first = torch.ops.aten, list[Any](), rows
@@ -68,11 +74,11 @@ def _planes(writer: Writer, rows: Any, planes: dict[Any, Any]) -> Any:
         first = first.args[0]
     if first not in planes or not unwritten(first):
         flat = writer.call(aten.reshape.default, rows, [1, 1, -1, value(rows).shape[-1]])
-        return writer.call(aten.permute.default, flat, [0, 3, 1, 2])
+        return writer.call(aten.permute.default, flat, PLANES), []
     given = planes[first]
     for step in reversed(passed):
         given = Writer(writer.program, step).call(step.target, given, *step.args[1:], **step.kwargs)
-    return given
+    return given, passed
 
 
 def _by_itself(node: Any) -> bool:

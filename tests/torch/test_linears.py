@@ -1,0 +1,142 @@
+"""Linear layers as 1 x 1 convolutions for OpenVINO: the same answers, planes between layers, small layers left alone."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from edgec.delegates import openvino
+from edgec.registry import plugin
+from edgec.rewrites import linears
+from edgec.rewrites.graph import duplicate
+
+WIDE = 512
+"""512 x 256 weights are the least that are replaced."""
+
+
+class Block(nn.Module):
+    """A transformer's two layers; what lies between them depends on ``how``."""
+
+    def __init__(self, how="", bias=True):
+        super().__init__()
+        torch.manual_seed(0)
+        self.how = how
+        self.norm = nn.LayerNorm(256)
+        self.up, self.down = nn.Linear(256, WIDE, bias=bias), nn.Linear(WIDE, 256, bias=bias)
+
+    def forward(self, x):
+        up = self.up(self.norm(x))
+        if self.how == "changed":
+            up.add_(1.0)
+        y = F.dropout(F.gelu(up, approximate="tanh"), 0.1, self.training)
+        if self.how == "in place":
+            y = F.relu_(up) + y
+        if self.how == "mixed rows":
+            y = F.softmax(y, -1)
+        down = self.down(y)
+        return x + down + (y.mean() if self.how == "read twice" else 0.0)
+
+
+def exported(model, *shape):
+    torch.manual_seed(1)
+    x = torch.randn(shape)
+    return torch.export.export(model.eval(), (x,)), x
+
+
+def permutes(program):
+    return sum(node.target is torch.ops.aten.permute.default for node in program.graph.nodes)
+
+
+@pytest.mark.parametrize("shape", [(1, 256), (1, 7, 256), (7, 1, 256), (2, 7, 256), (2, 3, 5, 256)], ids=str)
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no-bias"])
+def test_convolutions_give_the_same_answers(shape, bias):
+    program, x = exported(Block(bias=bias), *shape)
+    copy = duplicate(program)
+    assert [tuple(place.args[1].meta["val"].shape) for place in linears.rewrite(copy)] == [(WIDE, 256, 1, 1), (256, WIDE, 1, 1)]
+    copy.validate()
+    expected, actual = (item.module(check_guards=False)(x) for item in (program, copy))
+    assert expected.shape == actual.shape and torch.allclose(expected, actual, atol=1e-5) and expected.std() > 0
+    assert permutes(copy) == 2, "between the two layers planes stay planes"
+    assert len(program.graph_signature.parameters) == len(copy.graph_signature.parameters)
+    assert linears.rewrite(copy) == [], "it fits where it has been applied"
+
+
+@pytest.mark.parametrize("how", ["changed", "in place", "mixed rows", "read twice"])
+def test_rows_are_made_again_where_more_than_each_value_alone_is_read_or_written(how):
+    program, x = exported(Block(how), 1, 7, 256)
+    copy = duplicate(program)
+    assert len(linears.rewrite(copy)) == 2
+    copy.validate()
+    expected, actual = (item.module(check_guards=False)(x) for item in (program, copy))
+    assert torch.allclose(expected, actual, atol=1e-5)
+    assert permutes(copy) == 4
+
+
+class Shared(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(WIDE, WIDE)
+
+    def forward(self, x):
+        return self.layer(self.layer(x))
+
+
+class Given(nn.Module):
+    def forward(self, x):
+        return F.linear(x, x.new_ones(WIDE, 1) * x[0])
+
+
+class Trained(Shared):
+    def forward(self, x):
+        with torch.no_grad():
+            self.layer.weight.add_(1.0)
+        return self.layer(x)
+
+
+ALONE = {"small": (nn.Linear(256, WIDE - 1), 256), "shared": (Shared(), WIDE), "computed": (Given(), WIDE)}
+
+
+@pytest.mark.parametrize("case", ALONE)
+def test_small_layers_and_weights_that_are_shared_or_computed_are_left_alone(case):
+    model, width = ALONE[case]
+    program, _ = exported(model, 3, width)
+    before = str(program.graph)
+    assert linears.rewrite(program) == []
+    assert str(program.graph) == before
+
+
+def test_a_batch_of_any_size_is_left_alone():
+    rows = torch.export.Dim("rows", min=2, max=9)
+    program = torch.export.export(Block().eval(), (torch.randn(3, 256),), dynamic_shapes=({0: rows},))
+    assert linears.rewrite(program) == []
+
+
+def test_it_suits_ranges_observed_before_alone():
+    assert linears.suits("int8", True)
+    assert not linears.suits("int8", False) and not linears.suits("fp32", False)
+
+
+NORMS = {
+    "layer-norm": lambda: nn.LayerNorm((8, 8)),
+    "layer-norm-not-learnt": lambda: nn.LayerNorm((8, 8), elementwise_affine=False),
+    "group-norm": lambda: nn.GroupNorm(2, 8),
+    "group-norm-not-learnt": lambda: nn.GroupNorm(2, 8, affine=False),
+}
+
+
+@pytest.mark.parametrize("mode", ["int8_sym", "int8_mixed", "int8_transformer"])
+@pytest.mark.parametrize("norm", NORMS)
+def test_openvinos_quantizer_takes_what_lies_around_a_norm(norm, mode):
+    if lacking := plugin("delegates", "openvino").missing():
+        pytest.skip(lacking)
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    layers = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), NORMS[norm](), nn.Conv2d(8, 8, 3)).eval()
+    x = torch.randn(1, 3, 8, 8)
+    prepared = prepare_pt2e(torch.export.export(layers, (x,)).module(), openvino.quantizer({}, {"mode": mode}))
+    prepared(x)
+    quantized = convert_pt2e(prepared, fold_quantize=False)
+    read = [node for node in quantized.graph.nodes if "dequantize" in str(node.target)]
+    assert len(read) == 4, "the two convolutions' inputs and weights"
+    norms = [node for node in quantized.graph.nodes if "_norm" in str(node.target)]
+    assert len(norms) == 1 and norms[0].args[0].target is torch.ops.aten.conv2d.default

@@ -40,6 +40,14 @@ def test_blocks_of_pixels_are_for_xnnpack_s_static_integers_alone():
     assert "pixels" in suitable(Planned("int8", "ethos-u", "xnnpack"))
 
 
+def test_convolutions_for_linear_layers_are_for_openvino_s_integers_alone():
+    assert {"linears", "attention"} <= set(suitable(Planned("int8", "openvino")))
+    assert "linears" in suitable(Planned("int8", "openvino", "xnnpack"))
+    for recipe, *delegates in (("fp32", "openvino"), ("fp16", "openvino"), ("int8", "xnnpack", "openvino")):
+        assert "linears" not in suitable(Planned(recipe, *delegates))
+    assert "attention" in suitable(Planned("fp32", "openvino"))
+
+
 def test_constants_come_first_so_that_the_others_see_them():
     """Attention folds a mask only where it is known."""
     order = list(REWRITES)

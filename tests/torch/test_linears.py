@@ -4,8 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from edgec.delegates import openvino
-from edgec.registry import plugin
 from edgec.rewrites import linears
 from edgec.rewrites.graph import duplicate
 
@@ -85,6 +83,34 @@ class Given(nn.Module):
         return nn.functional.linear(x, x.new_ones(WIDE, 1) * x[0])
 
 
+class Biased(nn.Module):
+    """A bias that a convolution does not take."""
+
+    def __init__(self, *shape):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.randn(WIDE, WIDE)), nn.Parameter(torch.randn(shape))
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.weight, self.bias)
+
+
+class BiasedByItself(Shared):
+    def forward(self, x):
+        rows = nn.functional.gelu(x)
+        return nn.functional.linear(rows, self.layer.weight, rows)
+
+
+class Single(nn.Module):
+    """A weight of one axis: one output, which is no axis."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(1 << 17))
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.weight)
+
+
 class Changing(nn.Module):
     def __init__(self):
         super().__init__()
@@ -96,18 +122,22 @@ class Changing(nn.Module):
 
 
 ALONE = {
-    "small": (lambda: nn.Linear(256, WIDE - 1), 256),
-    "shared": (Shared, WIDE),
-    "computed": (Given, WIDE),
-    "changing": (Changing, WIDE),
+    "small": (lambda: nn.Linear(256, WIDE - 1), (3, 256)),
+    "shared": (Shared, (3, WIDE)),
+    "computed": (Given, (3, WIDE)),
+    "changing": (Changing, (3, WIDE)),
+    "one bias for all": (lambda: Biased(1), (3, WIDE)),
+    "a bias a row": (lambda: Biased(3, WIDE), (3, WIDE)),
+    "a bias that is the row": (BiasedByItself, (WIDE,)),
+    "a weight of one axis": (Single, (3, 1 << 17)),
+    "no rows": (lambda: nn.Linear(WIDE, WIDE), (0, WIDE)),
 }
 
 
 @pytest.mark.parametrize("case", ALONE)
-def test_small_layers_and_weights_that_are_shared_computed_or_change_are_left_alone(case):
-    build, width = ALONE[case]
-    model = build()
-    program, _ = exported(model, 3, width)
+def test_what_gains_nothing_or_is_no_convolution_is_left_alone(case):
+    build, shape = ALONE[case]
+    program, _ = exported(build(), *shape)
     before = str(program.graph)
     assert linears.rewrite(program) == []
     assert str(program.graph) == before
@@ -122,29 +152,3 @@ def test_a_batch_of_any_size_is_left_alone():
 def test_it_suits_ranges_observed_before_alone():
     assert linears.suits("int8", True)
     assert not linears.suits("int8", False) and not linears.suits("fp32", False)
-
-
-NORMS = {
-    "layer-norm": lambda: nn.LayerNorm((8, 8)),
-    "layer-norm-not-learnt": lambda: nn.LayerNorm((8, 8), elementwise_affine=False),
-    "group-norm": lambda: nn.GroupNorm(2, 8),
-    "group-norm-not-learnt": lambda: nn.GroupNorm(2, 8, affine=False),
-}
-
-
-@pytest.mark.parametrize("mode", ["int8_sym", "int8_mixed", "int8_transformer"])
-@pytest.mark.parametrize("norm", NORMS)
-def test_openvinos_quantizer_takes_what_lies_around_a_norm(norm, mode):
-    if lacking := plugin("delegates", "openvino").missing():
-        pytest.skip(lacking)
-    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
-
-    layers = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), NORMS[norm](), nn.Conv2d(8, 8, 3)).eval()
-    x = torch.randn(1, 3, 8, 8)
-    prepared = prepare_pt2e(torch.export.export(layers, (x,)).module(), openvino.quantizer({}, {"mode": mode}))
-    prepared(x)
-    quantized = convert_pt2e(prepared, fold_quantize=False)
-    read = [node for node in quantized.graph.nodes if "dequantize" in str(node.target)]
-    assert len(read) == 4, "the two convolutions' inputs and weights"
-    norms = [node for node in quantized.graph.nodes if "_norm" in str(node.target)]
-    assert len(norms) == 1 and norms[0].args[0].target is torch.ops.aten.conv2d.default

@@ -60,14 +60,48 @@ def settled(options: Options, target: Target) -> Options:
 def quantizer(scheme: Scheme, options: Options) -> Any:
     """Return NNCF's quantizer: which operators OpenVINO runs in 8 bits is its knowledge.
 
-    Not layer and group norms, which OpenVINO computes in float: there NNCF 3.2 takes the shift for a weight, and fails
-    where a norm has none, or where it observes a vector by the second of its axes, as in torchvision's ViT.
+    Three stay in float whatever the mode. Attention: OpenVINO computes the whole of it by one kernel, in float alone, and
+    its int8 products by float kernels. Layer and group norms, float in OpenVINO: there NNCF 3.2 takes the shift for a
+    weight, and fails where a norm has none, or where it observes a vector by the second of its axes, as in torchvision's ViT.
     """
     from executorch.backends.openvino.quantizer.quantizer import OpenVINOQuantizer, QuantizationMode
 
-    made = OpenVINOQuantizer(mode=QuantizationMode(options.get("mode", "int8_sym")))
-    made.set_ignored_scope(types=["layer_norm", "group_norm"], validate=False)
-    return made
+    class Quantizer(OpenVINOQuantizer):  # type: ignore[misc]
+        def annotate(self, model: Any) -> Any:
+            names = sorted({node.name for node in attention_nodes(model.graph)})
+            self.set_ignored_scope(names=names, types=["layer_norm", "group_norm"], validate=False)
+            return super().annotate(model)
+
+    return Quantizer(mode=QuantizationMode(options.get("mode", "int8_sym")))
+
+
+def attention_nodes(graph: Any) -> list[Any]:
+    """Return the calls of each attention in the torch.fx ``graph``: a softmax between matrix products, and what scales them."""
+    import torch
+
+    aten = torch.ops.aten
+    products = (aten.bmm.default, aten.matmul.default)
+    shapes = (aten.reshape.default, aten.view.default, aten.dropout.default)
+    scores = (*shapes, aten.add.Tensor, aten.sub.Tensor, aten.mul.Tensor, aten.div.Tensor)
+    found = []
+    for softmax in graph.nodes:
+        if softmax.target is not aten.softmax.int:
+            continue
+        before, after = [softmax.args[0]], [softmax]
+        while before[-1].target in scores:
+            before.append(before[-1].args[0])
+        while len(after[-1].users) == 1 and after[-1].target not in products:
+            (reader,) = after[-1].users
+            if reader.target not in (*products, *shapes):
+                break
+            after.append(reader)
+        if before[-1].target in products and after[-1].target in products:
+            found += [*before, *after]
+            scaled = before[-1].args[0]
+            while scaled.target in scores:
+                found.append(scaled)
+                scaled = scaled.args[0]
+    return found
 
 
 def remedy(options: Options) -> str | None:

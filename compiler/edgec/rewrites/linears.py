@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgec.rewrites.graph import Writer, calls, constant, fixed, swept, value
+from edgec.rewrites.graph import Writer, calls, constant, shaped, swept, value
 from edgec.rewrites.memory import unchanging, unwritten
 from edgec.upstream.free_permutes import PLANES
 
@@ -41,9 +41,7 @@ def rewrite(program: Any) -> list[Any]:
     planes = dict[Any, Any]()  # by the rows that were made of them
     for node in calls(program, aten.linear.default):
         rows, weight, *bias = node.args
-        if weight not in weights or len(weight.users) > 1 or node.kwargs:
-            continue
-        if weights[weight].numel() < LEAST_WEIGHTS or not fixed(node) or not value(node).is_floating_point():
+        if weight not in weights or len(weight.users) > 1 or not _suits(node, weights[weight]):
             continue
         writer, outputs = Writer(program, node), weights[weight].shape[0]
         given, passed = _planes(writer, rows, planes)
@@ -59,6 +57,15 @@ def rewrite(program: Any) -> list[Any]:
     if found:
         swept(program)
     return found
+
+
+def _suits(node: Any, weight: Any) -> bool:
+    """Whether the layer gains anything, and is one that a convolution is: a bias is one number an output, and not the rows."""
+    rows, _, *bias = node.args
+    if weight.numel() < LEAST_WEIGHTS or weight.dim() != 2 or not shaped(node) or not shaped(rows) or node.kwargs:
+        return False
+    given = [item for item in bias if item is not None]
+    return value(node).is_floating_point() and all(value(item).shape == weight.shape[:1] and item is not rows for item in given)
 
 
 def _planes(writer: Writer, rows: Any, planes: dict[Any, Any]) -> tuple[Any, list[Any]]:

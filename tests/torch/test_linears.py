@@ -45,7 +45,7 @@ def permutes(program):
 
 
 @pytest.mark.parametrize("shape", [(1, 256), (1, 7, 256), (7, 1, 256), (2, 7, 256), (2, 3, 5, 256)], ids=str)
-@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no-bias"])
+@pytest.mark.parametrize("bias", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["bias", "no-bias"])
 def test_convolutions_give_the_same_answers(shape, bias):
     program, x = exported(Block(bias=bias), *shape)
     copy = duplicate(program)

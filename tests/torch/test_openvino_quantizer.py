@@ -10,7 +10,7 @@ from edgec.delegates import openvino
 from edgec.registry import plugin
 from edgec.rewrites import attention
 
-MODES = ["int8_sym", "int8_mixed", "int8_transformer"]
+MODES = ["int8_sym", *(pytest.param(mode, marks=pytest.mark.slow) for mode in ("int8_mixed", "int8_transformer"))]
 WIDE, HEADS, ROWS = 96, 3, 16
 
 if lacking := plugin("delegates", "openvino").missing():

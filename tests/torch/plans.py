@@ -77,6 +77,18 @@ class Looks(Seeded):
         return self.table((x.max(dim=1).values > 2.5).long() * 9) + x[:, :4]
 
 
+class Attends(Seeded):
+    """A transformer's encoder over 16 rows, [1, 16, 16] to 4 scores."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide, self.scores = nn.Linear(16, 128), nn.Linear(128, 4)
+        self.encoder = nn.TransformerEncoderLayer(128, 4, 1024, batch_first=True, norm_first=True, activation="gelu")
+
+    def forward(self, x):
+        return self.scores(self.encoder(self.wide(x)).mean(1))
+
+
 class Constant(Linear):
     def forward(self, x):
         return self.layers(x * 0)

@@ -21,6 +21,7 @@ def place(tmp_path_factory):
     rows = np.random.default_rng(0).standard_normal((64, 3, 16, 16)).astype(np.float32)
     np.savez(folder / "rows.npz", x=rows)
     np.savez(folder / "flat.npz", x=rows[:, 0, 0])
+    np.savez(folder / "tokens.npz", x=rows[:, 0])
     return folder
 
 
@@ -97,6 +98,15 @@ def test_where_openvinos_quantizer_fails_the_mode_that_takes_transformers_is_nam
         made(place, tmp_path / "job", ("openvino",), "int8")
     (finding,) = caught.value.diagnostics
     assert finding.code == "quantize-failed" and "mode: int8_transformer" in finding.hint
+
+
+def test_a_transformer_in_int8_is_attention_and_convolutions_to_openvino(place, tmp_path):
+    """In the quantizer's default mode, which failed at such networks' norms."""
+    rows = (plans.tensor("x", 1, 16, 16),)
+    found, data = made(place, tmp_path / "job", ("openvino",), "int8", "Attends", rows, "tokens.npz")
+    assert {(item.name, item.places, item.dropped) for item in found.rewrites} >= {("linears", 2, ""), ("attention", 1, "")}
+    assert found.delegation == 1.0 and read_program(data).kernels == {}
+    assert found.boundaries[-1].after == "pte"
 
 
 def test_what_the_first_leaves_goes_to_the_next(place, tmp_path):

@@ -104,3 +104,16 @@ def test_a_softmax_that_no_products_are_around_is_no_attention():
     x = torch.randn(1, 8)
     program = torch.export.export(nn.Sequential(nn.Linear(8, 4), nn.Softmax(-1)).eval(), (x,))
     assert openvino.attention_nodes(program.graph) == []
+
+
+def test_sums_before_an_attention_are_quantized_as_anywhere():
+    """A query that is the sum of what came before: nothing but its scaling is the attention's."""
+
+    class Sums(nn.Module):
+        def forward(self, x):
+            rows = x + x.relu()
+            return torch.bmm(torch.softmax(torch.bmm(rows / 2.0, rows.transpose(1, 2)), -1), rows)
+
+    program = torch.export.export(Sums().eval(), (torch.randn(1, ROWS, WIDE),))
+    found = [node.target.overloadpacket.__name__ for node in openvino.attention_nodes(program.graph)]
+    assert sorted(found) == ["bmm", "bmm", "div", "softmax"]

@@ -82,7 +82,8 @@ def attention_nodes(graph: Any) -> list[Any]:
     aten = torch.ops.aten
     products = (aten.bmm.default, aten.matmul.default)
     shapes = (aten.reshape.default, aten.view.default, aten.dropout.default)
-    scores = (*shapes, aten.add.Tensor, aten.sub.Tensor, aten.mul.Tensor, aten.div.Tensor)
+    scaled = (*shapes, aten.mul.Tensor, aten.div.Tensor)
+    scores = (*scaled, aten.add.Tensor, aten.sub.Tensor)
     found = []
     for softmax in graph.nodes:
         if softmax.target is not aten.softmax.int:
@@ -97,10 +98,10 @@ def attention_nodes(graph: Any) -> list[Any]:
             after.append(reader)
         if before[-1].target in products and after[-1].target in products:
             found += [*before, *after]
-            scaled = before[-1].args[0]
-            while scaled.target in scores:
-                found.append(scaled)
-                scaled = scaled.args[0]
+            query = before[-1].args[0]
+            while query.target in scaled:  # no sums: a query may be the network's residuals themselves
+                found.append(query)
+                query = query.args[0]
     return found
 
 
